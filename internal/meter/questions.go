@@ -1,0 +1,117 @@
+package meter
+
+import (
+	"context"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Step is the width of a point of a series.
+type Step string
+
+// The steps. Quarter exists only for billing; charts read hours and days.
+const (
+	Quarter Step = "15m"
+	Hour    Step = "hour"
+	Day     Step = "day" // UTC days
+	Whole   Step = ""    // one point for all of the time asked for
+)
+
+// By is what a series is split by.
+type By string
+
+// The splits.
+const (
+	ByNothing  By = ""
+	ByCustomer By = "customer"
+	ByKey      By = "key"
+	ByService  By = "service"
+	ByEndpoint By = "endpoint" // "ner POST /extractions"
+	ByStatus   By = "status"   // "2xx"
+	ByClass    By = "class"    // toll.Class
+	ByUnit     By = "unit"     // Question.Unit is then ignored
+)
+
+// Question asks how much of a unit was used. Empty fields do not narrow.
+type Question struct {
+	Unit        string    // "" is toll.UnitRequests
+	From, To    time.Time // [From, To): From is taken down and To up to the step (Whole: to 15 minutes)
+	Step        Step
+	By          By
+	Customer    string
+	Key         string
+	Service     string
+	Endpoint    string
+	StatusClass int          // 2 for 2xx
+	Classes     []toll.Class // of the events
+}
+
+// Point is one answer: so much in the step that starts at Start, for Group.
+type Point struct {
+	Start time.Time // UTC; Question.From for Whole
+	Group string    // the value of By, "" for ByNothing
+	Count int64
+}
+
+// EventQuery asks for single events, the newest first.
+type EventQuery struct {
+	Customer    string
+	Key         string
+	Service     string
+	StatusClass int
+	RequestID   string
+	Before      toll.ULID // only events with a smaller ID; zero: from the newest
+	Limit       int       // 1 to 1,000
+}
+
+// RefusalQuery asks how often the gate refused.
+type RefusalQuery struct {
+	Customer string
+	From, To time.Time // whole minutes
+	Step     Step      // Hour, Day or Whole
+}
+
+// RefusalPoint is one answer to a RefusalQuery.
+type RefusalPoint struct {
+	Start  time.Time
+	Reason toll.RefusalReason
+	Policy string
+	Count  int64
+}
+
+// Used is what a customer has used of a unit: chargeable amounts only, for
+// this is what quotas count and bills bill.
+type Used struct {
+	Customer string
+	Unit     string
+	Count    int64
+}
+
+// AuditRow is one cell of the conservation statement.
+type AuditRow struct {
+	Customer    string
+	PlanVersion string
+	Unit        string
+	Class       toll.Class
+	Count       int64
+}
+
+// Doubt is an event that a crash left in doubt.
+type Doubt struct {
+	Event toll.Event // its Class is Unknown when it was opened and never recorded
+	Kind  string     // "unknown" or "undelivered?"
+}
+
+// Questions is the store as pages, invoices and audits ask it. Every call is
+// safe for concurrent use and reads rollups, except Events and Doubts.
+type Questions interface {
+	Series(ctx context.Context, q Question) ([]Point, error) // by Start, then Group; steps without usage are left out
+	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error)
+	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)
+	// UsedBetween sums chargeable usage per customer and unit over [from, to),
+	// whole quarters of an hour.
+	UsedBetween(ctx context.Context, from, to time.Time) ([]Used, error)
+	Audit(ctx context.Context, from, to time.Time) ([]AuditRow, error)
+	Doubts(ctx context.Context, from, to time.Time) ([]Doubt, error)
+}

@@ -1,0 +1,99 @@
+package toll
+
+import "time"
+
+// CustomerStatus says whether a customer may call at all.
+type CustomerStatus string
+
+// The statuses of a customer.
+const (
+	CustomerActive    CustomerStatus = "active"
+	CustomerSuspended CustomerStatus = "suspended" // every call is refused with 403
+)
+
+// Customer is who pays: an organisation, with one subscription.
+type Customer struct {
+	ID           string // cus_…
+	Name         string // 1 to 200 characters
+	Status       CustomerStatus
+	Subscription Subscription
+	Demo         bool // made by `tollhouse demo` with generated usage
+	CreatedAt    time.Time
+	Version      int64 // counts the changes of the row; an update names the one it saw
+}
+
+// Subscription is a plan version, its add-ons and the customer's overrides,
+// with its own period.
+type Subscription struct {
+	Plan        string // the plan's name in the configuration
+	PlanVersion string // the immutable version that is billed (PlanVersion.ID)
+	Addons      []string
+	Since       time.Time // the anchor of its months
+}
+
+// MemberRole is what a member may do for a customer.
+type MemberRole string
+
+// The roles of a member, strongest first.
+const (
+	MemberOwner     MemberRole = "owner"
+	MemberAdmin     MemberRole = "admin"
+	MemberDeveloper MemberRole = "developer"
+	MemberBilling   MemberRole = "billing"
+	MemberViewer    MemberRole = "viewer"
+)
+
+// Member is a person of a customer.
+type Member struct {
+	ID           string // mem_…
+	CustomerID   string
+	Email        string // lower case, unique among members and operators
+	Name         string
+	Role         MemberRole
+	PasswordHash Secret // argon2id in PHC form; "" when none is set
+	Language     string // BCP 47, "" for the browser's
+	CreatedAt    time.Time
+}
+
+// OperatorRole is what an operator may do in this installation.
+type OperatorRole string
+
+// The roles of an operator, strongest first.
+const (
+	OperatorAdmin   OperatorRole = "admin"
+	OperatorSupport OperatorRole = "support"
+	OperatorViewer  OperatorRole = "viewer"
+)
+
+// Operator is a person who runs this installation.
+type Operator struct {
+	ID           string // op_…
+	Email        string // lower case, unique among members and operators
+	Name         string
+	Role         OperatorRole
+	PasswordHash Secret
+	Language     string
+	CreatedAt    time.Time
+}
+
+// PersonKind tells members from operators where either may stand.
+type PersonKind string
+
+// The kinds of person.
+const (
+	KindMember   PersonKind = "member"
+	KindOperator PersonKind = "operator"
+)
+
+// Session is one signed-in browser. Role and revocation are read from its row
+// and its person's, never from the cookie.
+type Session struct {
+	ID        string // ses_…
+	Kind      PersonKind
+	PersonID  string
+	CreatedAt time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time // 30 days after CreatedAt at most
+	RevokedAt time.Time // zero while valid
+	UserAgent string    // at most 200 bytes, for the person's own list
+}

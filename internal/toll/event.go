@@ -1,0 +1,74 @@
+package toll
+
+import "time"
+
+// Class says what an event is worth for quota and bill. Per unit and period,
+// exactly: received = chargeable (billed + included) + not billable + test + unknown.
+type Class string
+
+// The classes of an event.
+const (
+	Chargeable  Class = "chargeable"   // rated: included in the plan or billed
+	NotBillable Class = "not_billable" // 5xx, timeout, the gateway's own error, a public service
+	TestUsage   Class = "test"         // made with a test key
+	Unknown     Class = "unknown"      // opened, and a crash left no outcome
+)
+
+// Event is a usage event: one finished request, or one event sent in from
+// outside, with its units. What is known when it is recorded is what is billed.
+type Event struct {
+	ID          ULID      // the identity: counted once for ever
+	Time        time.Time // when the request arrived; microseconds are kept
+	RequestID   string    // what the client saw as X-Request-ID
+	Customer    string    // "" for a public service
+	Key         string    // the key's ID, "" for a public service
+	Plan        string    // the plan's name
+	PlanVersion string    // the version that prices it
+	Service     string
+	Endpoint    string // "POST /extractions", or "other"
+	Method      string
+	Status      int // what the client was answered
+	Class       Class
+	Latency     time.Duration // arrival to the last byte of the upstream; microseconds are kept
+	BytesIn     int64         // of the request's body
+	BytesOut    int64         // of the answer's body
+	Units       []Amount      // reported units, without UnitRequests: every event is one request
+}
+
+// Amount is so much of a unit.
+type Amount struct {
+	Unit  string
+	Count int64 // >= 0
+}
+
+// RefusalReason says why the gate refused a request.
+type RefusalReason string
+
+// Refusal counts refused requests: they are not journalled one by one but
+// added up per minute, key, policy and reason.
+type Refusal struct {
+	Minute   time.Time // the start of the minute, UTC
+	Customer string    // "" when nobody was identified
+	Key      string
+	Service  string
+	Policy   string // the policy that refused, "" for other reasons
+	Reason   RefusalReason
+	Count    int64
+}
+
+// The reasons for a refusal. They are the last part of the problem type too.
+const (
+	RefusedKeyMissing   RefusalReason = "key-missing"
+	RefusedKeyMalformed RefusalReason = "key-malformed"
+	RefusedKeyUnknown   RefusalReason = "key-unknown" // unknown or revoked: not told apart on purpose
+	RefusedKeyExpired   RefusalReason = "key-expired"
+	RefusedSuspended    RefusalReason = "customer-suspended"
+	RefusedNotIncluded  RefusalReason = "not-included" // the plan does not include the service
+	RefusedOutOfScope   RefusalReason = "out-of-scope" // the key may not call the service
+	RefusedLimit        RefusalReason = "limit"        // a rate limit, quota or concurrency limit
+	RefusedNoRoute      RefusalReason = "no-route"     // no service takes it
+	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path
+	RefusedTooLarge     RefusalReason = "body-too-large"
+	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
+	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left
+)

@@ -1,0 +1,65 @@
+package toll
+
+import (
+	"slices"
+	"time"
+)
+
+// Plan is a price, limits, quotas, unit prices, and which services, endpoints
+// and features it includes. A Plan is not changed after it was made.
+type Plan struct {
+	Name     string // its name in the configuration: "free"
+	Title    string // what people read: "Free"
+	Includes []string
+	Features []string
+	Price    Price
+	Policies []Policy // limits and quotas, in the order of the file
+	Usage    []UnitPrice
+}
+
+// IncludesService tells whether a customer on the plan may call the service.
+func (p *Plan) IncludesService(service string) bool { return slices.Contains(p.Includes, service) }
+
+// Addon is what a subscription can add to its plan.
+type Addon struct {
+	Name     string
+	Title    string
+	Includes []string
+	Features []string
+	Price    Price
+}
+
+// Price is a fee per month or year.
+type Price struct {
+	Amount   Decimal // in major units: "29.00"
+	Currency string  // ISO 4217, upper case; "" when Amount is zero and none was named
+	Every    string  // "month" or "year"
+}
+
+// Decimal is an exact decimal number in the form that people write it
+// ("0.00002"): an optional minus, digits, and optionally a point and digits.
+// Billing does the arithmetic.
+type Decimal string
+
+// UnitPrice is what one unit costs: Included units are free, then either each
+// costs Each, or Tiers say what each costs up to where (graduated).
+type UnitPrice struct {
+	Unit     string
+	Included int64
+	Each     Decimal // "" when there are Tiers
+	Tiers    []Tier
+}
+
+// Tier is a step of a graduated price.
+type Tier struct {
+	UpTo int64 // the last unit of the tier, counted from 1; 0: without end
+	Each Decimal
+}
+
+// PlanVersion is a plan as it stood once. Every version that was ever loaded is
+// kept, immutably, so that an old invoice can be explained.
+type PlanVersion struct {
+	ID       string // "free@" and the first 12 hex digits of the SHA-256 of its canonical JSON
+	Plan     Plan
+	LoadedAt time.Time
+}

@@ -1,0 +1,72 @@
+package toll
+
+import "time"
+
+// PolicyKind tells the three kinds of limit apart.
+type PolicyKind uint8
+
+// The kinds of policy.
+const (
+	RateLimit        PolicyKind = iota + 1 // how fast: GCRA
+	Quota                                  // how much: by calendar period
+	ConcurrencyLimit                       // how many at the same time
+)
+
+// Partition is whom a policy counts apart.
+type Partition uint8
+
+// The partitions.
+const (
+	PerCustomer Partition = iota // the default
+	PerKey
+	PerIP // IPv6 by /64
+)
+
+// Every is the calendar period of a quota.
+type Every string
+
+// The periods.
+const (
+	Daily   Every = "day"
+	Monthly Every = "month"
+)
+
+// UnitRequests is the unit that every request counts one of.
+const UnitRequests = "requests"
+
+// Policy is a rate limit, quota or concurrency limit, as it is decided and
+// named in answers. Which fields matter depends on Kind.
+type Policy struct {
+	Name      string // unique within its plan or service; goes into RateLimit-Policy
+	Kind      PolicyKind
+	Partition Partition
+	Service   string // only for calls of this service; "" for all
+	Endpoint  string // only for this endpoint of Service ("POST /extractions"); "" for all
+	Shadow    bool   // only reports, never refuses
+
+	Count  int64         // RateLimit: so many per Window. Quota: the limit. ConcurrencyLimit: how many at once
+	Window time.Duration // RateLimit
+	Burst  int64         // RateLimit: how many may pass at once; 0: Count
+
+	Unit  string // Quota: what is counted, UnitRequests or a reported unit
+	Every Every  // Quota
+}
+
+// PeriodAt returns the period [start, end) of a quota that holds t, by the
+// calendar of loc.
+func (e Every) PeriodAt(t time.Time, loc *time.Location) (start, end time.Time) {
+	t = t.In(loc)
+	y, m, d := t.Date()
+	if e == Daily {
+		return time.Date(y, m, d, 0, 0, 0, 0, loc), time.Date(y, m, d+1, 0, 0, 0, 0, loc)
+	}
+	return time.Date(y, m, 1, 0, 0, 0, 0, loc), time.Date(y, m+1, 1, 0, 0, 0, 0, loc)
+}
+
+// LimitState is how much of one policy is used: what pages and answers show.
+type LimitState struct {
+	Policy  Policy
+	Used    int64
+	Limit   int64
+	ResetAt time.Time // when a quota's period ends, or a rate limit is whole again
+}
