@@ -37,14 +37,15 @@ type Request struct {
 	ID       string    // the request ID, chosen by the front (ULID, or a trusted caller's)
 	Arrived  time.Time // the one clock reading of the request
 	Method   string
-	Scheme   string // "http" or "https", as the client sees it
-	Host     string // without port, lower case
-	HostPort string // as the client sent it
-	Path     string // canonical and decoded once: what policy sees is what the upstream gets
-	RawPath  string // the encoded form of Path, as it is forwarded
-	RawQuery string // without '?'
-	Client   netip.Addr
-	Secure   bool // the client's connection to us, or to a trusted proxy, is TLS
+	Scheme   string     // "http" or "https", as the client sees it
+	Host     string     // without port, lower case
+	HostPort string     // as the client sent it
+	Path     string     // canonical and decoded once: what policy sees is what the upstream gets
+	RawPath  string     // the encoded form of Path, as it is forwarded
+	RawQuery string     // without '?'
+	Client   netip.Addr // whom limits and logs mean: the peer, or whom a trusted proxy names
+	Peer     netip.Addr // the other end of the connection
+	Secure   bool       // the client's connection to us, or to a trusted proxy, is TLS
 	Header   Header
 	Body     io.ReadCloser // never nil; reading past its limit gives ErrBodyTooLarge
 	Length   int64         // of the body in bytes; -1 when unknown

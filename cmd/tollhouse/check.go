@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollhouse/tollhouse/internal/app"
+	"github.com/tollhouse/tollhouse/internal/config"
+)
+
+func newCheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check a configuration and print its routes and policies",
+		Long: `Check a configuration. A mistake is told with its line, a caret under the place
+and the nearest known name. Nothing is started and nothing is changed.`,
+		Example: "  tollhouse check --config tollhouse.yml",
+		Args:    cobra.NoArgs,
+	}
+	file := cmd.Flags().String("config", "tollhouse.yml", "the configuration `FILE`")
+	schema := cmd.Flags().Bool("schema", false, "print the JSON Schema of the file, for editors")
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *schema {
+			_, err := cmd.OutOrStdout().Write(append(config.Schema(), '\n'))
+			return err
+		}
+		cfg, err := config.Load(*file)
+		if err != nil {
+			var problems *config.Problems
+			if errors.As(err, &problems) && !*asJSON {
+				fmt.Fprintln(cmd.ErrOrStderr(), problems.Long())
+				return fmt.Errorf("%s: %d to correct", *file, problems.Len())
+			}
+			return err
+		}
+		summary, err := app.Summarise(cfg)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, summary, func(w io.Writer) {
+			for _, notice := range cfg.Notices {
+				fmt.Fprintln(w, "notice:", notice)
+			}
+			var rows [][]string
+			for _, r := range summary.Routes {
+				rows = append(rows, []string{r.Where, r.Service, r.Access, r.Upstreams})
+			}
+			table(w, []string{"ROUTE", "SERVICE", "ACCESS", "UPSTREAMS"}, rows)
+			fmt.Fprintln(w)
+			rows = nil
+			for _, p := range summary.Policies {
+				rows = append(rows, []string{p.Of, p.Name, p.Limit, p.Per})
+			}
+			table(w, []string{"OF", "POLICY", "LIMIT", "PER"}, rows)
+			fmt.Fprintf(w, "\n%s is in order.\n", *file)
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollhouse/tollhouse/internal/app"
+)
+
+func newKey() *cobra.Command {
+	cmd := &cobra.Command{Use: "key", Short: "Create, list, roll and revoke API keys"}
+	cmd.AddCommand(newKeyCreate(), newKeyList(), newKeyRoll(), newKeyRevoke())
+	return cmd
+}
+
+func newKeyCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "create",
+		Short:   "Create an API key; its text is shown once",
+		Example: "  tollhouse key create --customer cus_01J… --name ci --json",
+		Args:    cobra.NoArgs,
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	var in app.KeyCreate
+	var expires time.Duration
+	cmd.Flags().StringVar(&in.Customer, "customer", "", "the customer's `ID`")
+	cmd.Flags().StringVar(&in.Name, "name", "", "a `NAME` to know it by")
+	cmd.Flags().BoolVar(&in.Test, "test", false, "a test key: counted apart, never billed")
+	cmd.Flags().StringSliceVar(&in.Services, "service", nil, "only for this `SERVICE` (may be repeated; default: all of the plan)")
+	cmd.Flags().DurationVar(&expires, "expires", 0, "valid for this `LONG`, such as 720h (default: without end)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.Customer == "" {
+			return required(cmd, "customer")
+		}
+		if in.Name == "" {
+			return required(cmd, "name")
+		}
+		if cmd.Flags().Changed("expires") {
+			if expires < time.Second {
+				return usageError{fmt.Errorf("--expires takes a duration of at least one second, such as 720h; got %s", expires)}
+			}
+			in.ExpiresIn = int64(expires / time.Second)
+		}
+		made, err := call[app.KeyCreated](cmd, at, "key.create", in)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, made, func(w io.Writer) {
+			fmt.Fprintf(w, "Key %s (%s), shown once:\n%s\n", made.ID, made.Name, made.Key)
+		})
+	}
+	return cmd
+}
+
+func newKeyList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List a customer's keys",
+		Example: "  tollhouse key list --customer cus_01J…",
+		Args:    cobra.NoArgs,
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	var in app.KeyList
+	cmd.Flags().StringVar(&in.Customer, "customer", "", "the customer's `ID`")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.Customer == "" {
+			return required(cmd, "customer")
+		}
+		list, err := call[app.KeyListed](cmd, at, "key.list", in)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, list, func(w io.Writer) {
+			if len(list.Keys) == 0 {
+				fmt.Fprintf(w, "No keys. Make one: tollhouse key create --customer %s --name NAME\n", in.Customer)
+				return
+			}
+			rows := make([][]string, len(list.Keys))
+			for i, k := range list.Keys {
+				rows[i] = []string{k.ID, k.Name, k.Mode, "…" + k.Hint, k.State, moment(k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt)}
+			}
+			table(w, []string{"ID", "NAME", "MODE", "ENDS IN", "STATE", "CREATED", "LAST USED", "EXPIRES"}, rows)
+		})
+	}
+	return cmd
+}
+
+func newKeyRoll() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "roll ID",
+		Short:   "Replace a key by a new one; the old one works for the overlap",
+		Example: "  tollhouse key roll key_01J… --overlap 24h",
+		Args:    cobra.ExactArgs(1),
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how `LONG` the old key still works")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *overlap < 0 {
+			return usageError{fmt.Errorf("--overlap cannot be negative; got %s", *overlap)}
+		}
+		made, err := call[app.KeyCreated](cmd, at, "key.roll", app.KeyRoll{ID: args[0], OverlapSeconds: int64(*overlap / time.Second)})
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, made, func(w io.Writer) {
+			fmt.Fprintf(w, "Key %s replaces %s, which works for another %s. Shown once:\n%s\n", made.ID, args[0], *overlap, made.Key)
+		})
+	}
+	return cmd
+}
+
+func newKeyRevoke() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "revoke ID",
+		Short:   "Revoke a key; a running server refuses it at once",
+		Example: "  tollhouse key revoke key_01J…",
+		Args:    cobra.ExactArgs(1),
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		key, err := call[app.KeyShown](cmd, at, "key.revoke", app.KeyRevoke{ID: args[0]})
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, key, func(w io.Writer) {
+			fmt.Fprintf(w, "Key %s (%s) is revoked.\n", key.ID, key.Name)
+		})
+	}
+	return cmd
+}

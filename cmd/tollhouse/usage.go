@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollhouse/tollhouse/internal/app"
+)
+
+func newUsage() *cobra.Command {
+	cmd := &cobra.Command{Use: "usage", Short: "Show and audit what was used"}
+	cmd.AddCommand(newUsageShow(), newUsageAudit())
+	return cmd
+}
+
+func newUsageShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show",
+		Short:   "Show what customers used in a month",
+		Example: "  tollhouse usage show --period 2026-11",
+		Args:    cobra.NoArgs,
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	var in app.UsagePeriod
+	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one, UTC)")
+	cmd.Flags().StringVar(&in.Customer, "customer", "", "only this customer's `ID`")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		used, err := call[app.UsageShown](cmd, at, "usage.show", in)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, used, func(w io.Writer) {
+			rows := make([][]string, len(used.Usage))
+			for i, u := range used.Usage {
+				rows[i] = []string{u.Customer, u.Name, u.Unit, strconv.FormatInt(u.Count, 10)}
+			}
+			table(w, []string{"CUSTOMER", "NAME", "UNIT", "USED"}, rows)
+		})
+	}
+	return cmd
+}
+
+func newUsageAudit() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Prove that nothing was lost or doubled in a month",
+		Long: `Prove, per unit, that received = billed + included + not billable + test + unknown,
+and list the requests that a crash left in doubt: "unknown" (under way when it
+came, not billed) and "undelivered?" (counted, but the client may not have had
+the whole answer). Exit status 1 when the sums do not agree.`,
+		Example: "  tollhouse usage audit --period 2026-11 --json",
+		Args:    cobra.NoArgs,
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	var in app.UsagePeriod
+	doubts := cmd.Flags().Bool("doubts", false, "list the requests in doubt instead of the sums")
+	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one, UTC)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *doubts {
+			list, err := call[app.DoubtsListed](cmd, at, "usage.doubts", in)
+			if err != nil {
+				return err
+			}
+			return show(cmd, *asJSON, list, func(w io.Writer) {
+				rows := make([][]string, len(list.Doubts))
+				for i, d := range list.Doubts {
+					rows[i] = []string{d.RequestID, d.Kind, moment(d.Time), d.Customer, d.Service, d.Endpoint, strconv.Itoa(d.Status)}
+				}
+				table(w, []string{"REQUEST", "DOUBT", "TIME", "CUSTOMER", "SERVICE", "ENDPOINT", "STATUS"}, rows)
+			})
+		}
+		audit, err := call[app.UsageAudited](cmd, at, "usage.audit", in)
+		if err != nil {
+			return err
+		}
+		err = show(cmd, *asJSON, audit.Units, func(w io.Writer) {
+			var rows [][]string
+			for _, unit := range audit.Order {
+				c := audit.Units[unit]
+				row := []string{unit}
+				for _, n := range []int64{c.Received, c.Billed, c.Included, c.NotBillable, c.Test, c.Unknown} {
+					row = append(row, strconv.FormatInt(n, 10))
+				}
+				rows = append(rows, row)
+			}
+			table(w, []string{"UNIT", "RECEIVED", "= BILLED", "+ INCLUDED", "+ NOT BILLABLE", "+ TEST", "+ UNKNOWN"}, rows)
+			if audit.Doubts > 0 {
+				fmt.Fprintf(w, "%d requests are in doubt after a crash; list them with --doubts.\n", audit.Doubts)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if !audit.Balanced {
+			return fmt.Errorf("the sums do not agree: usage was lost or doubled")
+		}
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,253 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// operations are what commands can ask for, by name.
+var operations = map[string]operation{
+	"customer.create": typed(createCustomer),
+	"customer.list":   typed(listCustomers),
+	"key.create":      typed(createKey),
+	"key.list":        typed(listKeys),
+	"key.roll":        typed(rollKey),
+	"key.revoke":      typed(revokeKey),
+	"operator.create": typed(createOperator),
+	"usage.show":      typed(showUsage),
+	"usage.audit":     typed(auditUsage),
+	"usage.doubts":    typed(listDoubts),
+	"billing.preview": typed(previewBilling),
+}
+
+// CustomerCreate asks for a customer, and for its owner when Email is given.
+type CustomerCreate struct {
+	Name  string `json:"name"`
+	Plan  string `json:"plan"`
+	Email string `json:"email,omitempty"`
+}
+
+// CustomerShown is a customer as commands show it.
+type CustomerShown struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Plan      string    `json:"plan"`
+	Status    string    `json:"status"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// SignIn is a sign-in that was just made; its password is shown once.
+type SignIn struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+// CustomerCreated is a new customer, with its owner's sign-in when one was made.
+type CustomerCreated struct {
+	CustomerShown
+	Owner *SignIn `json:"owner,omitempty"`
+}
+
+func showCustomer(c toll.Customer) CustomerShown {
+	return CustomerShown{ID: c.ID, Name: c.Name, Plan: c.Subscription.Plan, Status: string(c.Status), CreatedAt: c.CreatedAt}
+}
+
+func createCustomer(ctx context.Context, r *rooms, in CustomerCreate) (CustomerCreated, error) {
+	if in.Email != "" { // before anything is made: a customer without its owner would be half done
+		if err := r.office.CheckEmail(ctx, account.System, in.Email); err != nil {
+			return CustomerCreated{}, err
+		}
+	}
+	c, err := r.office.CreateCustomer(ctx, account.System, account.NewCustomer{Name: in.Name, Plan: in.Plan})
+	if err != nil {
+		return CustomerCreated{}, err
+	}
+	out := CustomerCreated{CustomerShown: showCustomer(c)}
+	if in.Email != "" {
+		password := account.RandomPassword()
+		m, err := r.office.CreateMember(ctx, account.System, account.NewMember{
+			CustomerID: c.ID, Email: in.Email, Name: in.Name, Role: toll.MemberOwner, Password: password,
+		})
+		if err != nil {
+			return out, fmt.Errorf("the customer %s was made, its owner was not: %w", c.ID, err)
+		}
+		out.Owner = &SignIn{Email: m.Email, Password: password.Reveal()}
+	}
+	return out, nil
+}
+
+// CustomerList asks for customers; empty fields do not narrow.
+type CustomerList struct {
+	Search string `json:"search,omitempty"`
+	Plan   string `json:"plan,omitempty"`
+}
+
+// CustomerListed are customers by name.
+type CustomerListed struct {
+	Customers []CustomerShown `json:"customers"`
+}
+
+func listCustomers(ctx context.Context, r *rooms, in CustomerList) (CustomerListed, error) {
+	out := CustomerListed{Customers: []CustomerShown{}}
+	q := toll.CustomerQuery{Search: in.Search, Plan: in.Plan, Limit: 1000}
+	for {
+		page, err := r.office.Customers(ctx, account.System, q)
+		if err != nil {
+			return out, err
+		}
+		for _, c := range page.Customers {
+			out.Customers = append(out.Customers, showCustomer(c))
+		}
+		if page.Next == "" {
+			return out, nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
+// KeyCreate asks for a key.
+type KeyCreate struct {
+	Customer  string   `json:"customer"`
+	Name      string   `json:"name"`
+	Test      bool     `json:"test,omitempty"`
+	Services  []string `json:"services,omitempty"`
+	ExpiresIn int64    `json:"expires_in,omitempty"` // seconds; 0: never
+}
+
+// KeyShown is a key as commands show it, without its text.
+type KeyShown struct {
+	ID         string    `json:"id"`
+	Customer   string    `json:"customer"`
+	Name       string    `json:"name"`
+	Mode       string    `json:"mode"`
+	Hint       string    `json:"hint"`
+	State      string    `json:"state"`
+	Services   []string  `json:"services,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero"`
+	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+}
+
+// KeyCreated is a new key; Key is its text, shown once.
+type KeyCreated struct {
+	KeyShown
+	Key string `json:"key"`
+}
+
+func showKey(k toll.Key, now time.Time) KeyShown {
+	return KeyShown{
+		ID: k.ID, Customer: k.CustomerID, Name: k.Name, Mode: string(k.Mode), Hint: k.Hint,
+		State: string(k.StateAt(now)), Services: k.Services,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt,
+	}
+}
+
+func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) {
+	ask := account.NewKey{CustomerID: in.Customer, Name: in.Name, Mode: toll.Live, Services: in.Services}
+	if in.Test {
+		ask.Mode = toll.Test
+	}
+	if in.ExpiresIn > 0 {
+		ask.ExpiresAt = r.clock().Add(time.Duration(in.ExpiresIn) * time.Second)
+	}
+	made, err := r.office.CreateKey(ctx, account.System, ask)
+	if err != nil {
+		return KeyCreated{}, err
+	}
+	return KeyCreated{KeyShown: showKey(made.Key, r.clock()), Key: made.Text.Reveal()}, nil
+}
+
+// KeyList asks for a customer's keys.
+type KeyList struct {
+	Customer string `json:"customer"`
+}
+
+// KeyListed are a customer's keys, the newest first.
+type KeyListed struct {
+	Keys []KeyShown `json:"keys"`
+}
+
+func listKeys(ctx context.Context, r *rooms, in KeyList) (KeyListed, error) {
+	if _, err := r.office.Customer(ctx, account.System, in.Customer); err != nil {
+		return KeyListed{}, err
+	}
+	if err := r.drain(ctx); err != nil { // last use comes with the drain
+		return KeyListed{}, err
+	}
+	keys, err := r.office.Keys(ctx, account.System, in.Customer)
+	if err != nil {
+		return KeyListed{}, err
+	}
+	out := KeyListed{Keys: make([]KeyShown, len(keys))}
+	for i, k := range keys {
+		out.Keys[i] = showKey(k, r.clock())
+	}
+	return out, nil
+}
+
+// KeyRoll asks for a key's replacement.
+type KeyRoll struct {
+	ID             string `json:"id"`
+	OverlapSeconds int64  `json:"overlap_seconds"`
+}
+
+func rollKey(ctx context.Context, r *rooms, in KeyRoll) (KeyCreated, error) {
+	made, _, err := r.office.RollKey(ctx, account.System, in.ID, time.Duration(in.OverlapSeconds)*time.Second)
+	if err != nil {
+		return KeyCreated{}, err
+	}
+	return KeyCreated{KeyShown: showKey(made.Key, r.clock()), Key: made.Text.Reveal()}, nil
+}
+
+// KeyRevoke asks for a key's end.
+type KeyRevoke struct {
+	ID string `json:"id"`
+}
+
+func revokeKey(ctx context.Context, r *rooms, in KeyRevoke) (KeyShown, error) {
+	k, err := r.office.RevokeKey(ctx, account.System, in.ID)
+	if err != nil {
+		return KeyShown{}, err
+	}
+	return showKey(k, r.clock()), nil
+}
+
+// OperatorCreate asks for an operator; an empty password asks for a random one.
+type OperatorCreate struct {
+	Email    string `json:"email"`
+	Name     string `json:"name,omitempty"`
+	Role     string `json:"role"`
+	Password string `json:"password,omitempty"`
+}
+
+// OperatorCreated is a new operator. Password is there only when it was made
+// up, and is shown once.
+type OperatorCreated struct {
+	ID       string `json:"id"`
+	Email    string `json:"email"`
+	Role     string `json:"role"`
+	Password string `json:"password,omitempty"`
+}
+
+func createOperator(ctx context.Context, r *rooms, in OperatorCreate) (OperatorCreated, error) {
+	ask := account.NewOperator{
+		Email: in.Email, Name: in.Name, Role: toll.OperatorRole(in.Role), Password: toll.Secret(in.Password),
+	}
+	if ask.Name == "" {
+		ask.Name = in.Email
+	}
+	made := toll.Secret("")
+	if in.Password == "" {
+		made = account.RandomPassword()
+		ask.Password = made
+	}
+	o, err := r.office.CreateOperator(ctx, account.System, ask)
+	if err != nil {
+		return OperatorCreated{}, err
+	}
+	return OperatorCreated{ID: o.ID, Email: o.Email, Role: string(o.Role), Password: made.Reveal()}, nil
+}

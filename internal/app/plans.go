@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// plans is the catalogue that every room reads: the plans that can be had now,
+// with the immutable versions that price them. It is switched whole.
+type plans struct{ current atomic.Pointer[catalogue] }
+
+type catalogue struct {
+	order    []string
+	versions map[string]toll.PlanVersion
+}
+
+// switchTo makes other plan versions current, in the order given.
+func (p *plans) switchTo(versions []toll.PlanVersion) {
+	next := &catalogue{versions: make(map[string]toll.PlanVersion, len(versions))}
+	for _, v := range versions {
+		next.order = append(next.order, v.Plan.Name)
+		next.versions[v.Plan.Name] = v
+	}
+	p.current.Store(next)
+}
+
+// Plan returns a plan and the ID of its newest version.
+func (p *plans) Plan(name string) (toll.Plan, string, bool) {
+	v, ok := p.current.Load().versions[name]
+	return v.Plan, v.ID, ok
+}
+
+// Names lists the plans in the order of the file.
+func (p *plans) Names() []string { return p.current.Load().order }
+
+// All lists the plans themselves, in the order of the file.
+func (p *plans) All() []toll.Plan {
+	now := p.current.Load()
+	list := make([]toll.Plan, len(now.order))
+	for i, name := range now.order {
+		list[i] = now.versions[name].Plan
+	}
+	return list
+}
+
+// planStore keeps every version that was ever loaded.
+type planStore interface {
+	SavePlanVersion(ctx context.Context, v toll.PlanVersion) error
+	PlanVersions(ctx context.Context) ([]toll.PlanVersion, error)
+}
+
+// loadPlans stores the versions of a configuration's plans and returns them.
+// Without a configuration the newest stored version of each plan holds: that
+// is what the installation last ran with.
+func loadPlans(ctx context.Context, store planStore, cfg *config.Config, now time.Time) ([]toll.PlanVersion, error) {
+	if cfg == nil {
+		return newestPlans(ctx, store)
+	}
+	versions := make([]toll.PlanVersion, 0, len(cfg.Plans))
+	for _, plan := range cfg.Plans {
+		v := config.PlanVersion(plan, now)
+		if err := store.SavePlanVersion(ctx, v); err != nil {
+			return nil, fmt.Errorf("keeping the plan version %s: %w", v.ID, err)
+		}
+		versions = append(versions, v)
+	}
+	return versions, nil
+}
+
+func newestPlans(ctx context.Context, store planStore) ([]toll.PlanVersion, error) {
+	all, err := store.PlanVersions(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan versions: %w", err)
+	}
+	var newest []toll.PlanVersion
+	at := map[string]int{}
+	for _, v := range all {
+		i, seen := at[v.Plan.Name]
+		switch {
+		case !seen:
+			at[v.Plan.Name] = len(newest)
+			newest = append(newest, v)
+		case v.LoadedAt.After(newest[i].LoadedAt):
+			newest[i] = v
+		}
+	}
+	return newest, nil
+}

@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/meter/journal"
+	"github.com/tollhouse/tollhouse/internal/store"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// rooms are what the owner of an installation's data works with: the running
+// server, or one command when no server runs.
+type rooms struct {
+	at     Installation
+	clock  toll.Clock
+	lock   *journal.DirLock
+	store  *store.Store
+	plans  *plans
+	office *account.Office
+	// drain brings what the journal still holds into the store, so that what is
+	// read next is all there is.
+	drain func(ctx context.Context) error
+}
+
+// openData makes the data directory where it is missing and takes its lock:
+// from here on nobody else owns it.
+func openData(dir string) (*journal.DirLock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, toll.Errorf(toll.Unavailable, "the data directory %s cannot be made (%w); name another one, or allow writing to it", dir, errors.Unwrap(err))
+	}
+	return journal.Lock(dir)
+}
+
+// openStore opens the database that the configuration names, SQLite in the
+// data directory by default.
+func openStore(ctx context.Context, at Installation) (*store.Store, error) {
+	o := store.Options{Dir: at.Data}
+	if at.Config != nil {
+		o.URL = at.Config.Database
+	}
+	return store.Open(ctx, o)
+}
+
+// newOffice opens the account office over a store.
+func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed account.Changed, clock toll.Clock) (*account.Office, error) {
+	return account.NewOffice(s, account.OfficeOptions{
+		Plans: p, Passwords: passwords, Changed: changed, Clock: clock,
+		Mint: func(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return apikey.New(mode, nil) },
+	})
+}
+
+// openRooms opens an installation for one command, as its only owner.
+func openRooms(ctx context.Context, at Installation) (*rooms, error) {
+	lock, err := openData(at.Data)
+	if err != nil {
+		return nil, err
+	}
+	r := &rooms{at: at, clock: toll.SystemClock, lock: lock, plans: new(plans)}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *rooms) open(ctx context.Context) error {
+	var err error
+	if r.store, err = openStore(ctx, r.at); err != nil {
+		return err
+	}
+	versions, err := loadPlans(ctx, r.store, r.at.Config, r.clock())
+	if err != nil {
+		return err
+	}
+	r.plans.switchTo(versions)
+	if r.office, err = newOffice(r.store, r.plans, nil, nil, r.clock); err != nil {
+		return err
+	}
+	// What a killed server left in the journal belongs to every answer.
+	drainer := newDrainer(r.at.Data, r.store, r.clock, nil)
+	if err := drainer.DrainDead(ctx); err != nil {
+		return fmt.Errorf("draining the journal: %w", err)
+	}
+	r.drain = func(context.Context) error { return nil }
+	return nil
+}
+
+// close gives everything back, also after a failed open.
+func (r *rooms) close() error {
+	var errs []error
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	if r.lock != nil {
+		errs = append(errs, r.lock.Unlock())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,219 @@
+package edge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// problemBase is where every problem type of the gateway is explained.
+const problemBase = "https://github.com/tollhouse/tollhouse/blob/main/docs/problems.md#"
+
+// quotaExceeded is the registered problem type of every limit
+// (draft-ietf-httpapi-ratelimit-headers-10 §9).
+const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+// problem is an RFC 9457 problem document with our extension members.
+type problem struct {
+	Type             string   `json:"type"`
+	Title            string   `json:"title"`
+	Status           int      `json:"status"`
+	Detail           string   `json:"detail,omitempty"`
+	RequestID        string   `json:"request_id"`
+	ViolatedPolicies []string `json:"violated-policies,omitempty"`
+	UpgradeURL       string   `json:"upgrade_url,omitempty"`
+}
+
+// Answers are what the gateway says itself.
+type Answers struct {
+	// UpgradeURL is where a customer gets more, "" when there is no console.
+	UpgradeURL string
+}
+
+// refusals says how each reason reads. The status of a limit is 429, and its
+// type is the registered one.
+var refusals = map[toll.RefusalReason]problem{
+	toll.RefusedKeyMissing:   {Status: 401, Title: "API key missing", Detail: "Send your key as “Authorization: Bearer KEY”, “Authorization: Token KEY” or “X-API-Key: KEY”."},
+	toll.RefusedKeyMalformed: {Status: 401, Title: "API key malformed", Detail: "This is not a key of ours: a key starts with th_live_ or th_test_, has 36 more letters and digits, and is sent once. Check that it was copied whole."},
+	toll.RefusedKeyUnknown:   {Status: 401, Title: "API key not valid", Detail: "No valid key has this text: it was revoked, or never was one of ours. Make a new one in the console."},
+	toll.RefusedKeyExpired:   {Status: 401, Title: "API key expired", Detail: "This key has expired. Make a new one, or roll it, in the console."},
+	toll.RefusedSuspended:    {Status: 403, Title: "Customer suspended", Detail: "This account is suspended. Contact support."},
+	toll.RefusedNotIncluded:  {Status: 403, Title: "Not included in the plan", Detail: "The plan does not include this service."},
+	toll.RefusedOutOfScope:   {Status: 403, Title: "Out of the key's scope", Detail: "This key may not call this service. Use a key that may."},
+	toll.RefusedNoRoute:      {Status: 404, Title: "Nothing here", Detail: "No service takes this host and path."},
+	toll.RefusedBadPath:      {Status: 400, Title: "Ambiguous path", Detail: "The path can be read in more than one way."},
+	toll.RefusedTooLarge:     {Status: 413, Title: "Body too large", Detail: "The request's body is larger than the service takes."},
+	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
+	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},
+}
+
+// Refusal answers for a request that the gate refused.
+func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
+	if p.Reason == toll.RefusedLimit {
+		return a.limited(r, p)
+	}
+	doc, ok := refusals[p.Reason]
+	if !ok {
+		doc = problem{Status: 403, Title: "Refused"}
+	}
+	doc.Type = problemBase + string(p.Reason)
+	switch p.Reason {
+	case toll.RefusedBadPath:
+		doc.Detail = fmt.Sprintf("The path can be read in more than one way: %s.", p.BadPath)
+	case toll.RefusedNotIncluded:
+		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
+		doc.UpgradeURL = a.UpgradeURL
+	case toll.RefusedTooLarge:
+		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %d bytes.", p.Service.Name, p.Service.MaxBody)
+	}
+	response := a.problem(r, doc)
+	switch doc.Status {
+	case 401:
+		challenge := `Bearer realm="` + realm(p) + `"`
+		if p.Reason != toll.RefusedKeyMissing { // RFC 6750 §3.1: no error code when nothing was sent
+			challenge += `, error="invalid_token"`
+		}
+		response.Header.Set("WWW-Authenticate", challenge)
+	case 503:
+		response.Header.Set("Retry-After", "1")
+	}
+	return response
+}
+
+// limited answers for a rate limit, a quota or a concurrency limit alike.
+func (a Answers) limited(r *exchange.Request, p *gate.Pass) *exchange.Response {
+	results := p.Limits()
+	wait := limit.RetryAfter(results)
+	doc := problem{Type: quotaExceeded, Status: 429, Title: "Limit reached", UpgradeURL: a.UpgradeURL}
+	var said []string
+	for i := range results {
+		if !results[i].Refused {
+			continue
+		}
+		doc.ViolatedPolicies = append(doc.ViolatedPolicies, results[i].Policy.Name)
+		said = append(said, describe(results[i].Policy))
+	}
+	seconds := int64(wait.Seconds())
+	doc.Detail = fmt.Sprintf("Over %s. Try again in %d s.", strings.Join(said, " and "), seconds)
+	response := a.problem(r, doc)
+	response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
+	return response
+}
+
+// describe says a policy in words: "the rate limit “minute” (10 per 1m0s)".
+func describe(p *toll.Policy) string {
+	switch p.Kind {
+	case toll.Quota:
+		return fmt.Sprintf("the quota “%s” (%d %s per %s)", p.Name, p.Count, p.Unit, p.Every)
+	case toll.ConcurrencyLimit:
+		return fmt.Sprintf("the concurrency limit “%s” (%d at the same time)", p.Name, p.Count)
+	default:
+		return fmt.Sprintf("the rate limit “%s” (%d per %s)", p.Name, p.Count, window(p))
+	}
+}
+
+func window(p *toll.Policy) string {
+	switch p.Window.Seconds() {
+	case 1:
+		return "second"
+	case 60:
+		return "minute"
+	case 3600:
+		return "hour"
+	case 86400:
+		return "day"
+	}
+	return p.Window.String()
+}
+
+func realm(p *gate.Pass) string {
+	if p.Service != nil {
+		return p.Service.Name
+	}
+	return "tollhouse"
+}
+
+// Failure answers in the place of a service that did not.
+func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange.Response {
+	if errors.Is(err, exchange.ErrBodyTooLarge) {
+		doc := refusals[toll.RefusedTooLarge]
+		doc.Type = problemBase + string(toll.RefusedTooLarge)
+		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %d bytes.", p.Service.Name, p.Service.MaxBody)
+		return a.problem(r, doc)
+	}
+	doc := problem{
+		Type: problemBase + "upstream-failed", Title: "The service did not answer", Status: 502,
+		Detail: fmt.Sprintf("The service %q could not be reached, or broke off. Nothing is billed for this request.", p.Service.Name),
+	}
+	kind := "proxy_internal_error"
+	var failure *exchange.Failure
+	if errors.As(err, &failure) {
+		doc.Status, kind = failure.Status, failure.Type
+	}
+	switch doc.Status {
+	case 504:
+		doc.Type = problemBase + "upstream-timeout"
+		doc.Title = "The service took too long"
+		doc.Detail = fmt.Sprintf("The service %q did not answer in time. Nothing is billed for this request.", p.Service.Name)
+	case 503:
+		doc.Type = problemBase + string(toll.RefusedOverloaded)
+		doc.Title = refusals[toll.RefusedOverloaded].Title
+		doc.Detail = refusals[toll.RefusedOverloaded].Detail
+	}
+	response := a.problem(r, doc)
+	response.Header.Set("Proxy-Status", "tollhouse; error="+kind)
+	if doc.Status == 503 {
+		response.Header.Set("Retry-After", "1")
+	}
+	return response
+}
+
+// Unmetered answers when the journal took no event and the configuration does
+// not serve without one.
+func (a Answers) Unmetered(r *exchange.Request) *exchange.Response {
+	doc := refusals[toll.RefusedJournal]
+	doc.Type = problemBase + string(toll.RefusedJournal)
+	response := a.problem(r, doc)
+	response.Header.Set("Retry-After", "1")
+	return response
+}
+
+// NoRoute answers for a host and path that nothing takes.
+func (a Answers) NoRoute(r *exchange.Request) *exchange.Response {
+	doc := refusals[toll.RefusedNoRoute]
+	doc.Type = problemBase + string(toll.RefusedNoRoute)
+	return a.problem(r, doc)
+}
+
+func (a Answers) problem(r *exchange.Request, doc problem) *exchange.Response {
+	doc.RequestID = r.ID
+	if doc.Title == "" {
+		doc.Title = http.StatusText(doc.Status)
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false) // the answer is no page, and nosniff says so
+	if err := encoder.Encode(doc); err != nil {
+		body.Reset()
+		body.WriteString(`{"title":"Internal error","status":500}`)
+	}
+	h := exchange.Fields{}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set(idField, r.ID)
+	return &exchange.Response{
+		Status: doc.Status, Header: h,
+		Body: io.NopCloser(bytes.NewReader(body.Bytes())), Length: int64(body.Len()),
+	}
+}

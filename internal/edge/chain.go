@@ -1,0 +1,199 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Backend forwards a request to a service; *upstream.Pool is one. Its error is
+// an *exchange.Failure, or wraps exchange.ErrBodyTooLarge.
+type Backend interface {
+	Forward(ctx context.Context, r *exchange.Request) (*exchange.Response, error)
+}
+
+// Backends are the services' pools by name. A map is not changed after it was given.
+type Backends map[string]Backend
+
+// Seen is one request as the access log and the metrics see it.
+type Seen struct {
+	Request      *exchange.Request
+	Pass         *gate.Pass
+	Status       int
+	BytesIn      int64
+	BytesOut     int64
+	Latency      time.Duration // arrival to the last byte
+	Upstream     string        // the address that answered
+	UpstreamTime time.Duration // forwarding to the head of the answer
+	Err          error         // why the gateway answered in the service's place
+	BadUsage     int           // refused values of Tollhouse-Usage
+	Delivered    bool
+}
+
+// Chain is the order of a request. It knows no HTTP library and is safe for
+// concurrent use.
+type Chain struct {
+	Gate    *gate.Gate
+	Clock   toll.Clock
+	Answers Answers
+	Observe func(*Seen) // told once per request that a service takes, after its last byte
+	// Unmetered serves what cannot be journalled instead of refusing it.
+	Unmetered func() bool
+
+	backends atomic.Pointer[Backends]
+}
+
+// Switch makes other backends hold for the next request.
+func (c *Chain) Switch(b Backends) { c.backends.Store(&b) }
+
+// openAfter is when a request with a long body is journalled as under way.
+const openAfter = 10 * time.Second
+
+// walk is what one request carries along; pooled.
+type walk struct {
+	pass gate.Pass
+	ask  gate.Ask
+	seen Seen
+	rate []byte
+}
+
+var walks = sync.Pool{New: func() any { return new(walk) }}
+
+// Serve takes one request through the house, in this order:
+//
+//  1. Admit: route, identify, limit. Refused: the answer says why.
+//  2. Identify: the request tells the service who calls, and nothing else does.
+//  3. Forward to an upstream.
+//  4. Record: the event is in the journal before the last byte of the answer.
+//  5. Done: the lease is free; the log is told.
+//
+// It returns false, having done nothing, when no service takes the request.
+func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trusted bool, w exchange.Writer) bool {
+	k := walks.Get().(*walk)
+	defer func() {
+		k.seen = Seen{}
+		walks.Put(k)
+	}()
+	p := &k.pass
+	k.ask = gate.Ask{
+		Now: r.Arrived, RequestID: r.ID, Host: r.Host, Method: r.Method, RawPath: r.RawPath,
+		Authorization: r.Header.Get("Authorization"), APIKey: r.Header.Get("X-Api-Key"),
+		Client: r.Client, Length: r.Length,
+	}
+	if len(r.Header.Values("Authorization")) > 1 || len(r.Header.Values("X-Api-Key")) > 1 {
+		k.ask.Authorization = "ambiguous: the field stands twice"
+	}
+	k.seen = Seen{Request: r, Pass: p}
+	switch c.Gate.Admit(&k.ask, p) {
+	case gate.Elsewhere:
+		return false
+	case gate.Refused:
+		k.send(c, w, c.Answers.Refusal(r, p))
+		c.observe(k)
+		return true
+	}
+	defer func() {
+		// Also after a panic: nothing may stay leased.
+		p.Done(k.seen.Delivered)
+		c.observe(k)
+	}()
+
+	body.Limit(p.Service.MaxBody)
+	r.Path, r.RawPath = p.Path, p.RawPath
+	identify(r, p, trusted)
+	if r.Upgrade != "" {
+		if err := p.Open(); err != nil && !c.Unmetered() {
+			k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "proxy_internal_error", Cause: err})
+			return true
+		}
+	} else if r.Length < 0 || r.Length > 256<<10 {
+		opening := time.AfterFunc(openAfter, func() { _ = p.Open() })
+		defer opening.Stop()
+	}
+
+	backend := (*c.backends.Load())[p.Service.Name]
+	before := c.Clock()
+	response, err := backend.Forward(ctx, r)
+	k.seen.UpstreamTime = c.Clock().Sub(before)
+	k.seen.BytesIn = body.Count()
+	if err != nil {
+		k.fail(c, w, r, err)
+		return true
+	}
+	defer response.Body.Close()
+	k.seen.Upstream = response.Upstream
+	k.decorate(r, response)
+	if response.Upgraded != nil {
+		k.join(c, w, body, response)
+		return true
+	}
+	k.relay(ctx, c, w, r, body, response)
+	return true
+}
+
+func (c *Chain) observe(k *walk) {
+	k.seen.Latency = c.Clock().Sub(k.seen.Request.Arrived)
+	if c.Observe != nil {
+		c.Observe(&k.seen)
+	}
+}
+
+// decorate puts the gateway's own fields onto an answer of the service.
+func (k *walk) decorate(r *exchange.Request, response *exchange.Response) {
+	response.Header.Set(idField, r.ID)
+	k.rateLimits(response.Header)
+}
+
+// rateLimits tells the client which policies hold and what they have left.
+func (k *walk) rateLimits(h exchange.Header) {
+	results := k.pass.Limits()
+	if len(results) == 0 {
+		return
+	}
+	k.rate = limit.AppendRateLimitPolicy(k.rate[:0], results)
+	h.Set("RateLimit-Policy", string(k.rate))
+	k.rate = limit.AppendRateLimit(k.rate[:0], results)
+	h.Set("RateLimit", string(k.rate))
+}
+
+// fail answers in the service's place and records that it did: the rate limit
+// keeps what it took, the quota gets it back.
+func (k *walk) fail(c *Chain, w exchange.Writer, r *exchange.Request, err error) {
+	k.seen.Err = err
+	response := c.Answers.Failure(r, &k.pass, err)
+	k.decorate(r, response)
+	if _, err := k.record(c, response.Status, false, nil); err != nil {
+		k.seen.Err = errors.Join(k.seen.Err, err)
+		if !c.Unmetered() {
+			response = c.Answers.Unmetered(r)
+		}
+	}
+	k.send(c, w, response)
+}
+
+// record writes the event; what is known now is what is billed.
+func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool, error) {
+	k.seen.Status = status
+	bad, err := k.pass.Record(&gate.Outcome{
+		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
+		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage,
+	})
+	k.seen.BadUsage += bad
+	return err == nil, err
+}
+
+// send hands over an answer of the gateway's own making.
+func (k *walk) send(_ *Chain, w exchange.Writer, response *exchange.Response) {
+	k.seen.Status = response.Status
+	if k.pass.Reason == toll.RefusedLimit {
+		k.rateLimits(response.Header)
+	}
+	k.seen.Delivered = writeWhole(w, k.seen.Request.Method, response) == nil
+}

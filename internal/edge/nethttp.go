@@ -1,0 +1,223 @@
+package edge
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Front is the net/http front: it parses, fills an exchange.Request, walks the
+// chain, and gives what no service takes to the console.
+type Front struct {
+	Chain   *Chain
+	Console http.Handler // nil: no console
+	Proxies Proxies
+	IDs     *toll.IDs
+	// ConsoleHost is the console's host; "" gives it every host that no service takes.
+	ConsoleHost string
+}
+
+var _ http.Handler = (*Front)(nil)
+
+// ServeHTTP takes one request through the house.
+func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	now := f.Chain.Clock()
+	peer := peerOf(hr.RemoteAddr)
+	trusted := f.Proxies.Trusts(peer)
+	r := &exchange.Request{
+		Arrived:  now,
+		Method:   hr.Method,
+		Scheme:   "http",
+		Host:     hostOf(hr.Host),
+		HostPort: hr.Host,
+		Peer:     peer,
+		Client:   f.Proxies.Client(peer, hr.Header["X-Forwarded-For"]),
+		Header:   exchange.Fields(hr.Header),
+		Length:   hr.ContentLength,
+		Upgrade:  upgradeOf(hr),
+	}
+	r.RawPath, r.RawQuery = splitTarget(hr)
+	if hr.TLS != nil || trusted && strings.EqualFold(hr.Header.Get("X-Forwarded-Proto"), "https") {
+		r.Scheme, r.Secure = "https", true
+	}
+	if id := hr.Header.Get(idField); trusted && goodRequestID(id) {
+		r.ID = id
+	} else {
+		r.ID = f.IDs.New(now).String()
+	}
+	body := NewBody(hr.Body)
+	r.Body = body
+
+	out := &responseWriter{w: w, r: hr}
+	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
+		f.elsewhere(out, hr, r)
+	}
+	if out.aborted {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// elsewhere serves what no service takes.
+func (f *Front) elsewhere(out *responseWriter, hr *http.Request, r *exchange.Request) {
+	if f.Console == nil || f.ConsoleHost != "" && !strings.EqualFold(r.Host, f.ConsoleHost) {
+		_ = writeWhole(out, hr.Method, f.Chain.Answers.NoRoute(r))
+		return
+	}
+	hr.Header.Set(idField, r.ID)
+	out.w.Header().Set(idField, r.ID)
+	hr.RemoteAddr = netip.AddrPortFrom(r.Client, 0).String()
+	f.Console.ServeHTTP(out.w, hr)
+}
+
+// splitTarget takes the path and the query from the request line as the client
+// sent them, whatever form it used (RFC 9112 §3.2).
+func splitTarget(hr *http.Request) (path, query string) {
+	target := hr.RequestURI
+	if target == "" {
+		target = hr.URL.RequestURI()
+	}
+	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") {
+		target = target[i+3:]
+		if slash := strings.IndexAny(target, "/?"); slash >= 0 {
+			target = target[slash:]
+		} else {
+			target = "/"
+		}
+		if strings.HasPrefix(target, "?") {
+			target = "/" + target
+		}
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// hostOf returns the host without its port, in lower case and without a final dot.
+func hostOf(hostPort string) string {
+	host := hostPort
+	if h, _, err := net.SplitHostPort(hostPort); err == nil {
+		host = h
+	}
+	return strings.TrimSuffix(strings.ToLower(host), ".")
+}
+
+func peerOf(remote string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(remote); err == nil {
+		return ap.Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{} // a unix socket: no address
+}
+
+// upgradeOf returns the protocol that the request wants to switch to (RFC 9110 §7.8).
+func upgradeOf(hr *http.Request) string {
+	if hr.ProtoMajor != 1 || hr.Header.Get("Upgrade") == "" {
+		return ""
+	}
+	for _, field := range hr.Header["Connection"] {
+		for token := range strings.SplitSeq(field, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "upgrade") {
+				return strings.ToLower(hr.Header.Get("Upgrade"))
+			}
+		}
+	}
+	return ""
+}
+
+// goodRequestID tells whether a trusted caller's request ID can be taken over:
+// 8 to 128 visible characters that need no quoting anywhere.
+func goodRequestID(id string) bool {
+	if len(id) < 8 || len(id) > 128 {
+		return false
+	}
+	for i := 0; i < len(id); i++ {
+		c := id[i]
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// responseWriter is an exchange.Writer over net/http's.
+type responseWriter struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	aborted bool
+}
+
+var _ exchange.Writer = (*responseWriter)(nil)
+
+func (o *responseWriter) Head(status int, h exchange.Header, length int64) error {
+	target := o.w.Header()
+	if fields, ok := h.(exchange.Fields); ok {
+		for name, values := range fields {
+			target[name] = values
+		}
+	} else {
+		for name, value := range h.All() {
+			target.Add(name, value)
+		}
+	}
+	if target["Content-Type"] == nil {
+		target["Content-Type"] = nil // what the service did not say, we do not guess
+	}
+	if length >= 0 && status != http.StatusNoContent {
+		target.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	o.w.WriteHeader(status)
+	return nil
+}
+
+func (o *responseWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
+
+func (o *responseWriter) Flush() error { return http.NewResponseController(o.w).Flush() }
+
+func (o *responseWriter) Trailer(name, value string) {
+	o.w.Header().Add(http.TrailerPrefix+name, value)
+}
+
+func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) {
+	conn, buffered, err := http.NewResponseController(o.w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	head := strings.Builder{}
+	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	for name, value := range h.All() {
+		head.WriteString(name + ": " + value + "\r\n")
+	}
+	head.WriteString("\r\n")
+	if _, err := conn.Write([]byte(head.String())); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &hijacked{Conn: conn, reader: buffered.Reader}, nil
+}
+
+func (o *responseWriter) Abort() { o.aborted = true }
+
+// hijacked is a client's connection with what net/http had already read of it.
+type hijacked struct {
+	net.Conn
+	reader io.Reader
+}
+
+func (h *hijacked) Read(p []byte) (int, error) { return h.reader.Read(p) }
+
+// NewServer makes the http.Server of a listener. Slow heads end after ten
+// seconds; bodies and answers have their service's limits.
+func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,22 @@
+package exchange
+
+import "io"
+
+// Writer is where a front takes an answer. It belongs to one request and is
+// not safe for concurrent use. A front may hold bytes back until Flush, the
+// end of the request, or a length it knows to be reached.
+type Writer interface {
+	// Head sends status and fields. It is called once, before any Write.
+	// length is that of the body, -1 when unknown.
+	Head(status int, h Header, length int64) error
+	// Write sends a part of the body.
+	Write(p []byte) (int, error)
+	// Flush hands everything written so far to the kernel.
+	Flush() error
+	// Trailer sets a trailer field, after the body and before the end.
+	Trailer(name, value string)
+	// Upgrade answers 101 with the fields and gives the client's connection.
+	Upgrade(h Header) (io.ReadWriteCloser, error)
+	// Abort ends the connection so that the client sees that the answer is not whole.
+	Abort()
+}

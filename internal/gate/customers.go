@@ -1,0 +1,121 @@
+package gate
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// holder is a customer as the gate holds it. It is made once and stays, so
+// that counters outlive every change of name, plan or status.
+type holder struct {
+	now          atomic.Pointer[standing]
+	counters     limit.State
+	testCounters limit.State // of test keys: counted apart
+}
+
+// standing is what a customer is at the moment; replaced whole.
+type standing struct {
+	id        string
+	planName  string
+	plan      *plan // nil when the configuration does not have it
+	suspended bool
+}
+
+// bearer is a key's own counters, and whose key it is.
+type bearer struct {
+	holder   *holder
+	counters limit.State
+}
+
+// customers is the set of holders. Requests do not look here: they come to
+// their holder through the key. The lock is for changes and pages.
+type customers struct {
+	shards [64]struct {
+		mu   sync.RWMutex
+		byID map[string]*holder
+	}
+}
+
+var customerSeed = maphash.MakeSeed()
+
+func (c *customers) holder(id string) *holder {
+	shard := &c.shards[maphash.String(customerSeed, id)%64]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	h := shard.byID[id]
+	if h == nil {
+		if shard.byID == nil {
+			shard.byID = make(map[string]*holder)
+		}
+		h = new(holder)
+		shard.byID[id] = h
+	}
+	return h
+}
+
+func (c *customers) find(id string) *holder {
+	shard := &c.shards[maphash.String(customerSeed, id)%64]
+	shard.mu.RLock()
+	defer shard.mu.RUnlock()
+	return shard.byID[id]
+}
+
+func (c *customers) each(visit func(*holder)) {
+	for i := range c.shards {
+		shard := &c.shards[i]
+		shard.mu.RLock()
+		for _, h := range shard.byID {
+			visit(h)
+		}
+		shard.mu.RUnlock()
+	}
+}
+
+// PutCustomer makes a customer's standing hold for the next request.
+func (g *Gate) PutCustomer(c toll.Customer) {
+	g.changes.Lock()
+	defer g.changes.Unlock()
+	s := &standing{id: c.ID, planName: c.Subscription.Plan, suspended: c.Status == toll.CustomerSuspended}
+	if rules := g.rules.Load(); rules != nil {
+		s.plan = rules.plans[s.planName]
+	}
+	g.customers.holder(c.ID).now.Store(s)
+}
+
+// PutKey makes a key, or its change, hold for the next request. A revoked key
+// stays in the ring, so that it is told from none only in the log.
+func (g *Gate) PutKey(k toll.Key) {
+	g.changes.Lock()
+	defer g.changes.Unlock()
+	b, ok := g.bearers[k.ID]
+	if !ok {
+		b = &bearer{holder: g.customers.holder(k.CustomerID)}
+		g.bearers[k.ID] = b
+	}
+	g.ring.Put(k, b)
+}
+
+// Restore sets what a customer has used of a unit in the quota period that
+// starts at start: the sum of the rollups, before the first request is admitted.
+func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time, used int64) {
+	g.customers.holder(customer).counters.Restore(unit, every, start, used)
+}
+
+// LimitStates returns how much of each policy of its plan a customer has used:
+// the same numbers that refuse. Empty for a customer or plan that is not known.
+func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
+	h := g.customers.find(customer)
+	if h == nil {
+		return nil
+	}
+	who := h.now.Load()
+	if who == nil || who.plan == nil {
+		return nil
+	}
+	return who.plan.set.LimitStates(now, limit.Partitions{Customer: &h.counters})
+}

@@ -1,0 +1,181 @@
+package gate
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/route"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Recorder is the journal as the gate needs it; *meter.Recorder is one.
+type Recorder interface {
+	Open(e *toll.Event) (meter.Ticket, error)
+	Record(e *toll.Event, opened meter.Ticket) (meter.Ticket, error)
+	Done(t meter.Ticket, delivered bool)
+	Refuse(r toll.Refusal)
+	// Full tells, before any work is done, that Record would fail.
+	Full() error
+}
+
+// Gate admits, counts and releases requests. Its methods are safe for
+// concurrent use; a Pass belongs to one request.
+type Gate struct {
+	rules     atomic.Pointer[rules]
+	ring      apikey.Ring[*bearer]
+	customers customers
+	addresses *limit.Addresses
+	recorder  Recorder
+	ids       *toll.IDs
+
+	changes sync.Mutex         // one change of rules, customers or keys at a time
+	bearers map[string]*bearer // by key ID; guarded by changes
+}
+
+// maxAddresses bounds the memory that limits per address take.
+const maxAddresses = 1 << 18
+
+// New makes a gate without rules, keys and customers: it refuses everything
+// until Switch.
+func New(recorder Recorder, ids *toll.IDs) *Gate {
+	return &Gate{
+		recorder:  recorder,
+		ids:       ids,
+		addresses: limit.NewAddresses(maxAddresses),
+		bearers:   make(map[string]*bearer),
+	}
+}
+
+// Ask is what the gate needs to know of a request.
+type Ask struct {
+	Now           time.Time // the request's one clock reading
+	RequestID     string
+	Host          string // lower case, without port
+	Method        string
+	RawPath       string // as the client sent it
+	Authorization string
+	APIKey        string // X-API-Key
+	Client        netip.Addr
+	Length        int64 // of the body, -1 when unknown
+}
+
+// Decision is what Admit found.
+type Decision uint8
+
+// The decisions.
+const (
+	Elsewhere Decision = iota // no service takes it: the console, or nobody
+	Refused                   // Pass.Refusal says why; nothing was consumed
+	Admitted                  // forward it; Record and Done must follow
+)
+
+// Admit routes, identifies and limits a request. After Admitted the caller
+// owes Done, and Record before the last byte of whatever it answers.
+func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
+	p.reset(g, ask)
+	rules := g.rules.Load()
+	if rules == nil {
+		return p.refuse(toll.RefusedNoRoute)
+	}
+	path, raw, pathErr := route.Canonical(ask.RawPath)
+	if pathErr != nil {
+		// Without a path there is no service to hold it against; whoever asks
+		// for such a path gets no further.
+		p.BadPath = pathErr
+		return p.refuse(toll.RefusedBadPath)
+	}
+	matched, ok := rules.table.Match(ask.Host, path)
+	if !ok {
+		return Elsewhere
+	}
+	p.Service = matched.Service
+	p.Path, p.RawPath = matched.Rest(path), matched.Rest(raw)
+	p.Endpoint = matched.Endpoint(ask.Method, p.Path)
+	service := rules.services[p.Service.Name]
+
+	if p.Service.Access == toll.AccessKey {
+		if reason := g.identify(rules, ask, p); reason != "" {
+			return p.refuse(reason)
+		}
+	}
+	if ask.Length > p.Service.MaxBody {
+		return p.refuse(toll.RefusedTooLarge)
+	}
+	if err := g.recorder.Full(); err != nil && !rules.unmetered {
+		return p.refuse(toll.RefusedJournal)
+	}
+	partitions := limit.Partitions{}
+	var plan *limit.Set
+	if p.bearer != nil {
+		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
+		if plan = p.plan.set; p.Mode == toll.Test {
+			partitions.Customer, plan = &p.bearer.holder.testCounters, rules.testSet
+		}
+	}
+	if service.perAddress || p.plan != nil && p.plan.perAddress {
+		partitions.Address = g.addresses.State(ask.Client, ask.Now)
+	}
+	if !p.admission.Admit(ask.Now, partitions, p.Service.Name, p.Endpoint, plan, service.set) {
+		return p.refuse(toll.RefusedLimit)
+	}
+	return Admitted
+}
+
+// identify finds who calls and whether they may call the service at all. It
+// returns "" when they may.
+func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
+	text, err := apikey.Credential(ask.Authorization, ask.APIKey)
+	switch err {
+	case nil:
+	case apikey.ErrMissing:
+		return toll.RefusedKeyMissing
+	default:
+		return toll.RefusedKeyMalformed
+	}
+	entry, ok := g.ring.Lookup(text)
+	if !ok {
+		return toll.RefusedKeyUnknown
+	}
+	key := entry.Key
+	p.bearer = entry.Owner
+	who := p.bearer.holder.now.Load()
+	if who == nil { // the key came before its customer, or outlived it
+		return toll.RefusedKeyUnknown
+	}
+	p.Customer, p.Key, p.Mode = who.id, key.ID, key.Mode
+	switch key.StateAt(ask.Now) {
+	case toll.KeyRevoked:
+		return toll.RefusedKeyUnknown
+	case toll.KeyExpired:
+		return toll.RefusedKeyExpired
+	}
+	if who.suspended {
+		return toll.RefusedSuspended
+	}
+	if who.plan == nil { // its plan is not in the configuration any more
+		return toll.RefusedNotIncluded
+	}
+	p.plan = who.plan
+	p.Plan, p.PlanVersion, p.Features = who.plan.Name, who.plan.version, who.plan.Features
+	if !who.plan.IncludesService(p.Service.Name) {
+		return toll.RefusedNotIncluded
+	}
+	if len(key.Services) > 0 && !contains(key.Services, p.Service.Name) {
+		return toll.RefusedOutOfScope
+	}
+	return ""
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}

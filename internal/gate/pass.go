@@ -1,0 +1,149 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Pass is one request on its way through the gate: what Admit found, and what
+// the later calls need. It is reused; after Done nothing of it may be read.
+type Pass struct {
+	Service  *toll.Service // nil when no service takes the request
+	Path     string        // what the service gets, decoded
+	RawPath  string        // the same, encoded
+	Endpoint string
+	BadPath  error // why the path was refused
+
+	Customer    string
+	Key         string
+	Plan        string
+	PlanVersion string
+	Features    []string // shared: not to be changed
+	Mode        toll.Mode
+
+	Reason toll.RefusalReason // why it was refused, "" when it was not
+
+	gate      *Gate
+	arrived   time.Time
+	requestID string
+	method    string
+	bearer    *bearer
+	plan      *plan
+	admission limit.Admission
+	event     toll.Event
+	opened    meter.Ticket
+	ticket    meter.Ticket
+	recorded  bool
+}
+
+func (p *Pass) reset(g *Gate, ask *Ask) {
+	units := p.event.Units[:0]
+	admission := p.admission
+	*p = Pass{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method, admission: admission}
+	p.event.Units = units
+}
+
+// refuse counts a refusal; nothing was consumed.
+func (p *Pass) refuse(reason toll.RefusalReason) Decision {
+	p.Reason = reason
+	service, policy := "", ""
+	if p.Service != nil {
+		service = p.Service.Name
+	}
+	if reason == toll.RefusedLimit {
+		for i := range p.admission.Results() {
+			if r := &p.admission.Results()[i]; r.Refused {
+				policy = r.Policy.Name
+				break
+			}
+		}
+	}
+	p.gate.recorder.Refuse(toll.Refusal{
+		Minute: p.arrived, Customer: p.Customer, Key: p.Key, Service: service,
+		Policy: policy, Reason: reason, Count: 1,
+	})
+	return Refused
+}
+
+// Limits are the policies that were looked at, with what each has left. The
+// slice is valid until Done.
+func (p *Pass) Limits() []limit.Result { return p.admission.Results() }
+
+// Outcome is what is known of a request when it is recorded: this is what is billed.
+type Outcome struct {
+	Status   int
+	Answered bool          // the service gave this answer; false: a timeout, or the gateway's own error
+	Latency  time.Duration // arrival to the last byte of the upstream
+	BytesIn  int64
+	BytesOut int64
+	Usage    []string // the Tollhouse-Usage fields of the answer, as they came
+}
+
+// Open journals that the request is under way, so that a crash leaves a trace
+// of it: for streams, long uploads and reserved costs. It is called at most once.
+func (p *Pass) Open() error {
+	p.fill(&Outcome{})
+	p.event.Class = toll.Unknown
+	ticket, err := p.gate.recorder.Open(&p.event)
+	p.opened = ticket
+	return err
+}
+
+// Record puts the event into the journal and settles the counters. When it
+// returns nil, the last byte may be sent. Bad usage is refused and counted,
+// and never makes a request fail. A second call does nothing.
+func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
+	if p.recorded {
+		return 0, nil
+	}
+	p.recorded = true
+	badUsage = p.fill(out)
+	p.event.Class = p.class(out)
+	p.admission.Settle(p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage, p.event.Units)
+	p.ticket, err = p.gate.recorder.Record(&p.event, p.opened)
+	return badUsage, err
+}
+
+// fill completes the event; it returns how many usage values were refused.
+func (p *Pass) fill(out *Outcome) (bad int) {
+	e := &p.event
+	if e.ID.IsZero() {
+		e.ID = p.gate.ids.New(p.arrived)
+	}
+	e.Time, e.RequestID = p.arrived, p.requestID
+	e.Customer, e.Key, e.Plan, e.PlanVersion = p.Customer, p.Key, p.Plan, p.PlanVersion
+	e.Service, e.Endpoint, e.Method = p.Service.Name, p.Endpoint, p.method
+	e.Status, e.Latency, e.BytesIn, e.BytesOut = out.Status, out.Latency, out.BytesIn, out.BytesOut
+	e.Units = e.Units[:0]
+	for _, field := range out.Usage {
+		var refused int
+		e.Units, refused = AppendUsage(e.Units, field, p.Service.Units)
+		bad += refused
+	}
+	return bad
+}
+
+// class says what the outcome is worth for quota and bill (LIFECYCLE.md, What is counted).
+func (p *Pass) class(out *Outcome) toll.Class {
+	class := out.Status / 100
+	switch {
+	case p.Customer == "" || !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
+		return toll.NotBillable
+	case p.Mode == toll.Test:
+		return toll.TestUsage
+	}
+	return toll.Chargeable
+}
+
+// Done releases what the request held. delivered says that the client was
+// handed the whole answer. It is called once, whatever happened, and gives
+// back what was never recorded.
+func (p *Pass) Done(delivered bool) {
+	p.admission.Release()
+	if p.recorded {
+		p.gate.recorder.Done(p.ticket, delivered)
+	}
+}

@@ -1,0 +1,101 @@
+package gate
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/route"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Rules are what the configuration says about requests.
+type Rules struct {
+	Services  []toll.Service
+	Plans     []toll.PlanVersion
+	Location  *time.Location // of calendar quotas; nil: UTC
+	Unmetered bool           // serve what cannot be journalled (journal.when_full: serve-unmetered)
+}
+
+// rules are Rules compiled; immutable, switched whole.
+type rules struct {
+	table     *route.Table
+	services  map[string]*service
+	plans     map[string]*plan
+	testSet   *limit.Set
+	unmetered bool
+}
+
+type service struct {
+	set        *limit.Set
+	perAddress bool
+}
+
+type plan struct {
+	toll.Plan
+	version    string
+	set        *limit.Set
+	perAddress bool
+}
+
+// testPolicy is what a test key may do: its own, small limit, whatever the plan.
+var testPolicy = toll.Policy{Name: "test", Kind: toll.RateLimit, Partition: toll.PerKey, Count: 60, Window: time.Minute, Burst: 10}
+
+// Switch compiles rules and makes them hold for the next request, as one
+// atomic change. After an error the old rules hold.
+func (g *Gate) Switch(r Rules) error {
+	loc := r.Location
+	if loc == nil {
+		loc = time.UTC
+	}
+	table, err := route.New(r.Services)
+	if err != nil {
+		return err
+	}
+	next := &rules{
+		table:     table,
+		services:  make(map[string]*service, len(r.Services)),
+		plans:     make(map[string]*plan, len(r.Plans)),
+		unmetered: r.Unmetered,
+	}
+	for _, s := range r.Services {
+		set, err := limit.Compile(s.Policies, loc)
+		if err != nil {
+			return fmt.Errorf("service %s: %w", s.Name, err)
+		}
+		next.services[s.Name] = &service{set: set, perAddress: countsAddresses(s.Policies)}
+	}
+	for _, v := range r.Plans {
+		set, err := limit.Compile(v.Plan.Policies, loc)
+		if err != nil {
+			return fmt.Errorf("plan %s: %w", v.Plan.Name, err)
+		}
+		next.plans[v.Plan.Name] = &plan{
+			Plan: v.Plan, version: v.ID, set: set, perAddress: countsAddresses(v.Plan.Policies),
+		}
+	}
+	if next.testSet, err = limit.Compile([]toll.Policy{testPolicy}, loc); err != nil {
+		return err
+	}
+
+	g.changes.Lock()
+	defer g.changes.Unlock()
+	g.rules.Store(next)
+	g.customers.each(func(h *holder) {
+		if was := h.now.Load(); was != nil {
+			s := *was
+			s.plan = next.plans[s.planName]
+			h.now.Store(&s)
+		}
+	})
+	return nil
+}
+
+func countsAddresses(policies []toll.Policy) bool {
+	for i := range policies {
+		if policies[i].Partition == toll.PerIP {
+			return true
+		}
+	}
+	return false
+}
