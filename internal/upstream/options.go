@@ -1,0 +1,63 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Options is what a Pool may be given beside its service. The zero value is
+// ready for use.
+type Options struct {
+	// Clock is read for penalties, EWMA balancing and Status; nil is
+	// toll.SystemClock. Timeouts run on the time package's timers.
+	Clock toll.Clock
+
+	// Changed is told when an upstream becomes healthy or unhealthy by its
+	// probes. It is called from the probe's goroutine, one call at a time for
+	// each upstream, and must not call Close. May be nil.
+	Changed func(Status)
+
+	// QueueLength is how many requests may wait while every upstream has
+	// MaxInFlight of them; further ones fail at once. 0 is the service's whole
+	// capacity (MaxInFlight times the number of upstreams), below 0 is no queue.
+	QueueLength int
+
+	// QueueWait is how long a request waits there at most; 0 is one second.
+	QueueWait time.Duration
+
+	// TLS is used towards https upstreams; nil verifies against the system's
+	// roots. It is cloned.
+	TLS *tls.Config
+
+	// dial replaces the network in tests.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+const (
+	// maxTries is how many upstreams one request is offered to.
+	maxTries = 3
+
+	// idleConnection is how long an unused connection is kept. It is below the
+	// five seconds after which the usual servers of APIs (Node, uvicorn) close
+	// one: so it is nearly always we who close, and no request is sent into a
+	// connection that the upstream is about to close.
+	idleConnection = 4 * time.Second
+
+	// maxHead bounds an answer's status line and fields, in bytes.
+	maxHead = 256 << 10
+
+	defaultQueueWait   = time.Second
+	defaultProbeEvery  = 2 * time.Second
+	defaultProbeWait   = time.Second
+	defaultProbeCount  = 2
+	firstPenalty       = time.Second
+	longestPenalty     = 30 * time.Second
+	continueWait       = time.Second
+	connectionBuffer   = 8 << 10
+	idlePerUpstream    = 1024
+	tcpKeepAlivePeriod = 30 * time.Second
+)

@@ -1,0 +1,192 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Pool is the upstreams of one service: their connections, their health and
+// their places in flight. It is safe for concurrent use.
+type Pool struct {
+	service   toll.Service
+	upstreams []*upstream
+	transport *http.Transport
+	prober    *http.Transport
+	clock     toll.Clock
+	began     time.Time
+	changed   func(Status)
+
+	cost  func(u *upstream, now time.Duration) float64 // nil: round robin
+	timed bool                                         // the cost needs the clock
+	turn  atomic.Uint64
+	queue queue
+
+	closed atomic.Bool
+	stop   context.CancelFunc // ends the probes
+	probes sync.WaitGroup
+}
+
+// NewPool makes a service's pool and starts its health probes, if
+// Service.Health.Path is set; Close stops them. It connects to nothing by
+// itself. It returns a *toll.Error (Invalid, with the service's field in Field)
+// for no upstream, for an upstream that is no URL, and for a balance other than
+// round_robin (the default), least_requests and ewma: sticky is not there yet.
+func NewPool(svc toll.Service, opts Options) (*Pool, error) {
+	p := &Pool{service: svc, clock: opts.Clock, changed: opts.Changed}
+	if p.clock == nil {
+		p.clock = toll.SystemClock
+	}
+	p.began = p.clock()
+	switch svc.Balance {
+	case "", toll.RoundRobin:
+	case toll.LeastRequests:
+		p.cost = byRequests
+	case toll.EWMA:
+		p.cost, p.timed = byLatency, true
+	default:
+		return nil, toll.FieldError("balance", "the service %s asks for the balance %q, which is not there: use round_robin, least_requests or ewma", svc.Name, svc.Balance)
+	}
+	if len(svc.Upstreams) == 0 {
+		return nil, toll.FieldError("upstreams", "the service %s has no upstream: name at least one address", svc.Name)
+	}
+	for _, text := range svc.Upstreams {
+		a, err := parseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		p.upstreams = append(p.upstreams, &upstream{
+			address: a,
+			name:    a.host + a.base,
+			limit:   int64(max(svc.MaxInFlight, 0)),
+			health:  health{state: Unknown, since: p.began},
+		})
+	}
+	p.queue.wait = opts.QueueWait
+	if p.queue.wait <= 0 {
+		p.queue.wait = defaultQueueWait
+	}
+	p.queue.length = opts.QueueLength
+	if p.queue.length == 0 {
+		p.queue.length = max(svc.MaxInFlight, 0) * len(p.upstreams)
+	}
+
+	conn := &connector{dial: opts.dial, within: svc.Timeouts.Connect, secured: opts.TLS.Clone()}
+	if conn.dial == nil {
+		conn.dial = (&net.Dialer{KeepAlive: tcpKeepAlivePeriod}).DialContext
+	}
+	if conn.secured == nil {
+		conn.secured = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	p.transport = conn.transport(svc.Timeouts.Response)
+	p.prober = conn.transport(0)
+
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	if svc.Health.Path != "" {
+		p.service.Health = withDefaults(svc.Health)
+		for _, u := range p.upstreams {
+			p.probes.Go(func() { p.watch(ctx, u) })
+		}
+	}
+	return p, nil
+}
+
+// Forward sends req to an upstream and returns the answer as soon as its head
+// is there. The error is an *exchange.Failure; the package comment lists them.
+//
+// ctx is the client's presence: when it is cancelled the exchange is broken
+// off, also while the answer's body is read or its Upgraded connection is in
+// use. The caller must close Response.Body, and Response.Upgraded where there
+// is one: until then the exchange holds its place in flight.
+//
+// Forward reads req.Body, does not close it, and changes nothing of req. An
+// upstream may answer before it has read the whole body, so req.Body may still
+// be read after Forward has returned, until the response is closed; after a
+// failure one Read that is waiting for the client may be left behind.
+//
+// Response.Length is the declared length for the answer to a HEAD and for a
+// 304, whose Body is empty; -1 when nothing was declared.
+func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Response, error) {
+	if f := check(req); f != nil {
+		return nil, f.public("")
+	}
+	fields := requestFields(req.Header, upgradeOf(req))
+	var space [maxTries]*upstream
+	tried := space[:0]
+	var last *failed
+	for {
+		u, f := p.take(ctx, tried)
+		if f != nil {
+			if last != nil && f.status != StatusClientGone {
+				f = last // that no upstream is left says less than why
+			}
+			return nil, f.public(lastName(tried))
+		}
+		tried = append(tried, u)
+		resp, f := p.try(ctx, u, req, fields)
+		if f == nil {
+			return resp, nil
+		}
+		if !f.unsent || len(tried) == maxTries {
+			return nil, f.public(u.name)
+		}
+		last = f
+	}
+}
+
+// Status tells how each upstream stands, in the order of the service's
+// upstreams.
+func (p *Pool) Status() []Status {
+	list := make([]Status, len(p.upstreams))
+	for i, u := range p.upstreams {
+		list[i] = p.status(u)
+	}
+	return list
+}
+
+func (p *Pool) status(u *upstream) Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return Status{
+		Service:   p.service.Name,
+		Upstream:  u.name,
+		Health:    u.health.state,
+		Reason:    u.health.reason,
+		Since:     u.health.since,
+		Penalised: u.penalty.set() && u.penalty.holds(p.now()),
+		InFlight:  int(u.inFlight.Load()),
+		Answered:  u.answered.Load(),
+		Failed:    u.failed.Load(),
+	}
+}
+
+// Close stops the health probes, waits for them, and closes the connections
+// that nobody uses. Exchanges that are under way go on, and a Forward that
+// comes after Close is still served, by the last known health: so that a pool
+// can be replaced while requests are on their way to it. Close may be called
+// more than once.
+func (p *Pool) Close() {
+	p.closed.Store(true)
+	p.stop()
+	p.probes.Wait()
+	p.transport.CloseIdleConnections()
+	p.prober.CloseIdleConnections()
+}
+
+// now is the time since the pool was made, by the injected clock.
+func (p *Pool) now() time.Duration { return p.clock().Sub(p.began) }
+
+func lastName(tried []*upstream) string {
+	if len(tried) == 0 {
+		return ""
+	}
+	return tried[len(tried)-1].name
+}

@@ -1,0 +1,33 @@
+package upstream
+
+import "time"
+
+// Health is what the probes say of an upstream.
+type Health string
+
+// The three healths. Requests go to all but unhealthy ones.
+const (
+	Unknown   Health = "unknown"   // not proven yet, or not probed at all
+	Healthy   Health = "healthy"   // Health.Healthy good probes in a row
+	Unhealthy Health = "unhealthy" // Health.Unhealthy bad probes in a row
+)
+
+// Status is how one upstream stands, for pages, metrics and logs.
+type Status struct {
+	Service  string
+	Upstream string // host:port, with the path where the address has one
+	Health   Health
+	// Reason is why the last probe failed, "" when it was good. It may hold
+	// addresses: for operators only.
+	Reason string
+	// Since is when Health became what it is.
+	Since time.Time
+	// Penalised says that a connection could not be made a moment ago, so that
+	// the upstream is left out while there is another.
+	Penalised bool
+	// InFlight is the number of requests that hold a place now.
+	InFlight int
+	// Answered counts answers' heads since the pool was made, Failed the tries
+	// that failed by the upstream's doing (not by the client's).
+	Answered, Failed uint64
+}
