@@ -66,6 +66,10 @@ func furnishOperator(ctx context.Context, r *rooms, known SignIn) (SignIn, error
 	if err != nil {
 		return known, err
 	}
+	password, err := account.NewPassword(nil)
+	if err != nil {
+		return known, err
+	}
 	for _, o := range operators {
 		if o.Email != demoOperator {
 			continue
@@ -73,11 +77,9 @@ func furnishOperator(ctx context.Context, r *rooms, known SignIn) (SignIn, error
 		if known.Password != "" {
 			return known, nil
 		}
-		password := account.RandomPassword()
 		err := r.office.SetPassword(ctx, account.System, toll.KindOperator, o.ID, password)
 		return SignIn{Email: demoOperator, Password: password.Reveal()}, err
 	}
-	password := account.RandomPassword()
 	_, err = r.office.CreateOperator(ctx, account.System, account.NewOperator{
 		Email: demoOperator, Name: "Demo operator", Role: toll.OperatorAdmin, Password: password,
 	})
@@ -115,7 +117,10 @@ func furnishOwner(ctx context.Context, r *rooms, f furnished, facts *DemoFacts) 
 	if err != nil {
 		return err
 	}
-	password := account.RandomPassword()
+	password, err := account.NewPassword(nil)
+	if err != nil {
+		return err
+	}
 	printed := f.plan == "free"
 	for _, m := range members {
 		if m.Email != f.email {

@@ -58,7 +58,7 @@ func showCustomer(c toll.Customer) CustomerShown {
 
 func createCustomer(ctx context.Context, r *rooms, in CustomerCreate) (CustomerCreated, error) {
 	if in.Email != "" { // before anything is made: a customer without its owner would be half done
-		if err := r.office.CheckEmail(ctx, account.System, in.Email); err != nil {
+		if err := emailFree(ctx, r, in.Email); err != nil {
 			return CustomerCreated{}, err
 		}
 	}
@@ -68,7 +68,10 @@ func createCustomer(ctx context.Context, r *rooms, in CustomerCreate) (CustomerC
 	}
 	out := CustomerCreated{CustomerShown: showCustomer(c)}
 	if in.Email != "" {
-		password := account.RandomPassword()
+		password, err := account.NewPassword(nil)
+		if err != nil {
+			return out, err
+		}
 		m, err := r.office.CreateMember(ctx, account.System, account.NewMember{
 			CustomerID: c.ID, Email: in.Email, Name: in.Name, Role: toll.MemberOwner, Password: password,
 		})
@@ -78,6 +81,25 @@ func createCustomer(ctx context.Context, r *rooms, in CustomerCreate) (CustomerC
 		out.Owner = &SignIn{Email: m.Email, Password: password.Reveal()}
 	}
 	return out, nil
+}
+
+// emailFree tells whether nobody signs in with an address yet.
+func emailFree(ctx context.Context, r *rooms, email string) error {
+	email, err := account.CleanEmail(email)
+	if err != nil {
+		return err
+	}
+	_, asMember := r.store.MemberByEmail(ctx, email)
+	_, asOperator := r.store.OperatorByEmail(ctx, email)
+	for _, err := range []error{asMember, asOperator} {
+		switch {
+		case err == nil:
+			return &toll.Error{Code: toll.Conflict, Field: "email", Message: fmt.Sprintf("Somebody signs in with %s already. Use another address.", email)}
+		case toll.CodeOf(err) != toll.NotFound:
+			return err
+		}
+	}
+	return nil
 }
 
 // CustomerList asks for customers; empty fields do not narrow.
@@ -242,7 +264,10 @@ func createOperator(ctx context.Context, r *rooms, in OperatorCreate) (OperatorC
 	}
 	made := toll.Secret("")
 	if in.Password == "" {
-		made = account.RandomPassword()
+		var err error
+		if made, err = account.NewPassword(nil); err != nil {
+			return OperatorCreated{}, err
+		}
 		ask.Password = made
 	}
 	o, err := r.office.CreateOperator(ctx, account.System, ask)

@@ -21,6 +21,7 @@ type holder struct {
 // standing is what a customer is at the moment; replaced whole.
 type standing struct {
 	id        string
+	version   int64 // of the row: an older change that arrives late is dropped
 	planName  string
 	plan      *plan // nil when the configuration does not have it
 	suspended bool
@@ -29,6 +30,7 @@ type standing struct {
 // bearer is a key's own counters, and whose key it is.
 type bearer struct {
 	holder   *holder
+	version  int64 // of the key's row; guarded by Gate.changes
 	counters limit.State
 }
 
@@ -76,19 +78,25 @@ func (c *customers) each(visit func(*holder)) {
 	}
 }
 
-// PutCustomer makes a customer's standing hold for the next request.
+// PutCustomer makes a customer's standing hold for the next request. Changes
+// may come in any order: the one with the smaller Version is old.
 func (g *Gate) PutCustomer(c toll.Customer) {
 	g.changes.Lock()
 	defer g.changes.Unlock()
-	s := &standing{id: c.ID, planName: c.Subscription.Plan, suspended: c.Status == toll.CustomerSuspended}
+	h := g.customers.holder(c.ID)
+	if was := h.now.Load(); was != nil && was.version > c.Version {
+		return
+	}
+	s := &standing{id: c.ID, version: c.Version, planName: c.Subscription.Plan, suspended: c.Status == toll.CustomerSuspended}
 	if rules := g.rules.Load(); rules != nil {
 		s.plan = rules.plans[s.planName]
 	}
-	g.customers.holder(c.ID).now.Store(s)
+	h.now.Store(s)
 }
 
-// PutKey makes a key, or its change, hold for the next request. A revoked key
-// stays in the ring, so that it is told from none only in the log.
+// PutKey makes a key, or its change, hold for the next request; the order of
+// changes does not matter, as in PutCustomer. A revoked key stays in the ring,
+// so that a refusal can be counted for its customer.
 func (g *Gate) PutKey(k toll.Key) {
 	g.changes.Lock()
 	defer g.changes.Unlock()
@@ -97,6 +105,10 @@ func (g *Gate) PutKey(k toll.Key) {
 		b = &bearer{holder: g.customers.holder(k.CustomerID)}
 		g.bearers[k.ID] = b
 	}
+	if b.version > k.Version {
+		return
+	}
+	b.version = k.Version
 	g.ring.Put(k, b)
 }
 

@@ -1,0 +1,169 @@
+// Package app wires the rooms of the house: configuration in, a running
+// program out. It alone knows everybody. Run is what main, the demo and the
+// tests start; commands reach a running server through its control socket.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/meter/journal"
+	"github.com/tollhouse/tollhouse/internal/telemetry"
+	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
+)
+
+// Options are what Run can be told besides the configuration.
+type Options struct {
+	Log   io.Writer  // where log lines go; nil: nowhere
+	Clock toll.Clock // nil: toll.SystemClock
+	Demo  bool       // pages say that there is demo data
+	Ready func(*App) // called once, when every listener answers
+
+	lock     *journal.DirLock // of the data directory, when the caller holds it already
+	listener net.Listener     // for listen.http, when the caller opened it already
+	prepare  func(ctx context.Context, r *rooms) error
+}
+
+// App is a running Tollhouse.
+type App struct {
+	cfg   *config.Config
+	clock toll.Clock
+	log   *slog.Logger
+	demo  bool
+
+	rooms    *rooms
+	ids      *toll.IDs
+	gate     *gate.Gate
+	chain    *edge.Chain
+	pools    map[string]*upstream.Pool
+	recorder *meter.Recorder
+	drainer  *meter.Drainer
+	watch    *telemetry.Telemetry
+
+	public, admin, control net.Listener
+	servers                []*http.Server
+	failed                 chan error
+	drained                sync.WaitGroup
+	stopDrainer            context.CancelFunc
+}
+
+// shutdownGrace is how long requests may finish after the end was asked for.
+const shutdownGrace = 20 * time.Second
+
+// Run starts Tollhouse and serves until ctx ends; then it drains and returns
+// nil. An error says what could not be started, or what failed while serving.
+func Run(ctx context.Context, cfg *config.Config, o Options) error {
+	a, err := start(ctx, cfg, o)
+	if err != nil {
+		return err
+	}
+	if o.Ready != nil {
+		o.Ready(a)
+	}
+	select {
+	case <-ctx.Done():
+		a.log.Info("draining")
+	case err = <-a.failed:
+	}
+	return errors.Join(err, a.stop())
+}
+
+// start opens the rooms from the journal outwards: nothing is admitted before
+// the counters know everything that was ever recorded.
+func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
+	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
+	if a.clock == nil {
+		a.clock = toll.SystemClock
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	a.log = telemetry.NewLogger(o.Log, slog.LevelInfo)
+	a.public = o.listener
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.stop())
+		}
+	}()
+
+	a.rooms = &rooms{at: Installation{Data: cfg.Data, Config: cfg}, clock: a.clock, lock: o.lock, plans: new(plans)}
+	if a.rooms.lock == nil {
+		if a.rooms.lock, err = openData(cfg.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.openListeners(); err != nil { // told before anything is changed
+		return nil, err
+	}
+	if err := a.openBooks(ctx, o.prepare); err != nil {
+		return nil, err
+	}
+	if err := a.openGate(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openFront(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) openListeners() (err error) {
+	if a.public == nil {
+		if a.public, err = listen(a.cfg.Listen.HTTP); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Listen.Admin != "" {
+		if a.admin, err = listen(a.cfg.Listen.Admin); err != nil {
+			return err
+		}
+	}
+	a.control, err = listenControl(a.cfg.Data)
+	return err
+}
+
+// openBooks opens the store, brings in what a killed process left in the
+// journal, and starts this process's lane and the drainer.
+func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *rooms) error) (err error) {
+	r := a.rooms
+	if r.store, err = openStore(ctx, r.at); err != nil {
+		return err
+	}
+	versions, err := loadPlans(ctx, r.store, a.cfg, a.clock())
+	if err != nil {
+		return err
+	}
+	r.plans.switchTo(versions)
+	if err := a.openOffice(); err != nil {
+		return err
+	}
+	a.drainer = newDrainer(a.cfg.Data, r.store, a.clock, a.log)
+	if err := a.drainer.DrainDead(ctx); err != nil {
+		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+	}
+	if prepare != nil {
+		if err := prepare(ctx, r); err != nil {
+			return err
+		}
+	}
+	if a.recorder, err = openRecorder(a.cfg, a.clock, a.drainer); err != nil {
+		return err
+	}
+	r.drain = a.drainer.Flush
+	running, stop := context.WithCancel(context.Background())
+	a.stopDrainer = stop
+	a.drained.Go(func() { a.drainer.Run(running) })
+	return nil
+}
