@@ -1,0 +1,293 @@
+package limit
+
+import (
+	"math"
+	"time"
+	"unsafe"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Admission is one request's way through its policies: Admit, Settle, Release.
+// The zero value is ready. It is meant to be kept and used again for the next
+// request, for it keeps its buffers. It is not safe for concurrent use, and
+// must not be copied between Admit and Release.
+type Admission struct {
+	results   []Result
+	judgments []judgment
+	holds     []hold
+	settled   bool
+}
+
+// judgment is what a rule found, between the check and the taking.
+type judgment struct {
+	rule   *rule
+	state  *State
+	slot   *slot
+	ahead  span    // RateLimit
+	period *period // Quota
+	value  int64   // Quota: used; ConcurrencyLimit: in flight
+	no     bool    // the policy says no, be it a shadow or not
+}
+
+// hold is what an admitted request has taken, or may add to, and must settle or release.
+type hold struct {
+	state  *State
+	rule   *rule
+	period uint32 // Quota: the period in which it was admitted
+}
+
+// Admit decides a request at now, which must lie between 1970 and 2200: every
+// policy of sets that covers this call of service and endpoint is looked at, and
+// either all of them take what the request costs, or none takes anything. It
+// tells whether the request is admitted; Results says what each policy said.
+//
+// A rate limit takes one. A quota on requests reserves one; a quota on another
+// unit admits while used < limit and learns its units at Settle. A concurrency
+// limit takes one place until Release. A policy that is in sets twice, or two
+// that share a counter, take once.
+//
+// A shadow policy never refuses. A shadow rate limit takes only where it would
+// have admitted, so that it reports what it would do; shadow quotas and
+// concurrency limits count what really passes.
+//
+// An Admission that was not released yet is released first.
+//
+// Admit locks the partitions' own mutexes, all at once, in an order that is the
+// same everywhere.
+func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string, sets ...*Set) bool {
+	a.Release()
+	ns := now.UnixNano()
+	a.judgments = a.judgments[:0]
+	var used [3]bool
+	for _, set := range sets {
+		if set == nil {
+			continue
+		}
+		for i := range set.rules {
+			r := &set.rules[i]
+			if !r.covers(service, endpoint) {
+				continue
+			}
+			state := p.of(r.partition)
+			if state == nil {
+				continue
+			}
+			used[r.partition] = true
+			a.judgments = append(a.judgments, judgment{rule: r, state: state})
+		}
+	}
+	var locks locks
+	for i, is := range used {
+		if is {
+			locks.add(p.of(toll.Partition(i)))
+		}
+	}
+	locks.lock()
+	admitted := true
+	for i := range a.judgments {
+		j := &a.judgments[i]
+		j.look(now, ns)
+		if j.no && !j.rule.silent && !j.rule.policy.Shadow {
+			admitted = false
+		}
+	}
+	if admitted {
+		for i := range a.judgments {
+			a.take(i, ns)
+		}
+	}
+	locks.unlock()
+	a.settled = !admitted
+	a.conclude(ns, admitted)
+	return admitted
+}
+
+// look finds the counter and asks the policy.
+func (j *judgment) look(now time.Time, ns int64) {
+	r := j.rule
+	switch r.kind {
+	case toll.RateLimit:
+		j.slot = j.state.counter(r, ns)
+		j.ahead = r.pace.ahead(j.slot, ns)
+		j.no = !r.pace.admits(j.ahead)
+	case toll.Quota:
+		j.period = r.calendar.at(now, ns)
+		j.slot = j.state.quota(r.id, j.period.number)
+		j.value = j.slot.value
+		j.no = j.value >= r.policy.Count
+	case toll.ConcurrencyLimit:
+		j.slot = j.state.counter(r, ns)
+		j.value = j.slot.value
+		j.no = j.value >= r.policy.Count
+	}
+}
+
+// take lets the i-th judgment take what the admitted request costs.
+func (a *Admission) take(i int, ns int64) {
+	j := &a.judgments[i]
+	if j.rule.kind == toll.RateLimit && j.no {
+		return // a shadow: it would not have let it pass
+	}
+	for k := range a.judgments[:i] {
+		if b := &a.judgments[k]; b.slot == j.slot && !(b.rule.kind == toll.RateLimit && b.no) {
+			j.ahead, j.value = b.ahead, b.value // has been taken already
+			return
+		}
+	}
+	switch j.rule.kind {
+	case toll.RateLimit:
+		j.ahead = j.rule.pace.take(j.slot, ns, j.ahead)
+		return
+	case toll.Quota:
+		if j.rule.requests {
+			j.slot.value++
+		}
+		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, period: j.period.number})
+	case toll.ConcurrencyLimit:
+		j.slot.value++
+		a.holds = append(a.holds, hold{state: j.state, rule: j.rule})
+	}
+	j.value = j.slot.value
+}
+
+// conclude turns the judgments into results. It runs after the mutexes were
+// given back, for the divisions in it would hold up others.
+func (a *Admission) conclude(ns int64, admitted bool) {
+	a.results = a.results[:0]
+	for i := range a.judgments {
+		j := &a.judgments[i]
+		r := j.rule
+		if r.silent {
+			continue
+		}
+		res := Result{Policy: r.policy, WouldRefuse: j.no, Refused: j.no && !r.policy.Shadow, Limit: r.policy.Count}
+		switch r.kind {
+		case toll.RateLimit:
+			res.Limit = r.pace.burst
+			res.Remaining, res.Reset = r.pace.remaining(j.ahead)
+			if j.no {
+				res.RetryAfter = r.pace.wait(j.ahead)
+			}
+		case toll.Quota:
+			res.Remaining = max(0, r.policy.Count-j.value)
+			res.Reset = time.Duration(j.period.end - ns)
+			if j.no {
+				res.RetryAfter = res.Reset
+			}
+		case toll.ConcurrencyLimit:
+			res.Remaining = max(0, r.policy.Count-j.value)
+			if j.no {
+				res.RetryAfter = time.Second
+			}
+		}
+		a.results = append(a.results, res)
+	}
+}
+
+// Results says what every policy said that was looked at, in the order of the
+// Sets and of their policies. It is good until the next Admit.
+func (a *Admission) Results() []Result { return a.results }
+
+// Settle tells the outcome. Chargeable keeps what quotas reserved and adds the
+// reported units to their quotas; otherwise what was reserved is given back and
+// units are ignored. Only the first Settle after an Admit counts. Rate limits
+// keep what they took.
+//
+// It counts in the period in which the request was admitted, also when that has
+// ended meanwhile: so does the request's event, for it bears the time of its
+// arrival. Units below zero are ignored; a sum beyond 64 bits stays at their end.
+func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
+	if a.settled {
+		return
+	}
+	a.settled = true
+	for _, h := range a.holds {
+		if h.rule.kind != toll.Quota {
+			continue
+		}
+		var add int64
+		switch {
+		case h.rule.requests && !chargeable:
+			add = -1
+		case !h.rule.requests && chargeable:
+			for _, u := range units {
+				if u.Unit == h.rule.policy.Unit && u.Count > 0 {
+					add = plus(add, u.Count)
+				}
+			}
+		}
+		if add == 0 {
+			continue
+		}
+		h.state.mu.Lock()
+		if sl := h.state.findQuota(h.rule.id, h.period); sl != nil { // else the period was forgotten
+			sl.value = max(0, plus(sl.value, add))
+		}
+		h.state.mu.Unlock()
+	}
+}
+
+// Release ends the request: it frees its concurrency limits, and gives back
+// what was reserved and never settled. A second call does nothing.
+func (a *Admission) Release() {
+	if len(a.holds) == 0 {
+		return
+	}
+	a.Settle(false, nil)
+	for i, h := range a.holds {
+		if h.rule.kind == toll.ConcurrencyLimit {
+			h.state.mu.Lock()
+			if sl := h.state.find(h.rule.id); sl != nil {
+				sl.value = max(0, sl.value-1)
+			}
+			h.state.mu.Unlock()
+		}
+		a.holds[i] = hold{}
+	}
+	a.holds = a.holds[:0]
+}
+
+// plus adds, and stays at the end of 64 bits; a is not negative.
+func plus(a, b int64) int64 {
+	if b > 0 && a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// locks are the mutexes of one decision: at most three, each once, by address.
+// Any fixed order keeps two requests from waiting for each other; that of
+// addresses holds even when one State stands for a customer here and for a key
+// there. (A State that two goroutines know lies on the heap and is not moved.)
+type locks struct {
+	states [3]*State
+	n      int
+}
+
+func (l *locks) add(s *State) {
+	at := l.n
+	for i := 0; i < l.n; i++ {
+		if l.states[i] == s {
+			return
+		}
+	}
+	for at > 0 && uintptr(unsafe.Pointer(l.states[at-1])) > uintptr(unsafe.Pointer(s)) {
+		l.states[at] = l.states[at-1]
+		at--
+	}
+	l.states[at] = s
+	l.n++
+}
+
+func (l *locks) lock() {
+	for _, s := range l.states[:l.n] {
+		s.mu.Lock()
+	}
+}
+
+func (l *locks) unlock() {
+	for _, s := range l.states[:l.n] {
+		s.mu.Unlock()
+	}
+}

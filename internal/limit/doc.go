@@ -1,0 +1,58 @@
+// Package limit decides how fast, how much and how many at the same time: rate
+// limits (GCRA), quotas by calendar period, and concurrency limits.
+//
+//	          Set (a plan's)  Set (a service's)  Set (what is counted only)
+//	               └───────────────┼───────────────┘
+//	gate ─► Admission.Admit ─► every policy is judged, then all is taken or nothing
+//	                              │
+//	           State of the customer, of the key, of the address
+//
+//	gate ─► Settle (keep or give back, add reported units) ─► Release (frees the concurrency limits)
+//
+// # The way in
+//
+// Compile turns a plan's policies into a Set, CompileService a service's own.
+// A State holds the counters of one partition (one customer, one key, one
+// address); it lives in the record of what it counts for. An Admission is one
+// request's way through: Admit, then Settle when the outcome is known, then
+// Release when the request is over.
+//
+//	var a limit.Admission // kept and used again: its buffers are
+//	if !a.Admit(now, limit.Partitions{Customer: &c.State}, "ner", "POST /extractions", plan, service) {
+//		wait := limit.RetryAfter(a.Results())
+//	}
+//	a.Settle(true, units)
+//	a.Release()
+//
+// # What is promised
+//
+//   - Decisions on one partition are one sequence, and the result equals that of
+//     a sequential model fed with the same times (the tests hold it to one).
+//   - All or nothing, over every partition and Set: a refused request takes nothing.
+//   - RetryAfter is never early: it is the first nanosecond at which this
+//     policy, left alone, admits one.
+//   - No allocation once a partition has met its policies, no lock that all
+//     requests share, no clock reading: the request's own comes in.
+//
+// # What survives a change of plan
+//
+// A counter belongs to what it counts, not to the plan that asked for it. A
+// quota counts (unit, period) within its scope, a concurrency limit the calls
+// in flight within its scope; names and limits do not matter. A rate limit's
+// counter is found again by policy name and scope, and when the rate itself
+// has changed, the requests that were used stay used. Use Counting so that what
+// a customer uses is counted also while no plan of theirs has a quota on it.
+//
+// # When the clock is stepped
+//
+// Forward: rate limits are whole again, as the time says. Back: a rate limit
+// that would refuse for longer than its window counts as used up at the new
+// time, so it passes one after its interval; nothing is admitted on top for the
+// step. Quotas keep the two calendar periods that were last used, so a step
+// over the end of a period and back loses nothing.
+//
+// # Not yet there
+//
+// Counters shared between replicas, costs other than one per request, quotas
+// per address, and a subscription's own months.
+package limit

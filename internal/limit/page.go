@@ -1,0 +1,76 @@
+package limit
+
+import (
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// LimitStates says how much of each policy is used: what pages show. Scoped
+// policies are in it too. Used counts open reservations and may exceed Limit,
+// where a plan was changed to a smaller one. A rate limit's Limit is what may
+// pass at once, and its ResetAt is when nothing counts as used any more; a
+// concurrency limit has no ResetAt. Policies that count per something that is
+// nil in p are left out. Nothing is changed.
+func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
+	if s == nil {
+		return nil
+	}
+	ns := now.UnixNano()
+	states := make([]toll.LimitState, 0, len(s.rules))
+	for i := range s.rules {
+		r := &s.rules[i]
+		state := p.of(r.partition)
+		if state == nil || r.silent {
+			continue
+		}
+		ls := toll.LimitState{Policy: *r.policy, Limit: r.policy.Count}
+		switch r.kind {
+		case toll.RateLimit:
+			d := state.aheadOf(r, ns)
+			left, _ := r.pace.remaining(d)
+			ls.Limit = r.pace.burst
+			ls.Used = r.pace.burst - left
+			ls.ResetAt = now.Add(d.whole())
+		case toll.Quota:
+			period := r.calendar.at(now, ns)
+			ls.Used = state.usedOf(r.id, period.number)
+			ls.ResetAt = time.Unix(0, period.end).In(r.calendar.loc)
+		case toll.ConcurrencyLimit:
+			ls.Used = state.inFlightOf(r.id)
+		}
+		states = append(states, ls)
+	}
+	return states
+}
+
+func (s *State) usedOf(id counterID, period uint32) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := s.findQuota(id, period); sl != nil {
+		return sl.value
+	}
+	return 0
+}
+
+func (s *State) inFlightOf(id counterID) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := s.find(id); sl != nil {
+		return sl.value
+	}
+	return 0
+}
+
+// aheadOf is pace.ahead without changing anything.
+func (s *State) aheadOf(r *rule, now int64) span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var copied slot
+	if sl := s.find(r.id); sl != nil {
+		copied = *sl
+	} else if from, old := s.before(r.id); from != nil {
+		r.pace.adopt(&copied, *from, old, now)
+	}
+	return r.pace.ahead(&copied, now)
+}

@@ -1,0 +1,50 @@
+package limit
+
+import (
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Result is what one policy said to one request.
+type Result struct {
+	Policy *toll.Policy // must not be changed
+
+	// Refused: this policy refused the request. Never true for a shadow policy.
+	Refused bool
+	// WouldRefuse: this policy said no, be it a shadow or not.
+	WouldRefuse bool
+
+	// Limit is how much there is at most: a quota's limit, how many at once, a
+	// rate limit's burst (what may pass at once).
+	Limit int64
+	// Remaining is what is left, 0 to Limit, after this request when it was
+	// admitted. A quota on a reported unit does not know this request's yet.
+	Remaining int64
+
+	// Reset is the time until more is there: the next request of a rate limit,
+	// the end of a quota's period. 0: all is there already, or (concurrency)
+	// nobody can know.
+	Reset time.Duration
+	// RetryAfter is the time until this policy, left alone, admits one: exact
+	// and never early. 0 when it did not say no. For a concurrency limit nobody
+	// can know; it says one second. A quota of 0 says the end of the period.
+	RetryAfter time.Duration
+}
+
+// Partitions are the counters that a request may be held against. A policy that
+// counts per something that is nil here is not looked at: nobody is there to be
+// counted. One State may stand in two places.
+type Partitions struct {
+	Customer, Key, Address *State
+}
+
+func (p *Partitions) of(x toll.Partition) *State {
+	switch x {
+	case toll.PerKey:
+		return p.Key
+	case toll.PerIP:
+		return p.Address
+	}
+	return p.Customer
+}

@@ -1,0 +1,94 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Journal is how far the drain is behind the journal.
+type Journal struct {
+	Backlog int64         // bytes of lanes that are not drained yet
+	Lag     time.Duration // age of the oldest event that is not drained yet; 0 when none is
+	Full    bool          // requests are refused, or served unmetered, because the journal can take no more
+}
+
+// WatchJournal makes the journal's gauges, which ask state at each scrape. It
+// must be called once at most; state must be safe for concurrent use.
+func (m *Metrics) WatchJournal(state func() Journal) {
+	m.registry.MustRegister(journalGauges{state: state})
+}
+
+// Upstream is how one upstream of a service stands.
+type Upstream struct {
+	Service  string
+	Upstream string
+	Healthy  bool // not known to be unhealthy
+	InFlight int
+	Failures uint64 // tries that failed by its doing
+}
+
+// WatchUpstreams makes the upstreams' gauges, which ask state at each scrape:
+// so a new configuration's upstreams take the place of the old one's. It must
+// be called once at most; state must be safe for concurrent use and must name
+// no upstream of a service twice.
+func (m *Metrics) WatchUpstreams(state func() []Upstream) {
+	m.registry.MustRegister(upstreamGauges{state: state})
+}
+
+var (
+	journalBacklog = prometheus.NewDesc("tollhouse_journal_backlog_bytes",
+		"Bytes of the journal that are not drained into the store yet.", nil, nil)
+	journalLag = prometheus.NewDesc("tollhouse_journal_lag_seconds",
+		"Age of the oldest usage event that is not drained yet.", nil, nil)
+	journalFull = prometheus.NewDesc("tollhouse_journal_full",
+		"1 while the journal can take no more events.", nil, nil)
+	upstreamHealthy = prometheus.NewDesc("tollhouse_upstream_healthy",
+		"1 unless the upstream fails its health probes.", []string{"service", "upstream"}, nil)
+	upstreamInFlight = prometheus.NewDesc("tollhouse_upstream_in_flight",
+		"Requests that the upstream has now.", []string{"service", "upstream"}, nil)
+	upstreamFailures = prometheus.NewDesc("tollhouse_upstream_failures_total",
+		"Requests that failed by the upstream's doing.", []string{"service", "upstream"}, nil)
+)
+
+type journalGauges struct{ state func() Journal }
+
+// Describe implements prometheus.Collector.
+func (journalGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- journalBacklog
+	c <- journalLag
+	c <- journalFull
+}
+
+// Collect implements prometheus.Collector.
+func (g journalGauges) Collect(c chan<- prometheus.Metric) {
+	s := g.state()
+	c <- prometheus.MustNewConstMetric(journalBacklog, prometheus.GaugeValue, float64(s.Backlog))
+	c <- prometheus.MustNewConstMetric(journalLag, prometheus.GaugeValue, s.Lag.Seconds())
+	c <- prometheus.MustNewConstMetric(journalFull, prometheus.GaugeValue, number(s.Full))
+}
+
+type upstreamGauges struct{ state func() []Upstream }
+
+// Describe implements prometheus.Collector.
+func (upstreamGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- upstreamHealthy
+	c <- upstreamInFlight
+	c <- upstreamFailures
+}
+
+// Collect implements prometheus.Collector.
+func (g upstreamGauges) Collect(c chan<- prometheus.Metric) {
+	for _, u := range g.state() {
+		c <- prometheus.MustNewConstMetric(upstreamHealthy, prometheus.GaugeValue, number(u.Healthy), u.Service, u.Upstream)
+		c <- prometheus.MustNewConstMetric(upstreamInFlight, prometheus.GaugeValue, float64(u.InFlight), u.Service, u.Upstream)
+		c <- prometheus.MustNewConstMetric(upstreamFailures, prometheus.CounterValue, float64(u.Failures), u.Service, u.Upstream)
+	}
+}
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
