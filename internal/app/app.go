@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
@@ -50,12 +51,15 @@ type App struct {
 	pools    map[string]*upstream.Pool
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
-	watch    *telemetry.Telemetry
+	metrics  *telemetry.Metrics
+	access   *telemetry.AccessLog
+
+	passwords *account.Passwords
 
 	public, admin, control net.Listener
 	servers                []*http.Server
 	failed                 chan error
-	drained                sync.WaitGroup
+	serving, drained       sync.WaitGroup
 	stopDrainer            context.CancelFunc
 }
 
@@ -90,7 +94,7 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	a.log = telemetry.NewLogger(o.Log, slog.LevelInfo)
+	a.log, a.access = telemetry.NewLogs(o.Log, slog.LevelInfo)
 	a.public = o.listener
 	defer func() {
 		if err != nil {

@@ -20,9 +20,12 @@ const (
 	idField       = "X-Request-Id"
 )
 
-// consoleCookies are the names of the console's session cookie: it must never
-// reach a service.
-var consoleCookies = []string{"tollhouse_session", "__Host-tollhouse_session"}
+// The names that the console's cookies start with: they must never reach a
+// service, which could act as whoever is signed in.
+const (
+	consoleCookie       = "tollhouse"
+	secureConsoleCookie = "__Host-tollhouse"
+)
 
 // ours tells whether a field's name is one that only the gateway may set.
 // Some servers take '_' for '-' (CGI does), so both count as the same.
@@ -115,10 +118,5 @@ func dropConsoleCookie(h exchange.Header) {
 }
 
 func isConsoleCookie(name string) bool {
-	for _, c := range consoleCookies {
-		if name == c {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(name, consoleCookie) || strings.HasPrefix(name, secureConsoleCookie)
 }

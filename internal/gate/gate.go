@@ -110,17 +110,19 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedJournal)
 	}
 	partitions := limit.Partitions{}
-	var plan *limit.Set
+	var plan, counting *limit.Set
 	if p.bearer != nil {
 		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
-		if plan = p.plan.set; p.Mode == toll.Test {
-			partitions.Customer, plan = &p.bearer.holder.testCounters, rules.testSet
+		plan, counting = p.plan.set, rules.counting
+		if p.Mode == toll.Test {
+			partitions.Customer = &p.bearer.holder.testCounters
+			plan, counting = rules.testSet, nil
 		}
 	}
 	if service.perAddress || p.plan != nil && p.plan.perAddress {
 		partitions.Address = g.addresses.State(ask.Client, ask.Now)
 	}
-	if !p.admission.Admit(ask.Now, partitions, p.Service.Name, p.Endpoint, plan, service.set) {
+	if !p.admission.Admit(ask.Now, partitions, p.Service.Name, p.Endpoint, plan, service.set, counting) {
 		return p.refuse(toll.RefusedLimit)
 	}
 	return Admitted

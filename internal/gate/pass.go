@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"sync"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/limit"
@@ -11,6 +12,15 @@ import (
 // Pass is one request on its way through the gate: what Admit found, and what
 // the later calls need. It is reused; after Done nothing of it may be read.
 type Pass struct {
+	facts
+	way
+	mu        sync.Mutex // Open may come from a timer
+	event     toll.Event
+	admission limit.Admission
+}
+
+// facts are what Admit found.
+type facts struct {
 	Service  *toll.Service // nil when no service takes the request
 	Path     string        // what the service gets, decoded
 	RawPath  string        // the same, encoded
@@ -25,25 +35,28 @@ type Pass struct {
 	Mode        toll.Mode
 
 	Reason toll.RefusalReason // why it was refused, "" when it was not
+}
 
+// way is how far the request has come.
+type way struct {
 	gate      *Gate
 	arrived   time.Time
 	requestID string
 	method    string
 	bearer    *bearer
 	plan      *plan
-	admission limit.Admission
-	event     toll.Event
 	opened    meter.Ticket
 	ticket    meter.Ticket
+	isOpen    bool
 	recorded  bool
 }
 
+// reset makes the pass ready for another request; what holds memory that can
+// be used again stays.
 func (p *Pass) reset(g *Gate, ask *Ask) {
-	units := p.event.Units[:0]
-	admission := p.admission
-	*p = Pass{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method, admission: admission}
-	p.event.Units = units
+	p.facts = facts{}
+	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method}
+	p.event = toll.Event{Units: p.event.Units[:0]}
 }
 
 // refuse counts a refusal; nothing was consumed.
@@ -83,8 +96,16 @@ type Outcome struct {
 }
 
 // Open journals that the request is under way, so that a crash leaves a trace
-// of it: for streams, long uploads and reserved costs. It is called at most once.
+// of it: for streams, long uploads and reserved costs. It may come from another
+// goroutine than the request's own; after the first call, and after Record, it
+// does nothing.
 func (p *Pass) Open() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isOpen || p.recorded || p.gate == nil {
+		return nil
+	}
+	p.isOpen = true
 	p.fill(&Outcome{})
 	p.event.Class = toll.Unknown
 	ticket, err := p.gate.recorder.Open(&p.event)
@@ -96,6 +117,8 @@ func (p *Pass) Open() error {
 // returns nil, the last byte may be sent. Bad usage is refused and counted,
 // and never makes a request fail. A second call does nothing.
 func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.recorded {
 		return 0, nil
 	}
@@ -143,7 +166,10 @@ func (p *Pass) class(out *Outcome) toll.Class {
 // back what was never recorded.
 func (p *Pass) Done(delivered bool) {
 	p.admission.Release()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.recorded {
 		p.gate.recorder.Done(p.ticket, delivered)
 	}
+	p.recorded = true // a timer that comes late opens nothing any more
 }

@@ -23,6 +23,7 @@ type rules struct {
 	services  map[string]*service
 	plans     map[string]*plan
 	testSet   *limit.Set
+	counting  *limit.Set // every plan's quotas: counted also while the customer is on another plan
 	unmetered bool
 }
 
@@ -59,11 +60,11 @@ func (g *Gate) Switch(r Rules) error {
 		unmetered: r.Unmetered,
 	}
 	for _, s := range r.Services {
-		set, err := limit.Compile(s.Policies, loc)
+		set, err := limit.CompileService(s.Name, s.Policies, loc)
 		if err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		next.services[s.Name] = &service{set: set, perAddress: countsAddresses(s.Policies)}
+		next.services[s.Name] = &service{set: set, perAddress: set.Counts(toll.PerIP)}
 	}
 	for _, v := range r.Plans {
 		set, err := limit.Compile(v.Plan.Policies, loc)
@@ -71,8 +72,15 @@ func (g *Gate) Switch(r Rules) error {
 			return fmt.Errorf("plan %s: %w", v.Plan.Name, err)
 		}
 		next.plans[v.Plan.Name] = &plan{
-			Plan: v.Plan, version: v.ID, set: set, perAddress: countsAddresses(v.Plan.Policies),
+			Plan: v.Plan, version: v.ID, set: set, perAddress: set.Counts(toll.PerIP),
 		}
+	}
+	var policies []toll.Policy
+	for _, v := range r.Plans {
+		policies = append(policies, v.Plan.Policies...)
+	}
+	if next.counting, err = limit.Counting(policies, loc); err != nil {
+		return err
 	}
 	if next.testSet, err = limit.Compile([]toll.Policy{testPolicy}, loc); err != nil {
 		return err
@@ -89,13 +97,4 @@ func (g *Gate) Switch(r Rules) error {
 		}
 	})
 	return nil
-}
-
-func countsAddresses(policies []toll.Policy) bool {
-	for i := range policies {
-		if policies[i].Partition == toll.PerIP {
-			return true
-		}
-	}
-	return false
 }

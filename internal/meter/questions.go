@@ -82,11 +82,7 @@ type RefusalPoint struct {
 
 // Used is what a customer has used of a unit: chargeable amounts only, for
 // this is what quotas count and bills bill.
-type Used struct {
-	Customer string
-	Unit     string
-	Count    int64
-}
+type Used = toll.Used
 
 // AuditRow is one cell of the conservation statement.
 type AuditRow struct {

@@ -1,0 +1,174 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/telemetry"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// URL is where customers call, without a slash at the end.
+func (a *App) URL() string { return "http://" + visibleHost(a.cfg.Listen.HTTP) + ":" + a.port() }
+
+// ConsoleURL is where the console is, with a slash at the end.
+func (a *App) ConsoleURL() string {
+	if host := a.cfg.Console.Host; host != "" {
+		return "http://" + host + ":" + a.port() + "/"
+	}
+	return a.URL() + "/"
+}
+
+// AdminURL is where health and metrics are, "" without an admin listener.
+func (a *App) AdminURL() string {
+	if a.admin == nil {
+		return ""
+	}
+	return "http://" + a.admin.Addr().String()
+}
+
+func (a *App) port() string {
+	_, port, _ := net.SplitHostPort(a.public.Addr().String())
+	return port
+}
+
+// visibleHost is the host that a browser on this machine reaches an address by.
+func visibleHost(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	if err != nil || host == "" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		return "localhost"
+	}
+	if ip != nil && ip.To4() == nil {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+func (a *App) openTelemetry() {
+	a.metrics = telemetry.NewMetrics(Version().Version)
+	a.metrics.WatchJournal(func() telemetry.Journal {
+		s := a.drainer.Status()
+		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Full() != nil}
+	})
+	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
+		var all []telemetry.Upstream
+		for name, pool := range a.pools {
+			for _, s := range pool.Status() {
+				all = append(all, telemetry.Upstream{
+					Service: name, Upstream: s.Upstream, Healthy: s.Health != "unhealthy",
+					InFlight: s.InFlight, Failures: s.Failures,
+				})
+			}
+		}
+		return all
+	})
+}
+
+// observe writes the access log and the metrics of one finished request.
+func (a *App) observe(s *edge.Seen) {
+	p := s.Pass
+	line := telemetry.Access{
+		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
+		Host: s.Request.Host, Path: s.Request.Path, Status: s.Status, Client: s.Request.Client.String(),
+		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
+		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream,
+		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
+	}
+	if p.Service != nil {
+		line.Service = p.Service.Name
+	}
+	var failure *exchange.Failure
+	if errors.As(s.Err, &failure) {
+		line.Failure = failure.Type
+	}
+	a.access.Write(line)
+	switch {
+	case p.Reason != "":
+		a.metrics.Refused(line.Service, string(p.Reason))
+	case p.Service != nil:
+		endpoint := a.metrics.Endpoint(p.Service.Name, p.Endpoint)
+		endpoint.Begin()
+		endpoint.Done(telemetry.Outcome{
+			Status: s.Status, Latency: s.Latency, UpstreamTime: s.UpstreamTime,
+			BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+		})
+	}
+	if s.BadUsage > 0 {
+		a.log.Warn("usage refused: not whole numbers of units that the service declares",
+			"service", line.Service, "values", s.BadUsage, "request", s.Request.ID)
+	}
+	if s.Err != nil && failure == nil {
+		a.log.Error("request failed", "request", s.Request.ID, "error", s.Err)
+	}
+}
+
+// stop ends everything in the order in which it leans on the rest. It can be
+// called after a start that failed halfway.
+func (a *App) stop() error {
+	var errs []error
+	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+	defer cancel()
+	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
+		if err := a.servers[i].Shutdown(grace); err != nil {
+			errs = append(errs, a.servers[i].Close())
+		}
+	}
+	a.serving.Wait()
+	for _, l := range []net.Listener{a.public, a.admin, a.control} {
+		if l != nil {
+			_ = l.Close() // closed already where a server had it
+		}
+	}
+	if a.control != nil {
+		_ = os.Remove(filepath.Join(a.cfg.Data, socketName))
+	}
+	for _, pool := range a.pools {
+		pool.Close()
+	}
+	if a.recorder != nil {
+		errs = append(errs, a.recorder.Close())
+	}
+	if a.stopDrainer != nil {
+		// What is not drained now is drained by the next start.
+		if err := a.drainer.Flush(grace); err != nil && a.log != nil {
+			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
+		}
+		a.stopDrainer()
+		a.drained.Wait()
+	}
+	if a.access != nil {
+		errs = append(errs, a.access.Close())
+	}
+	if a.rooms != nil {
+		errs = append(errs, a.rooms.close())
+	}
+	return errors.Join(errs...)
+}
+
+// usageReader sums what was used.
+type usageReader interface {
+	UsedBetween(ctx context.Context, from, to time.Time) ([]toll.Used, error)
+}
+
+// usedThisMonth sums a customer's chargeable usage of the calendar month per unit.
+func usedThisMonth(ctx context.Context, store usageReader, customer string, now time.Time) (map[string]int64, error) {
+	from, to := toll.Monthly.PeriodAt(now, time.UTC)
+	used, err := store.UsedBetween(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]int64{}
+	for _, u := range used {
+		if u.Customer == customer {
+			sums[u.Unit] = u.Count
+		}
+	}
+	return sums, nil
+}
