@@ -171,7 +171,7 @@ func (a *App) openConsole() (http.Handler, error) {
 		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Clock: a.clock, Logger: a.log,
 		Cost: func(ctx context.Context, c toll.Customer, now time.Time) (toll.Money, error) {
-			used, err := usedThisMonth(ctx, store, c.ID, now)
+			used, err := chargeable(ctx, store, c.ID, now)
 			if err != nil {
 				return toll.Money{}, err
 			}

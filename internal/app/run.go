@@ -151,24 +151,3 @@ func (a *App) stop() error {
 	}
 	return errors.Join(errs...)
 }
-
-// usageReader sums what was used.
-type usageReader interface {
-	UsedBetween(ctx context.Context, from, to time.Time) ([]toll.Used, error)
-}
-
-// usedThisMonth sums a customer's chargeable usage of the calendar month per unit.
-func usedThisMonth(ctx context.Context, store usageReader, customer string, now time.Time) (map[string]int64, error) {
-	from, to := toll.Monthly.PeriodAt(now, time.UTC)
-	used, err := store.UsedBetween(ctx, from, to)
-	if err != nil {
-		return nil, err
-	}
-	sums := map[string]int64{}
-	for _, u := range used {
-		if u.Customer == customer {
-			sums[u.Unit] = u.Count
-		}
-	}
-	return sums, nil
-}

@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/billing"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// seriesReader answers a question about usage from the rollups.
+type seriesReader interface {
+	Series(ctx context.Context, q meter.Question) ([]meter.Point, error)
+}
+
+// chargeable sums what a customer used in the calendar month of now, per unit:
+// what quotas count and bills bill.
+func chargeable(ctx context.Context, store seriesReader, customer string, now time.Time) (map[string]int64, error) {
+	from, to := toll.Monthly.PeriodAt(now, time.UTC)
+	points, err := store.Series(ctx, meter.Question{
+		From: from, To: to, Step: meter.Whole, By: meter.ByUnit,
+		Customer: customer, Classes: []toll.Class{toll.Chargeable},
+	})
+	if err != nil {
+		return nil, err
+	}
+	sums := make(map[string]int64, len(points))
+	for _, p := range points {
+		sums[p.Group] += p.Count
+	}
+	return sums, nil
+}
+
+// BillingPreview asks for drafts; "" is every customer.
+type BillingPreview struct {
+	Customer string `json:"customer,omitempty"`
+}
+
+// DraftShown is what a customer owes for the current month, so far.
+type DraftShown struct {
+	Customer string      `json:"customer"`
+	Name     string      `json:"name"`
+	Plan     string      `json:"plan"`
+	From     time.Time   `json:"from"`
+	To       time.Time   `json:"to"`
+	Lines    []LineShown `json:"lines"`
+	Total    string      `json:"total"`
+}
+
+// LineShown is a line of a draft.
+type LineShown struct {
+	Kind     string `json:"kind"`
+	Unit     string `json:"unit,omitempty"`
+	Quantity int64  `json:"quantity"`
+	Included int64  `json:"included"`
+	Billed   int64  `json:"billed"`
+	Text     string `json:"text"`
+	Amount   string `json:"amount"`
+}
+
+// BillingPreviewed are the drafts of the current month.
+type BillingPreviewed struct {
+	Drafts []DraftShown `json:"drafts"`
+}
+
+func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPreviewed, error) {
+	out := BillingPreviewed{Drafts: []DraftShown{}}
+	if err := r.drain(ctx); err != nil {
+		return out, err
+	}
+	previews := billing.NewPreviews(r.store, r.store, r.store, r.clock, time.UTC)
+	if in.Customer != "" {
+		c, err := r.store.Customer(ctx, in.Customer)
+		if err != nil {
+			return out, err
+		}
+		used, err := chargeable(ctx, r.store, c.ID, r.clock())
+		if err != nil {
+			return out, err
+		}
+		preview, err := previews.Of(ctx, c, used)
+		if err != nil {
+			return out, err
+		}
+		out.Drafts = append(out.Drafts, showDraft(preview))
+		return out, nil
+	}
+	err := previews.Each(ctx, func(p billing.Preview) error {
+		out.Drafts = append(out.Drafts, showDraft(p))
+		return nil
+	})
+	return out, err
+}
+
+func showDraft(p billing.Preview) DraftShown {
+	d := DraftShown{
+		Customer: p.Customer.ID, Name: p.Customer.Name, Plan: p.Customer.Subscription.Plan,
+		From: p.From, To: p.To, Lines: []LineShown{}, Total: p.Draft.Total.String(),
+	}
+	for _, l := range p.Draft.Lines {
+		d.Lines = append(d.Lines, LineShown{
+			Kind: string(l.Kind), Unit: l.Unit, Quantity: l.Quantity, Included: l.Included, Billed: l.Billed,
+			Text: describeLine(l), Amount: l.Amount.String(),
+		})
+	}
+	return d
+}
+
+func describeLine(l billing.Line) string {
+	if l.Kind == billing.FeeLine {
+		return "Plan fee"
+	}
+	return fmt.Sprintf("%d %s (%d included, %d billed)", l.Quantity, l.Unit, l.Included, l.Billed)
+}

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
+)
+
+// Summary is what a configuration comes to: what `tollhouse check` prints.
+type Summary struct {
+	Routes   []RouteShown  `json:"routes"`
+	Policies []PolicyShown `json:"policies"`
+	Notices  []string      `json:"notices"`
+}
+
+// RouteShown is where a service's requests come in, and where they go.
+type RouteShown struct {
+	Where     string `json:"where"`
+	Service   string `json:"service"`
+	Access    string `json:"access"`
+	Upstreams string `json:"upstreams"`
+}
+
+// PolicyShown is a policy in words.
+type PolicyShown struct {
+	Of    string `json:"of"` // "plan free", "service ner"
+	Name  string `json:"name"`
+	Limit string `json:"limit"`
+	Per   string `json:"per"` // whom it counts apart
+}
+
+// Summarise compiles a configuration as a server would, without starting
+// anything, and says what it comes to.
+func Summarise(cfg *config.Config) (Summary, error) {
+	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Notices: append([]string{}, cfg.Notices...)}
+	rules := gate.Rules{Services: cfg.Services}
+	for _, plan := range cfg.Plans {
+		rules.Plans = append(rules.Plans, config.PlanVersion(plan, time.Time{}))
+	}
+	if err := gate.New(nil, nil).Switch(rules); err != nil {
+		return out, err
+	}
+	for _, s := range cfg.Services {
+		pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
+		if err != nil {
+			return out, fmt.Errorf("service %s: %w", s.Name, err)
+		}
+		pool.Close()
+		host := s.Host
+		if host == "" {
+			host = "*"
+		}
+		out.Routes = append(out.Routes, RouteShown{
+			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: strings.Join(s.Upstreams, " "),
+		})
+		out.Policies = append(out.Policies, showPolicies("service "+s.Name, s.Policies)...)
+	}
+	for _, plan := range cfg.Plans {
+		out.Policies = append(out.Policies, showPolicies("plan "+plan.Name, plan.Policies)...)
+	}
+	return out, nil
+}
+
+// withoutProbes is the service as it is, but for the probes that checking must not send.
+func withoutProbes(s toll.Service) toll.Service {
+	s.Health = toll.Health{}
+	return s
+}
+
+func showPolicies(of string, policies []toll.Policy) []PolicyShown {
+	per := map[toll.Partition]string{toll.PerCustomer: "customer", toll.PerKey: "key", toll.PerIP: "address"}
+	var out []PolicyShown
+	for _, p := range policies {
+		limit := ""
+		switch p.Kind {
+		case toll.RateLimit:
+			limit = fmt.Sprintf("%d in %s", p.Count, p.Window)
+			if p.Burst != 0 && p.Burst != p.Count {
+				limit += fmt.Sprintf(", %d at once", p.Burst)
+			}
+		case toll.Quota:
+			limit = fmt.Sprintf("%d %s a %s", p.Count, p.Unit, p.Every)
+		case toll.ConcurrencyLimit:
+			limit = fmt.Sprintf("%d at the same time", p.Count)
+		}
+		if p.Endpoint != "" {
+			limit += " (" + strings.TrimSpace(p.Service+" "+p.Endpoint) + ")"
+		}
+		if p.Shadow {
+			limit += ", shadow"
+		}
+		out = append(out, PolicyShown{Of: of, Name: p.Name, Limit: limit, Per: per[p.Partition]})
+	}
+	return out
+}
