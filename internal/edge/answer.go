@@ -69,7 +69,7 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 	doc.Type = problemBase + string(p.Reason)
 	switch p.Reason {
 	case toll.RefusedBadPath:
-		doc.Detail = fmt.Sprintf("The path can be read in more than one way: %s.", p.BadPath)
+		doc.Detail = toll.SafeMessage(p.BadPath)
 	case toll.RefusedNotIncluded:
 		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
 		doc.UpgradeURL = a.UpgradeURL

@@ -70,8 +70,8 @@ func identify(r *exchange.Request, p *gate.Pass, trusted bool) {
 			h.Set(featuresField, strings.Join(p.Features, ", "))
 		}
 	}
-	if p.Service.StripPath && p.Service.Path != "" {
-		h.Set("X-Forwarded-Prefix", p.Service.Path)
+	if p.Prefix != "" {
+		h.Set("X-Forwarded-Prefix", p.Prefix)
 	}
 	h.Set("X-Forwarded-Proto", r.Scheme)
 	h.Set("X-Forwarded-Host", r.HostPort)

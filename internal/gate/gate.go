@@ -27,7 +27,7 @@ type Recorder interface {
 // concurrent use; a Pass belongs to one request.
 type Gate struct {
 	rules     atomic.Pointer[rules]
-	ring      apikey.Ring[*bearer]
+	ring      *apikey.Ring[*bearer]
 	customers customers
 	addresses *limit.Addresses
 	recorder  Recorder
@@ -44,6 +44,7 @@ const maxAddresses = 1 << 18
 // until Switch.
 func New(recorder Recorder, ids *toll.IDs) *Gate {
 	return &Gate{
+		ring:      apikey.NewRing[*bearer](),
 		recorder:  recorder,
 		ids:       ids,
 		addresses: limit.NewAddresses(maxAddresses),
@@ -94,7 +95,8 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return Elsewhere
 	}
 	p.Service = matched.Service
-	p.Path, p.RawPath = matched.Rest(path), matched.Rest(raw)
+	p.Path, p.RawPath = matched.Strip(path, raw)
+	p.Prefix = matched.Prefix()
 	p.Endpoint = matched.Endpoint(ask.Method, p.Path)
 	service := rules.services[p.Service.Name]
 
