@@ -24,7 +24,7 @@ type facts struct {
 	Service  *toll.Service // nil when no service takes the request
 	Path     string        // what the service gets, decoded
 	RawPath  string        // the same, encoded
-	Prefix   string // what was taken off the path, "" for nothing
+	Prefix   string        // what was taken off the path, "" for nothing
 	Endpoint string
 	BadPath  error // why the path was refused
 
