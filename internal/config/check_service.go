@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+func (c *checker) checkServices() {
+	takes := map[string]*entry[serviceFile]{} // by host and path
+	for i := range c.file.Services {
+		e := &c.file.Services[i]
+		s := &e.value
+		path := "services." + e.name
+		if !c.wrong(&s.Host) && !c.wrong(&s.Path) {
+			c.checkRoute(path, e, takes)
+		}
+		if host := s.Host; host != "" && c.given(&s.Host) && host == c.file.Console.Host {
+			p, _ := c.place(&s.Host)
+			console, _ := c.place(&c.file.Console.Host)
+			c.at(p.value, "%s.host: the console has this host (line %d); a service would see the console's visitors, so give one of them another", path, console.value.line)
+		}
+		if toll.Access(s.Access) == toll.AccessForwardAuth {
+			p, _ := c.place(&s.Access)
+			c.at(p.value, "%s.access: this version cannot ask an outside address yet, and would let nobody or everybody in; write `key` or `public`", path)
+		}
+		if p, ok := c.place(&s.Upstreams); ok && !p.bad && len(s.Upstreams) == 0 {
+			c.at(p.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
+		}
+		c.checkUpstreams(path, s)
+		for i := range s.Units {
+			if p, _ := c.place(&s.Units[i]); s.Units[i] == toll.UnitRequests {
+				c.at(p.value, "%s: `requests` is counted of itself; delete it here", p.path)
+			}
+		}
+		c.checkServiceLimits(path, e)
+	}
+}
+
+// checkRoute notes two services that would take the same requests.
+func (c *checker) checkRoute(path string, e *entry[serviceFile], takes map[string]*entry[serviceFile]) {
+	at := string(e.value.Host) + strings.TrimSuffix(string(e.value.Path), "/")
+	other, taken := takes[at]
+	if !taken {
+		takes[at] = e
+		return
+	}
+	place := c.node(&e.value.Path, c.node(&e.value.Host, e.key))
+	what := "every host and path"
+	if at != "" {
+		what = at
+	}
+	c.at(place, "%s: service `%s` (line %d) takes %s too; give one of them another host or path", path, other.name, other.key.line, what)
+}
+
+// checkUpstreams notes upstreams that are named twice in another spelling, or
+// are Tollhouse itself.
+func (c *checker) checkUpstreams(path string, s *serviceFile) {
+	seen := map[upstreamURL]string{}
+	for i, u := range s.Upstreams {
+		p, ok := c.place(&s.Upstreams[i])
+		if !ok || p.bad || u == "" {
+			continue
+		}
+		if own := c.ourOwn(string(u)); own != "" {
+			c.at(p.value, "%s: this is Tollhouse itself (listen.%s); requests would go round in circles, so name the service's own address", p.path, own)
+		}
+		if first, twice := seen[u]; twice && first != p.value.text {
+			c.at(p.value, "%s: %s and %s are the same upstream; delete one", p.path, quoted(first), p.value.show())
+		}
+		seen[u] = p.value.text
+	}
+}
+
+func (c *checker) checkServiceLimits(path string, e *entry[serviceFile]) {
+	s := &e.value
+	names := map[label]int{}
+	for i := range s.Limits {
+		l := &s.Limits[i]
+		at := fmt.Sprintf("%s.limits[%d]", path, i)
+		c.checkName(names, &l.Name, at, "service")
+		c.checkLimit(at, &l.limitFile, l)
+		if toll.Access(s.Access) == toll.AccessPublic && (l.Per == "customer" || l.Per == "key") {
+			p, _ := c.place(&l.Per)
+			c.at(p.value, "%s.per: nobody shows a key to a public service, so there is no %s to count; write `per: ip`", at, l.Per)
+		}
+		if c.given(&l.Endpoint) {
+			c.checkEndpoint(at, &l.Endpoint, e, l.Endpoint)
+		}
+	}
+}
+
+// checkName notes a policy whose name was used before.
+func (c *checker) checkName(names map[label]int, name *label, at, within string) {
+	if !c.given(name) {
+		return
+	}
+	p, _ := c.place(name)
+	if first, twice := names[*name]; twice {
+		c.at(p.value, "%s.name: `%s` is used twice in this %s, first on line %d; answers name limits and quotas, so give each its own", at, *name, within, first)
+		return
+	}
+	names[*name] = p.value.line
+}
+
+// checkLimit notes a limit that is none, or two. Holder is a pointer to the
+// element of the list, which has the place of the whole.
+func (c *checker) checkLimit(at string, l *limitFile, holder any) {
+	if c.wrong(&l.Rate) || c.wrong(&l.Concurrency) {
+		return
+	}
+	whole, ok := c.place(holder)
+	if !ok || whole.value.kind != mapping {
+		return
+	}
+	rate, concurrency := c.given(&l.Rate), c.given(&l.Concurrency)
+	switch {
+	case rate && concurrency:
+		p, _ := c.place(&l.Concurrency)
+		c.at(p.key, "%s: a limit is either a rate or a concurrency; make two of it, each with its name", at)
+	case !rate && !concurrency:
+		c.at(whole.value, "%s: it limits nothing; add `rate: 10/minute` or `concurrency: 2`", at)
+	case concurrency && c.given(&l.Burst):
+		p, _ := c.place(&l.Burst)
+		c.at(p.key, "%s: `burst` belongs to a rate; delete it here", at)
+	}
+}
+
+// checkEndpoint notes an endpoint that its service does not list.
+func (c *checker) checkEndpoint(at string, field any, e *entry[serviceFile], named endpoint) {
+	s := &e.value
+	if c.wrong(&s.Endpoints) || slices.Contains(s.Endpoints, named) {
+		return
+	}
+	known := make([]string, len(s.Endpoints))
+	for i, k := range s.Endpoints {
+		known[i] = string(k)
+	}
+	p, _ := c.place(field)
+	cure := fmt.Sprintf("add it to services.%s.endpoints", e.name)
+	if guess := nearest(string(named), known); guess != "" {
+		cure = fmt.Sprintf("did you mean `%s`?", guess)
+	}
+	c.at(p.value, "%s.endpoint: service `%s` has no endpoint `%s`; %s", at, e.name, shorten(string(named)), cure)
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Config is a configuration that was read and checked as a whole. It is not
+// changed after it was made; a reload makes a new one.
+type Config struct {
+	Name           string         // what pages and mails call this installation
+	TimeZone       *time.Location // whose calendar the days and months of quotas follow; never nil
+	Listen         Listen
+	TrustedProxies []netip.Prefix // whose X-Forwarded-* to believe; none: nobody's
+	ACME           ACME
+	Data           string      // directory; a relative one starts at the working directory
+	Database       toll.Secret // "postgres://…" (it may hold a password); "": SQLite in Data
+	Redis          toll.Secret // "redis://…"; "" for none
+	Secrets        Secrets
+	Journal        Journal
+	Console        Console
+	Services       []toll.Service // by name
+	Plans          []toll.Plan    // in the order of the file
+	Addons         []toll.Addon   // in the order of the file
+
+	// Notices are whole lines for the log and for people, by place:
+	// "tollhouse.yml:57: services.daybook.cache: accepted, but this version does
+	// not cache yet". Nothing in them stops the program.
+	Notices []string
+}
+
+// Listen says where Tollhouse waits for connections, each as host:port; "" is
+// no such listener. HTTP is never empty.
+type Listen struct {
+	HTTP      string
+	HTTPS     string
+	Admin     string
+	Authorize string
+}
+
+// ACME says where certificates come from. It is read and checked, and not yet
+// acted upon.
+type ACME struct {
+	Email     string
+	Directory string
+	CAFile    string
+}
+
+// Secrets are what nobody may read; "" for those that the file does not have.
+type Secrets struct {
+	Session   toll.Secret
+	Authorize toll.Secret
+	Stripe    toll.Secret
+}
+
+// Journal says how careful the journal is.
+type Journal struct {
+	Sync     Sync
+	WhenFull WhenFull
+}
+
+// Sync says when the journal is forced to the disk.
+type Sync struct {
+	Always bool          // before the last byte of each answer
+	Every  time.Duration // else at most so long after: 1 ms to 10 s
+}
+
+// WhenFull says what happens when the disk is full.
+type WhenFull string
+
+// The ways to meet a full disk.
+const (
+	Refuse         WhenFull = "refuse"          // what cannot be metered is not served
+	ServeUnmetered WhenFull = "serve-unmetered" // it is served for nothing
+)
+
+// Console says how the pages are reached.
+type Console struct {
+	Host      string   // lower case, without port; "": every host that no service takes
+	Languages []string // at least one of en, fr, es; the first is the fallback
+	Sessions  Sessions
+}
+
+// Sessions says how long people stay signed in: Refresh <= Valid <= AtMost.
+type Sessions struct {
+	Valid   time.Duration // without use
+	Refresh time.Duration // how often the cookie of a session in use is made anew
+	AtMost  time.Duration // used or not
+}
+
+// Service gives a service by its name.
+func (c *Config) Service(name string) (toll.Service, bool) {
+	for _, s := range c.Services {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return toll.Service{}, false
+}
+
+// Plan gives a plan by its name.
+func (c *Config) Plan(name string) (toll.Plan, bool) {
+	for _, p := range c.Plans {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return toll.Plan{}, false
+}

@@ -1,0 +1,196 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// convert gives a checked file in the nouns of the house.
+func (c *checker) convert() *Config {
+	f := c.file
+	out := &Config{
+		Name:     string(f.Name),
+		TimeZone: f.TimeZone.Location,
+		Listen: Listen{
+			HTTP:      string(f.Listen.HTTP),
+			HTTPS:     string(f.Listen.HTTPS),
+			Admin:     string(f.Listen.Admin),
+			Authorize: string(f.Listen.Authorize),
+		},
+		ACME:     ACME{Email: string(f.ACME.Email), Directory: string(f.ACME.Directory), CAFile: string(f.ACME.CAFile)},
+		Data:     string(f.Data),
+		Database: f.Database.Secret,
+		Redis:    f.Redis.Secret,
+		Secrets: Secrets{
+			Session:   f.Secrets.Session.Secret,
+			Authorize: f.Secrets.Authorize.Secret,
+			Stripe:    f.Secrets.Stripe.Secret,
+		},
+		Journal: Journal{
+			Sync:     Sync{Always: f.Journal.Sync.always, Every: f.Journal.Sync.every},
+			WhenFull: WhenFull(f.Journal.WhenFull),
+		},
+		Console: Console{
+			Host:      string(f.Console.Host),
+			Languages: texts(f.Console.Languages),
+			Sessions: Sessions{
+				Valid:   time.Duration(f.Console.Sessions.Valid),
+				Refresh: time.Duration(f.Console.Sessions.Refresh),
+				AtMost:  time.Duration(f.Console.Sessions.AtMost),
+			},
+		},
+		Notices: c.noticeLines(),
+	}
+	for _, p := range f.Listen.TrustedProxies {
+		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)
+	}
+	for _, e := range f.Services {
+		out.Services = append(out.Services, serviceOf(e))
+	}
+	slices.SortFunc(out.Services, func(a, b toll.Service) int { return cmp.Compare(a.Name, b.Name) })
+	for _, e := range f.Plans {
+		out.Plans = append(out.Plans, planOf(e))
+	}
+	for _, e := range f.Addons {
+		out.Addons = append(out.Addons, toll.Addon{
+			Name:     e.name,
+			Title:    title(e.value.Name, e.name),
+			Includes: texts(e.value.Includes),
+			Features: texts(e.value.Features),
+			Price:    priceOf(e.value.Price),
+		})
+	}
+	return out
+}
+
+func serviceOf(e entry[serviceFile]) toll.Service {
+	s := e.value
+	out := toll.Service{
+		Name:        e.name,
+		Host:        string(s.Host),
+		StripPath:   bool(s.StripPath),
+		Upstreams:   texts(s.Upstreams),
+		Balance:     toll.Balance(standIn("services.*.balance", string(s.Balance))),
+		Access:      toll.Access(s.Access),
+		MaxInFlight: int(s.MaxInFlight),
+		MaxBody:     int64(s.MaxBody),
+		Units:       texts(s.Units),
+		Endpoints:   texts(s.Endpoints),
+		Timeouts: toll.Timeouts{
+			Connect:  time.Duration(s.Timeouts.Connect),
+			Response: time.Duration(s.Timeouts.Response),
+			Idle:     time.Duration(s.Timeouts.Idle),
+			Stream:   time.Duration(s.Timeouts.Stream),
+		},
+	}
+	if s.Path != "/" { // every path: the same as none
+		out.Path = string(s.Path)
+	}
+	if s.Health.Path != "" {
+		out.Health = toll.Health{
+			Path:      string(s.Health.Path),
+			Every:     time.Duration(s.Health.Every),
+			Timeout:   time.Duration(s.Health.Timeout),
+			Healthy:   int(s.Health.Healthy),
+			Unhealthy: int(s.Health.Unhealthy),
+		}
+	}
+	for _, class := range s.Bill {
+		out.Bill[class[0]-'0'] = true
+	}
+	otherwise := toll.PerCustomer
+	if out.Access == toll.AccessPublic {
+		otherwise = toll.PerIP
+	}
+	for _, l := range s.Limits {
+		p := policyOf(l.limitFile, otherwise)
+		p.Service, p.Endpoint = e.name, string(l.Endpoint)
+		out.Policies = append(out.Policies, p)
+	}
+	return out
+}
+
+func planOf(e entry[planFile]) toll.Plan {
+	p := e.value
+	out := toll.Plan{
+		Name:     e.name,
+		Title:    title(p.Name, e.name),
+		Includes: texts(p.Includes),
+		Features: texts(p.Features),
+		Price:    priceOf(p.Price),
+	}
+	for _, l := range p.Limits {
+		policy := policyOf(l.limitFile, toll.PerCustomer)
+		policy.Service = string(l.Service)
+		if l.Endpoint.service != "" {
+			policy.Service, policy.Endpoint = l.Endpoint.service, l.Endpoint.endpoint
+		}
+		out.Policies = append(out.Policies, policy)
+	}
+	for _, q := range p.Quotas {
+		out.Policies = append(out.Policies, toll.Policy{
+			Name:   string(q.Name),
+			Kind:   toll.Quota,
+			Count:  int64(q.Limit),
+			Unit:   string(q.Unit),
+			Every:  toll.Every(q.Every),
+			Shadow: bool(q.Shadow),
+		})
+	}
+	for _, u := range p.Usage {
+		price := toll.UnitPrice{Unit: string(u.Unit), Included: int64(u.Included), Each: toll.Decimal(u.Each)}
+		for _, t := range u.Tiers {
+			price.Tiers = append(price.Tiers, toll.Tier{UpTo: int64(t.UpTo), Each: toll.Decimal(t.Each)})
+		}
+		out.Usage = append(out.Usage, price)
+	}
+	return out
+}
+
+// policyOf gives a limit as a policy, without its service and endpoint.
+func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
+	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow)}
+	switch l.Per {
+	case "customer":
+		p.Partition = toll.PerCustomer
+	case "key":
+		p.Partition = toll.PerKey
+	case "ip":
+		p.Partition = toll.PerIP
+	}
+	if l.Concurrency > 0 {
+		p.Kind, p.Count = toll.ConcurrencyLimit, int64(l.Concurrency)
+		return p
+	}
+	p.Kind, p.Count, p.Window, p.Burst = toll.RateLimit, l.Rate.count, l.Rate.window, int64(l.Burst)
+	return p
+}
+
+// priceOf gives a fee; one that is absent is nothing each month.
+func priceOf(p priceFile) toll.Price {
+	amount := p.Amount
+	if amount == "" {
+		amount = "0"
+	}
+	return toll.Price{Amount: toll.Decimal(amount), Currency: string(p.Currency), Every: string(p.Every)}
+}
+
+// title is what people read for a plan or add-on.
+func title(name text, otherwise string) string {
+	if name != "" {
+		return string(name)
+	}
+	return otherwise
+}
+
+// texts gives a list of any of our texts as strings; nil for none.
+func texts[T ~string](list []T) []string {
+	var out []string
+	for _, t := range list {
+		out = append(out, string(t))
+	}
+	return out
+}

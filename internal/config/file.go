@@ -1,0 +1,194 @@
+package config
+
+// The types of tollhouse.yml. This is the one description of the format: the
+// decoder, the JSON Schema and docs/configuration.md are made from it.
+//
+// Tags: yaml is the field's name; doc is said to people (docs, editors);
+// default is what holds when the field is absent, in the form of the file (a
+// list: comma and space between); example is shown where there is no default;
+// required must be there when its mapping is; min and max bound numbers,
+// durations and sizes; oneof lists the words of a choice.
+
+type file struct {
+	Name     text               `yaml:"name" default:"Tollhouse" doc:"What pages and mails call this installation."`
+	TimeZone zone               `yaml:"time_zone" default:"UTC" doc:"Whose calendar the days and months of quotas follow."`
+	Listen   listenFile         `yaml:"listen" doc:"Where Tollhouse waits for connections."`
+	ACME     acmeFile           `yaml:"acme" doc:"Where certificates come from."`
+	Data     filePath           `yaml:"data" default:"./tollhouse-data" doc:"The directory of the journal, the SQLite database and certificates. A relative path starts at the working directory."`
+	Database databaseURL        `yaml:"database" example:"postgres://user@127.0.0.1/tollhouse" doc:"The PostgreSQL database to use. Absent: SQLite in the data directory."`
+	Redis    redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
+	Secrets  secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
+	Journal  journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
+	Console  consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
+	Services named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
+	Plans    named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
+	Addons   named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
+}
+
+type listenFile struct {
+	HTTP           listenAddress `yaml:"http" default:"127.0.0.1:8080" doc:"Plain HTTP. Port 0 takes any free port."`
+	HTTPS          listenAddress `yaml:"https" example:":443" doc:"HTTPS, with certificates for the hosts of the services."`
+	Admin          listenAddress `yaml:"admin" example:"127.0.0.1:9900" doc:"Health, metrics and profiles. Never public."`
+	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Forward-auth for foreign proxies."`
+	TrustedProxies []prefix      `yaml:"trusted_proxies" example:"10.0.0.0/8" doc:"Whose X-Forwarded-* to believe: ranges in CIDR form, or single addresses. Absent: nobody's."`
+}
+
+type acmeFile struct {
+	Email     email    `yaml:"email" example:"ops@example.com" doc:"Whom the certificate authority tells of problems."`
+	Directory webURL   `yaml:"directory" example:"https://localhost:14000/dir" doc:"The certificate authority. Absent: Let's Encrypt."`
+	CAFile    filePath `yaml:"ca_file" example:"pebble.minica.pem" doc:"The certificate that signs the authority's own."`
+}
+
+type secretsFile struct {
+	Session   secret `yaml:"session" example:"${file:/run/secrets/session}" doc:"Signs the console's cookies; 22 characters or more. Absent: made once and kept in the data directory."`
+	Authorize secret `yaml:"authorize" example:"${AUTHORIZE_SECRET}" doc:"What foreign proxies show to listen.authorize; 22 characters or more. Absent: made once and kept in the data directory."`
+	Stripe    secret `yaml:"stripe" example:"${STRIPE_KEY}" doc:"The secret key of Stripe's API."`
+}
+
+type journalFile struct {
+	Sync     syncMode `yaml:"sync" default:"50ms" doc:"When usage events are forced to the disk: always (before each answer ends), or at most so long after. A crash of the process loses nothing either way; this is about power cuts. 1ms to 10s."`
+	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the disk is full: refuse requests that cannot be metered, or serve them for nothing."`
+}
+
+type consoleFile struct {
+	Host      hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
+	Languages []choice     `yaml:"languages" default:"en, fr, es" oneof:"en|fr|es" doc:"The languages of the pages; the first one is for browsers that ask for none of them."`
+	Sessions  sessionsFile `yaml:"sessions" doc:"How long people stay signed in."`
+}
+
+type sessionsFile struct {
+	Valid   duration `yaml:"valid" default:"48h" min:"1m" max:"720h" doc:"How long a session lasts without use."`
+	Refresh duration `yaml:"refresh" default:"1h" min:"1m" max:"720h" doc:"How often the cookie of a session in use is made anew."`
+	AtMost  duration `yaml:"at_most" default:"720h" min:"1m" max:"8760h" doc:"How long a session lasts at most, used or not."`
+}
+
+type serviceFile struct {
+	Host        hostName           `yaml:"host" example:"api.example.com" doc:"The host whose requests it takes, exact or as *.example.com. Absent: any."`
+	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
+	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix."`
+	Upstreams   []upstreamURL      `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port."`
+	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams."`
+	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides; an error in this version, which has no such address yet)."`
+	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; an upstream that fails requests is left alone for a while anyway."`
+	Timeouts    timeoutsFile       `yaml:"timeouts" doc:"How long each part of a request may take. 0s is no limit."`
+	MaxInFlight count              `yaml:"max_in_flight" min:"1" max:"1000000" example:"64" doc:"How many requests one upstream works on at a time. Absent: any number."`
+	MaxBody     size               `yaml:"max_body" default:"10MB" min:"1B" max:"1000GB" doc:"The largest body of a request. MB is 1,000,000 bytes, MiB is 1,048,576."`
+	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
+	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment, a last {name...} for the rest. What matches none is counted as other."`
+	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
+	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
+	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111)."`
+	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers, in the order of preference."`
+}
+
+type healthFile struct {
+	Path      requestPath `yaml:"path" required:"true" example:"/healthz" doc:"What is asked; any 2xx is good."`
+	Every     duration    `yaml:"every" default:"5s" min:"100ms" max:"1h" doc:"How often each upstream is asked."`
+	Timeout   duration    `yaml:"timeout" default:"2s" min:"10ms" max:"5m" doc:"How long it may take to answer."`
+	Healthy   count       `yaml:"healthy" default:"2" min:"1" max:"100" doc:"Good answers in a row that bring an upstream back."`
+	Unhealthy count       `yaml:"unhealthy" default:"2" min:"1" max:"100" doc:"Bad answers in a row that take it out."`
+}
+
+type timeoutsFile struct {
+	Connect  duration `yaml:"connect" default:"5s" max:"10m" doc:"To reach the upstream."`
+	Response duration `yaml:"response" default:"60s" max:"24h" doc:"To the head of its answer."`
+	Idle     duration `yaml:"idle" default:"120s" max:"24h" doc:"Between two bytes of a body."`
+	Stream   duration `yaml:"stream" default:"1h" max:"720h" doc:"A whole WebSocket, SSE or upload."`
+}
+
+type cacheFile struct {
+	DefaultTTL duration `yaml:"default_ttl" default:"0s" max:"8760h" doc:"How long to keep answers that do not say. 0s: not at all."`
+	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take."`
+	Counts     toggle   `yaml:"counts" default:"true" doc:"Whether an answer from the cache counts for quotas and bill."`
+}
+
+// limitFile is what limits of services and of plans have in common.
+type limitFile struct {
+	Name        label  `yaml:"name" required:"true" example:"minute" doc:"Its name in answers and on pages; unique within its plan or service."`
+	Rate        rate   `yaml:"rate" example:"10/minute" doc:"How fast: so many per second, minute, hour, or per duration (50/30s). Either this or concurrency."`
+	Burst       count  `yaml:"burst" min:"1" max:"1000000000" example:"50" doc:"How many may pass at once. Absent: as many as the rate counts."`
+	Concurrency count  `yaml:"concurrency" min:"1" max:"1000000" example:"2" doc:"How many at the same time. Either this or rate."`
+	Per         choice `yaml:"per" oneof:"customer|key|ip" example:"ip" doc:"Whom to count apart: customer, key or ip (IPv6 by /64). Absent: customer, and ip where the service is public."`
+	Shadow      toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+}
+
+type serviceLimitFile struct {
+	limitFile
+	Endpoint endpoint `yaml:"endpoint" example:"POST /extractions" doc:"Only for this endpoint of the service."`
+}
+
+type planFile struct {
+	Name     text            `yaml:"name" example:"Pro" doc:"What people read. Absent: its name in this file."`
+	Includes []label         `yaml:"includes" example:"ner" doc:"The services that its customers may call. To others the answer is 403."`
+	Features []label         `yaml:"features" example:"models" doc:"What the services are told in Tollhouse-Features."`
+	Price    priceFile       `yaml:"price" doc:"The fee. Absent: free."`
+	Limits   []planLimitFile `yaml:"limits" doc:"How fast, and how many at the same time."`
+	Quotas   []quotaFile     `yaml:"quotas" doc:"How much."`
+	Usage    []usageFile     `yaml:"usage" doc:"What each unit costs. Units that are not named cost nothing."`
+}
+
+type planLimitFile struct {
+	limitFile
+	Service  label        `yaml:"service" example:"ner" doc:"Only for calls of this service."`
+	Endpoint planEndpoint `yaml:"endpoint" example:"ner POST /extractions" doc:"Only for this endpoint: service, method and path."`
+}
+
+type quotaFile struct {
+	Name   label  `yaml:"name" required:"true" example:"monthly" doc:"Its name in answers and on pages; unique within its plan."`
+	Unit   label  `yaml:"unit" default:"requests" doc:"What is counted: requests, or a unit that an included service reports."`
+	Limit  count  `yaml:"limit" required:"true" min:"1" example:"1000" doc:"How much there is in each period."`
+	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone."`
+	Shadow toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+}
+
+type priceFile struct {
+	Amount   decimal      `yaml:"amount" required:"true" example:"29.00" doc:"The fee in major units, exact."`
+	Currency currencyCode `yaml:"currency" example:"USD" doc:"ISO 4217. Needed unless everything is free."`
+	Every    choice       `yaml:"every" default:"month" oneof:"month|year" doc:"How often it is due."`
+}
+
+type usageFile struct {
+	Unit     label      `yaml:"unit" required:"true" example:"words" doc:"requests, or a unit that an included service reports."`
+	Included count      `yaml:"included" default:"0" min:"0" doc:"How many cost nothing in each period."`
+	Each     decimal    `yaml:"each" example:"0.001" doc:"What each further one costs. Either this or tiers."`
+	Tiers    []tierFile `yaml:"tiers" doc:"Graduated prices, cheapest or dearest first as you like; each holds for the units up to up_to. Either this or each."`
+}
+
+type tierFile struct {
+	UpTo count   `yaml:"up_to" min:"1" example:"1000000" doc:"The last unit of the tier. The last tier has none: it is without end."`
+	Each decimal `yaml:"each" required:"true" example:"0.00002" doc:"What each unit of the tier costs."`
+}
+
+type addonFile struct {
+	Name     text      `yaml:"name" example:"Multilingual" doc:"What people read. Absent: its name in this file."`
+	Includes []label   `yaml:"includes" example:"ner" doc:"Services that it adds."`
+	Features []label   `yaml:"features" example:"multilingual" doc:"Features that it adds."`
+	Price    priceFile `yaml:"price" doc:"The fee. Absent: free."`
+}
+
+// named is a mapping from names to values of one type, in the order of the file.
+type named[T any] []entry[T]
+
+// entry is one of them.
+type entry[T any] struct {
+	name  string
+	key   *node // where the name stands
+	value T
+}
+
+// collection is how the decoder and the schema see a named of any type.
+type collection interface {
+	reserve(n int)                         // makes room; the entries stay where they are afterwards
+	add(i int, name string, key *node) any // sets an entry and gives a pointer to its value
+	sample() any                           // a pointer to an empty value
+}
+
+func (n *named[T]) reserve(size int) { *n = make(named[T], size) }
+
+func (n *named[T]) add(i int, name string, key *node) any {
+	e := &(*n)[i]
+	e.name, e.key = name, key
+	return &e.value
+}
+
+func (n *named[T]) sample() any { return new(T) }

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// later is what this version reads and checks, and does not act upon. The
+// issue that builds a row deletes it here; nothing else has to change, except
+// that a row with instead also stands in for a word until then.
+var later = []struct {
+	pattern string // the field, with * for a free name
+	word    string // only when it has this value; "" for any
+	says    string // goes on after "accepted, but this version …"
+	instead string // the word that takes its place meanwhile
+}{
+	{pattern: "listen.https", says: "does not serve HTTPS yet; put a proxy with HTTPS before listen.http"},
+	{pattern: "listen.authorize", says: "does not answer foreign proxies yet"},
+	{pattern: "acme", says: "does not fetch certificates yet"},
+	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
+	{pattern: "secrets.authorize", says: "does not answer foreign proxies yet"},
+	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},
+	{pattern: "services.*.balance", word: "ewma", says: "does not balance by ewma yet; least_requests takes its place", instead: "least_requests"},
+	{pattern: "services.*.balance", word: "sticky", says: "does not keep clients on one upstream yet; round_robin takes its place", instead: "round_robin"},
+	{pattern: "services.*.cache", says: "does not cache yet"},
+	{pattern: "services.*.compress", says: "does not compress yet"},
+}
+
+// checkLater makes a notice of each field that is accepted and not acted upon.
+func (c *checker) checkLater() {
+	for _, u := range c.used {
+		for _, row := range later {
+			if row.pattern != u.pattern || (row.word != "" && row.word != u.value.text) {
+				continue
+			}
+			c.notice(u.key, "%s: accepted, but this version %s", u.path, row.says)
+		}
+	}
+}
+
+// standIn gives the word that holds in this version for a word of the file.
+func standIn(pattern, word string) string {
+	for _, row := range later {
+		if row.pattern == pattern && row.word == word && row.instead != "" {
+			return row.instead
+		}
+	}
+	return word
+}
+
+// notYet tells editors and docs of a field that is not acted upon, "" else.
+func notYet(pattern string) string {
+	var says []string
+	for _, row := range later {
+		if row.pattern == pattern {
+			says = append(says, row.says)
+		}
+	}
+	if len(says) == 0 {
+		return ""
+	}
+	return "Accepted, but this version " + strings.Join(says, ", and ") + "."
+}
+
+// notice is a line for people that stops nothing.
+type notice struct {
+	line, column int
+	text         string
+}
+
+// notice keeps a notice about a node.
+func (c *checker) notice(n *node, format string, args ...any) {
+	if len(c.notices) >= maxProblems {
+		return
+	}
+	c.notices = append(c.notices, notice{n.line, n.column, oneLine(fmt.Sprintf(format, args...))})
+}
+
+// noticeLines gives all notices by place: "tollhouse.yml:57: …".
+func (c *checker) noticeLines() []string {
+	sort.SliceStable(c.notices, func(i, j int) bool {
+		a, b := c.notices[i], c.notices[j]
+		if a.line != b.line {
+			return a.line < b.line
+		}
+		return a.column < b.column
+	})
+	var out []string
+	for _, n := range c.notices {
+		out = append(out, fmt.Sprintf("%s:%d: %s", c.src.name, n.line, n.text))
+	}
+	return out
+}
