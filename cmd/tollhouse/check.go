@@ -30,10 +30,10 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 		}
 		cfg, err := config.Load(*file)
 		if err != nil {
-			var problems *config.Problems
-			if errors.As(err, &problems) && !*asJSON {
-				fmt.Fprintln(cmd.ErrOrStderr(), problems.Long())
-				return fmt.Errorf("%s: %d to correct", *file, problems.Len())
+			var wrong *config.Error
+			if errors.As(err, &wrong) {
+				fmt.Fprintln(cmd.ErrOrStderr(), wrong.Long())
+				return fmt.Errorf("%s is not in order: %d to correct", *file, len(wrong.Problems))
 			}
 			return err
 		}

@@ -25,7 +25,7 @@ func newUsageShow() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.UsagePeriod
-	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one, UTC)")
+	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one)")
 	cmd.Flags().StringVar(&in.Customer, "customer", "", "only this customer's `ID`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		used, err := call[app.UsageShown](cmd, at, "usage.show", in)
@@ -57,7 +57,7 @@ the whole answer). Exit status 1 when the sums do not agree.`,
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.UsagePeriod
 	doubts := cmd.Flags().Bool("doubts", false, "list the requests in doubt instead of the sums")
-	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one, UTC)")
+	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *doubts {
 			list, err := call[app.DoubtsListed](cmd, at, "usage.doubts", in)

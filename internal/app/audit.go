@@ -12,23 +12,23 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// UsagePeriod asks about a month; "" is the current one (UTC).
+// UsagePeriod asks about a month; "" is the current one.
 type UsagePeriod struct {
 	Period   string `json:"period,omitempty"`
 	Customer string `json:"customer,omitempty"`
 }
 
 // bounds returns the month [from, to).
-func (p UsagePeriod) bounds(now time.Time) (from, to time.Time, err error) {
+func (p UsagePeriod) bounds(now time.Time, zone *time.Location) (from, to time.Time, err error) {
 	if p.Period == "" {
-		from, to = toll.Monthly.PeriodAt(now, time.UTC)
+		from, to = toll.Monthly.PeriodAt(now, zone)
 		return from, to, nil
 	}
-	month, err := time.Parse("2006-01", p.Period)
+	month, err := time.ParseInLocation("2006-01", p.Period, zone)
 	if err != nil {
 		return from, to, toll.FieldError("period", "--period takes a month as 2026-11; got %q", p.Period)
 	}
-	from, to = toll.Monthly.PeriodAt(month, time.UTC)
+	from, to = toll.Monthly.PeriodAt(month, zone)
 	return from, to, nil
 }
 
@@ -48,7 +48,7 @@ type UsageShown struct {
 }
 
 func showUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageShown, error) {
-	from, to, err := in.bounds(r.clock())
+	from, to, err := in.bounds(r.clock(), r.at.zone())
 	if err != nil {
 		return UsageShown{}, err
 	}
@@ -91,7 +91,7 @@ type UsageAudited struct {
 // counted from the events themselves, the parts from the rollups, so that one
 // checks the other.
 func auditUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageAudited, error) {
-	from, to, err := in.bounds(r.clock())
+	from, to, err := in.bounds(r.clock(), r.at.zone())
 	if err != nil {
 		return UsageAudited{}, err
 	}
@@ -138,9 +138,9 @@ func includedBy(ctx context.Context, store planStore) (func(version, unit string
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan versions: %w", err)
 	}
-	byID := make(map[string]toll.Plan, len(versions))
+	byID := make(map[string]*toll.Plan, len(versions))
 	for _, v := range versions {
-		byID[v.ID] = v.Plan
+		byID[v.ID] = &v.Plan
 	}
 	return func(version, unit string, chargeable int64) int64 {
 		return billing.Included(byID[version], unit, chargeable)
@@ -165,7 +165,7 @@ type DoubtsListed struct {
 }
 
 func listDoubts(ctx context.Context, r *rooms, in UsagePeriod) (DoubtsListed, error) {
-	from, to, err := in.bounds(r.clock())
+	from, to, err := in.bounds(r.clock(), r.at.zone())
 	if err != nil {
 		return DoubtsListed{}, err
 	}

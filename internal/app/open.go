@@ -11,6 +11,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/billing"
+	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
@@ -67,7 +68,7 @@ func (a *App) openGate(ctx context.Context) error {
 	}
 	now := a.clock()
 	for _, every := range []toll.Every{toll.Daily, toll.Monthly} {
-		start, end := every.PeriodAt(now, time.UTC)
+		start, end := every.PeriodAt(now, a.cfg.TimeZone)
 		used, err := store.UsedBetween(ctx, start, end)
 		if err != nil {
 			return fmt.Errorf("reading what was used since %s: %w", start.Format(time.DateOnly), err)
@@ -82,7 +83,7 @@ func (a *App) openGate(ctx context.Context) error {
 func (a *App) rules() gate.Rules {
 	r := gate.Rules{
 		Services:  a.cfg.Services,
-		Location:  time.UTC,
+		Location:  a.cfg.TimeZone,
 		Unmetered: a.unmetered(),
 	}
 	for _, name := range a.rooms.plans.Names() {
@@ -92,7 +93,7 @@ func (a *App) rules() gate.Rules {
 	return r
 }
 
-func (a *App) unmetered() bool { return a.cfg.Journal.WhenFull == "serve-unmetered" }
+func (a *App) unmetered() bool { return a.cfg.Journal.WhenFull == config.ServeUnmetered }
 
 // openFront starts what listens: the pools behind, then the doors in front.
 func (a *App) openFront(ctx context.Context) error {
@@ -158,20 +159,21 @@ func (a *App) openConsole() (http.Handler, error) {
 	}
 	sessions, err := account.NewSessions(a.rooms.store, account.SessionOptions{
 		Secrets: []toll.Secret{secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
+		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
 	})
 	if err != nil {
 		return nil, err
 	}
 	store := a.rooms.store
-	previews := billing.NewPreviews(store, store, store, a.clock, time.UTC)
+	previews := billing.NewPreviews(store, store, store, a.clock, a.cfg.TimeZone)
 	o := console.Options{
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:    func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services:  func() []toll.Service { return a.cfg.Services },
 		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
-		Languages: a.cfg.Console.Languages, Clock: a.clock, Logger: a.log,
+		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 		Cost: func(ctx context.Context, c toll.Customer, now time.Time) (toll.Money, error) {
-			used, err := chargeable(ctx, store, c.ID, now)
+			used, err := chargeable(ctx, store, c.ID, now, a.cfg.TimeZone)
 			if err != nil {
 				return toll.Money{}, err
 			}

@@ -17,8 +17,8 @@ type seriesReader interface {
 
 // chargeable sums what a customer used in the calendar month of now, per unit:
 // what quotas count and bills bill.
-func chargeable(ctx context.Context, store seriesReader, customer string, now time.Time) (map[string]int64, error) {
-	from, to := toll.Monthly.PeriodAt(now, time.UTC)
+func chargeable(ctx context.Context, store seriesReader, customer string, now time.Time, zone *time.Location) (map[string]int64, error) {
+	from, to := toll.Monthly.PeriodAt(now, zone)
 	points, err := store.Series(ctx, meter.Question{
 		From: from, To: to, Step: meter.Whole, By: meter.ByUnit,
 		Customer: customer, Classes: []toll.Class{toll.Chargeable},
@@ -70,13 +70,13 @@ func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPr
 	if err := r.drain(ctx); err != nil {
 		return out, err
 	}
-	previews := billing.NewPreviews(r.store, r.store, r.store, r.clock, time.UTC)
+	previews := billing.NewPreviews(r.store, r.store, r.store, r.clock, r.at.zone())
 	if in.Customer != "" {
 		c, err := r.store.Customer(ctx, in.Customer)
 		if err != nil {
 			return out, err
 		}
-		used, err := chargeable(ctx, r.store, c.ID, r.clock())
+		used, err := chargeable(ctx, r.store, c.ID, r.clock(), r.at.zone())
 		if err != nil {
 			return out, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/apikey"
@@ -12,6 +13,14 @@ import (
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
+
+// zone is whose calendar months and days follow: the configuration's, UTC without one.
+func (at Installation) zone() *time.Location {
+	if at.Config == nil {
+		return time.UTC
+	}
+	return at.Config.TimeZone
+}
 
 // rooms are what the owner of an installation's data works with: the running
 // server, or one command when no server runs.
@@ -41,7 +50,7 @@ func openData(dir string) (*journal.DirLock, error) {
 func openStore(ctx context.Context, at Installation) (*store.Store, error) {
 	o := store.Options{Dir: at.Data}
 	if at.Config != nil {
-		o.URL = at.Config.Database
+		o.URL = at.Config.Database.Reveal()
 	}
 	return store.Open(ctx, o)
 }
