@@ -143,7 +143,12 @@ func includedBy(ctx context.Context, store planStore) (func(version, unit string
 		byID[v.ID] = &v.Plan
 	}
 	return func(version, unit string, chargeable int64) int64 {
-		return billing.Included(byID[version], unit, chargeable)
+		plan := byID[version]
+		if plan == nil {
+			// Usage of no plan that was ever loaded cannot be priced, so it is not billed.
+			return chargeable
+		}
+		return billing.Included(plan, unit, chargeable)
 	}, nil
 }
 
