@@ -31,6 +31,33 @@ type Subscription struct {
 	Since       time.Time // the anchor of its months
 }
 
+// CustomerSort is what a list of customers is ordered by. Equal ones follow
+// their IDs, so that every order is total.
+type CustomerSort string
+
+// The orders of a list of customers.
+const (
+	CustomersByName    CustomerSort = "name" // without regard to case; the default
+	CustomersByCreated CustomerSort = "created"
+)
+
+// CustomerQuery asks for a page of customers. Empty fields do not narrow.
+type CustomerQuery struct {
+	Search     string         // part of the name or of the ID, without regard to case; at most 200 characters
+	Status     CustomerStatus // only customers of this status
+	Plan       string         // only customers of this plan (its name)
+	Sort       CustomerSort   // "" is CustomersByName
+	Descending bool
+	Cursor     string // CustomerPage.Next of the page before, for the same Sort and Descending; "" for the first
+	Limit      int    // 1 to 500; 0 is 50
+}
+
+// CustomerPage is one page of a list of customers.
+type CustomerPage struct {
+	Customers []Customer
+	Next      string // the Cursor of the page after, "" when this is the last
+}
+
 // MemberRole is what a member may do for a customer.
 type MemberRole string
 
