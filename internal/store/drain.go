@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Cursor returns how far a lane has been drained; the zero Position for a lane
+// never seen.
+func (s *Store) Cursor(ctx context.Context, lane string) (meter.Position, error) {
+	if !storable(lane) {
+		return meter.Position{}, nil
+	}
+	var p meter.Position
+	err := s.reader.QueryRowContext(ctx, `select segment, byte_offset from journal_cursor where lane = $1`, lane).Scan(&p.Segment, &p.Offset)
+	if errors.Is(err, sql.ErrNoRows) {
+		return meter.Position{}, nil
+	}
+	return p, s.fail(err, fault{doing: "reading a journal cursor"})
+}
+
+// ForgetLane removes the cursor of a lane whose files are gone. A lane never
+// seen is no error.
+func (s *Store) ForgetLane(ctx context.Context, lane string) error {
+	if !storable(lane) {
+		return nil
+	}
+	_, err := s.writer.ExecContext(ctx, `delete from journal_cursor where lane = $1`, lane)
+	return s.fail(err, fault{doing: "forgetting a journal lane"})
+}
+
+// Drain stores a batch: events, rollups, refusals, doubts, when keys were last
+// used, and the cursor, in one transaction. meter.ErrCursorMoved: the lane's
+// cursor is not at b.From, and nothing was written. Conflict: an event with the
+// same ID is there already. Text that no database keeps is mended, for it must
+// be counted whatever it holds.
+func (s *Store) Drain(ctx context.Context, b *meter.Batch) error {
+	if err := checkBatch(b); err != nil {
+		return err
+	}
+	names := s.names.begin(namesOf(b))
+	f := fault{doing: "draining the journal", exists: "A usage event of the batch is stored already, so its journal was tampered with or is from another installation."}
+	err := s.write(ctx, f, func(tx *sql.Tx) error {
+		if err := moveCursor(ctx, tx, b); err != nil {
+			return err
+		}
+		if err := s.intern(ctx, tx, names); err != nil {
+			return err
+		}
+		work := []*bulk{eventRows(b.Events, names), doubtRows(b)}
+		quarters := addUp(b.Events, names)
+		work = append(work, rollupRows(quarters)...)
+		work = append(work, refusalRows(b.Refusals, names)...)
+		work = append(work, lastUsedRows(b.Events))
+		for _, rows := range work {
+			if err := s.engine.run(ctx, tx, rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		s.names.learned(names)
+	}
+	return err
+}
+
+// checkBatch refuses what the rollups could not add up.
+func checkBatch(b *meter.Batch) error {
+	if !storable(b.Lane) || b.Lane == "" {
+		return toll.Errorf(toll.Invalid, "A batch needs the name of its journal lane.")
+	}
+	for i := range b.Events {
+		e := &b.Events[i]
+		if classNumber(e.Class) == 0 {
+			return toll.Errorf(toll.Invalid, "The usage event %s has no known class.", e.ID)
+		}
+		for _, u := range e.Units {
+			if u.Count < 0 {
+				return toll.Errorf(toll.Invalid, "The usage event %s reports a negative amount of %s.", e.ID, u.Unit)
+			}
+		}
+	}
+	return nil
+}
+
+// moveCursor comes first in the transaction: its row is what two drainers of
+// one lane wait for, and who comes second writes nothing.
+func moveCursor(ctx context.Context, tx *sql.Tx, b *meter.Batch) error {
+	var err error
+	if b.From == (meter.Position{}) {
+		err = change(ctx, tx, `insert into journal_cursor (lane, segment, byte_offset) values ($1, $2, $3)
+			on conflict (lane) do update set segment = excluded.segment, byte_offset = excluded.byte_offset
+			where journal_cursor.segment = 0 and journal_cursor.byte_offset = 0`,
+			b.Lane, int64(b.Next.Segment), b.Next.Offset)
+	} else {
+		err = change(ctx, tx, `update journal_cursor set segment = $2, byte_offset = $3 where lane = $1 and segment = $4 and byte_offset = $5`,
+			b.Lane, int64(b.Next.Segment), b.Next.Offset, int64(b.From.Segment), b.From.Offset)
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return meter.ErrCursorMoved
+	}
+	return err
+}
+
+// namesOf collects every name of a batch, as it will be stored.
+func namesOf(b *meter.Batch) map[string]struct{} {
+	names := map[string]struct{}{toll.UnitRequests: {}}
+	for i := range b.Events {
+		e := &b.Events[i]
+		for _, name := range [...]string{e.Customer, e.Key, e.Plan, e.PlanVersion, e.Service, e.Endpoint} {
+			names[mend(name)] = struct{}{}
+		}
+		for _, u := range e.Units {
+			names[mend(u.Unit)] = struct{}{}
+		}
+	}
+	for i := range b.Refusals {
+		r := &b.Refusals[i]
+		for _, name := range [...]string{r.Customer, r.Key, r.Service, r.Policy, string(r.Reason)} {
+			names[mend(name)] = struct{}{}
+		}
+	}
+	return names
+}
+
+// doubtRows are the events that a crash left in doubt.
+func doubtRows(b *meter.Batch) *bulk {
+	rows := &bulk{insert: "usage_doubt", columns: []column{{name: "event", kind: blobs}, {name: "kind", kind: texts}}, conflict: `on conflict (event) do nothing`}
+	add := func(id toll.ULID, kind string) {
+		rows.columns[0].blobs = append(rows.columns[0].blobs, id[:])
+		rows.columns[1].texts = append(rows.columns[1].texts, kind)
+	}
+	for i := range b.Events {
+		if b.Events[i].Class == toll.Unknown {
+			add(b.Events[i].ID, doubtUnknown)
+		}
+	}
+	for _, id := range b.Undelivered {
+		add(id, doubtUndelivered)
+	}
+	return rows
+}
+
+// The kinds of meter.Doubt.
+const (
+	doubtUnknown     = "unknown"
+	doubtUndelivered = "undelivered?"
+)
+
+// lastUsedRows raise when the keys of the batch were last used, to the minute.
+func lastUsedRows(events []toll.Event) *bulk {
+	latest := map[string]int64{}
+	for i := range events {
+		if e := &events[i]; e.Key != "" && storable(e.Key) {
+			latest[e.Key] = max(latest[e.Key], floor(e.Time.UnixMicro(), time.Minute))
+		}
+	}
+	ids := slices.Sorted(maps.Keys(latest))
+	at := make([]int64, len(ids))
+	for i, id := range ids {
+		at[i] = latest[id]
+	}
+	return &bulk{
+		columns: []column{{name: "id", kind: texts, texts: ids}, {name: "at", ints: at}},
+		sqlite:  `update api_key set last_used_at = ?2 where id = ?1 and (last_used_at is null or last_used_at < ?2)`,
+		postgres: `update api_key set last_used_at = v.at from unnest($1::text[], $2::bigint[]) v (id, at)
+			where api_key.id = v.id and (api_key.last_used_at is null or api_key.last_used_at < v.at)`,
+	}
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// postgresEngine is what PostgreSQL does its own way.
+type postgresEngine struct{ place string }
+
+func (e *postgresEngine) where() string { return e.place }
+
+// kind reads the SQLSTATE
+// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+func (e *postgresEngine) kind(err error) faultKind {
+	var failure *pgconn.PgError
+	if !errors.As(err, &failure) {
+		var connecting *pgconn.ConnectError
+		var network net.Error
+		if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+			return awayFault
+		}
+		return otherFault
+	}
+	switch failure.Code {
+	case "23505":
+		return existsFault
+	case "23503":
+		return orphanFault
+	case "23502", "23514", "22001", "22003":
+		return ruleFault
+	case "22021", "22P05":
+		return textFault
+	case "40001", "40P01":
+		return againFault
+	case "53100":
+		return fullFault
+	case "55P03":
+		return busyFault
+	case "XX001", "XX002":
+		return damageFault
+	}
+	switch failure.Code[:2] {
+	case "08", "53", "57", "28":
+		return awayFault
+	}
+	return otherFault
+}
+
+// run executes all rows with one statement, over unnest.
+func (e *postgresEngine) run(ctx context.Context, tx *sql.Tx, b *bulk) error {
+	if b.length() == 0 {
+		return nil
+	}
+	args := make([]any, len(b.columns))
+	arrays := make([]string, len(b.columns))
+	for i := range b.columns {
+		c := &b.columns[i]
+		var array string
+		switch c.kind {
+		case texts:
+			args[i], array = c.texts, "text[]"
+		case blobs:
+			args[i], array = c.blobs, "bytea[]"
+		case smallints:
+			args[i], array = c.ints, "smallint[]"
+		case integers:
+			args[i], array = c.ints, "integer[]"
+		default:
+			args[i], array = c.ints, "bigint[]"
+		}
+		arrays[i] = "$" + strconv.Itoa(i+1) + "::" + array
+	}
+	query := b.postgres
+	if b.insert != "" {
+		query = `insert into ` + b.insert + ` (` + b.columnNames() + `) select * from unnest(` + strings.Join(arrays, ", ") + `) ` + b.conflict
+	}
+	_, err := tx.ExecContext(ctx, query, args...)
+	return err
+}
+
+func (e *postgresEngine) resolve(ctx context.Context, tx *sql.Tx, names []string, found map[string]int64) error {
+	return scanNames(ctx, tx, found, `select id, name from usage_name where name = any($1::text[])`, names)
+}
+
+// check asks for a sign of life: PostgreSQL keeps checksums of its own.
+func (e *postgresEngine) check(ctx context.Context, db *sql.DB) error {
+	var n int64
+	return db.QueryRowContext(ctx, `select count(*) from plan_version`).Scan(&n)
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Series answers how much of a unit was used, by Start, then Group; steps
+// without usage are left out. It reads rollups only. Invalid: an unknown Step,
+// By or class.
+func (s *Store) Series(ctx context.Context, q meter.Question) ([]meter.Point, error) {
+	query, args, err := seriesQuery(q)
+	if err != nil || query == "" {
+		return nil, err
+	}
+	points, err := collect(ctx, s.reader, func(r row) (meter.Point, error) {
+		var p meter.Point
+		var first, second string
+		var number int64
+		err := r.Scan((*stamp)(&p.Start), &first, &second, &number, &p.Count)
+		if q.Step == meter.Whole {
+			p.Start = q.From.UTC()
+		}
+		switch q.By {
+		case meter.ByEndpoint:
+			p.Group = first + " " + second
+		case meter.ByStatus:
+			p.Group = strconv.FormatInt(number, 10) + "xx"
+		case meter.ByClass:
+			p.Group = string(classOf(number))
+		default:
+			p.Group = first
+		}
+		return p, err
+	}, query, args...)
+	slices.SortFunc(points, func(a, b meter.Point) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
+	})
+	return points, s.fail(err, fault{doing: "reading usage"})
+}
+
+// grouping is what a split reads: up to two interned names and a number.
+type grouping struct{ first, second, number string }
+
+var groupings = map[meter.By]grouping{
+	meter.ByNothing:  {"0", "0", "0"},
+	meter.ByCustomer: {"customer", "0", "0"},
+	meter.ByKey:      {"key", "0", "0"},
+	meter.ByService:  {"service", "0", "0"},
+	meter.ByEndpoint: {"service", "endpoint", "0"},
+	meter.ByStatus:   {"0", "0", "status"},
+	meter.ByClass:    {"0", "0", "class"},
+	meter.ByUnit:     {"unit", "0", "0"},
+}
+
+// seriesQuery is the whole query of a Question; "" when nothing can answer it.
+func seriesQuery(q meter.Question) (string, []any, error) {
+	by, ok := groupings[q.By]
+	if !ok {
+		return "", nil, toll.FieldError("by", "Usage cannot be split by %q.", q.By)
+	}
+	width := stepWidth(q.Step)
+	if width == 0 && q.Step != meter.Whole {
+		return "", nil, toll.FieldError("step", "There is no step %q; take 15m, hour or day.", q.Step)
+	}
+	if !storable(q.Unit + q.Customer + q.Key + q.Service + q.Endpoint) {
+		return "", nil, nil // nothing is called so
+	}
+	var pieces []span
+	if width > 0 {
+		pieces = cover(floor(q.From.UnixMicro(), width), ceil(q.To.UnixMicro(), width), width)
+	} else {
+		pieces = cover(floor(q.From.UnixMicro(), quarter), ceil(q.To.UnixMicro(), quarter), day, hour, quarter)
+	}
+	if len(pieces) == 0 {
+		return "", nil, nil
+	}
+
+	var c conditions
+	if q.By != meter.ByUnit {
+		c.name("unit", cmp.Or(q.Unit, toll.UnitRequests))
+	}
+	c.name("customer", q.Customer)
+	c.name("key", q.Key)
+	c.name("service", q.Service)
+	c.name("endpoint", q.Endpoint)
+	if q.StatusClass != 0 {
+		c.add(`status = ` + strconv.Itoa(q.StatusClass))
+	}
+	if len(q.Classes) > 0 {
+		numbers := make([]string, len(q.Classes))
+		for i, class := range q.Classes {
+			number := classNumber(class)
+			if number == 0 {
+				return "", nil, toll.FieldError("classes", "There is no class %q.", class)
+			}
+			numbers[i] = strconv.FormatInt(number, 10)
+		}
+		c.add(`class in (` + strings.Join(numbers, ", ") + `)`)
+	}
+	start := `0`
+	if width > 0 {
+		start = `period`
+	}
+	whose := q.Customer != "" || q.Key != "" || q.By == meter.ByCustomer || q.By == meter.ByKey
+	arms := make([]string, len(pieces))
+	for i, piece := range pieces {
+		arms[i] = fmt.Sprintf(`select %s as start, %s as first, %s as second, %s as number, amount from %s where %s`,
+			start, by.first, by.second, by.number, rollupTable(piece.width, whose), c.and(c.within(piece)))
+	}
+	return `select g.start, a.name, b.name, g.number, g.amount from (
+			select x.start, x.first, x.second, x.number, cast(sum(x.amount) as bigint) as amount
+			from (` + strings.Join(arms, ` union all `) + `) x group by x.start, x.first, x.second, x.number) g
+		join usage_name a on a.id = g.first join usage_name b on b.id = g.second`, c.args, nil
+}
+
+// rollupTable is the table of a width; whose says that customers, keys or plan
+// versions must be told apart.
+func rollupTable(width time.Duration, whose bool) string {
+	switch {
+	case width == day && whose:
+		return "rollup_day"
+	case width == day:
+		return "rollup_day_total"
+	case width == hour && whose:
+		return "rollup_hour"
+	case width == hour:
+		return "rollup_hour_total"
+	}
+	return "rollup_quarter"
+}
+
+// billingPieces cuts [from, to), widened to whole quarters of an hour, into
+// days, hours and quarters.
+func billingPieces(from, to time.Time) []span {
+	return cover(floor(from.UnixMicro(), quarter), ceil(to.UnixMicro(), quarter), day, hour, quarter)
+}
+
+// UsedBetween sums chargeable usage per customer and unit over [from, to),
+// widened to whole quarters of an hour, by customer, then unit.
+func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Used, error) {
+	query, args := usedQuery(from, to)
+	if query == "" {
+		return nil, nil
+	}
+	used, err := collect(ctx, s.reader, func(r row) (meter.Used, error) {
+		var u meter.Used
+		err := r.Scan(&u.Customer, &u.Unit, &u.Count)
+		return u, err
+	}, query, args...)
+	slices.SortFunc(used, func(a, b meter.Used) int {
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Unit, b.Unit))
+	})
+	return used, s.fail(err, fault{doing: "reading what was used"})
+}
+
+func usedQuery(from, to time.Time) (string, []any) {
+	pieces := billingPieces(from, to)
+	if len(pieces) == 0 {
+		return "", nil
+	}
+	var c conditions
+	c.add(`class = ` + strconv.FormatInt(classNumber(toll.Chargeable), 10))
+	arms := make([]string, len(pieces))
+	for i, piece := range pieces {
+		arms[i] = `select customer, unit, amount from ` + rollupTable(piece.width, true) + ` where ` + c.and(c.within(piece))
+	}
+	return `select c.name, u.name, g.amount from (
+			select x.customer, x.unit, cast(sum(x.amount) as bigint) as amount
+			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.unit) g
+		join usage_name c on c.id = g.customer join usage_name u on u.id = g.unit`, c.args
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// rollupKey says which row of a rollup an amount belongs to. Its order is that
+// of the primary key, so that a batch walks the index once and two drainers
+// take rows in the same order.
+type rollupKey struct {
+	customer    int64
+	period      int64 // Unix microseconds
+	key         int64
+	planVersion int64
+	service     int64
+	endpoint    int64
+	unit        int64
+	status      int8 // 2 for 2xx
+	class       int8
+}
+
+func (k rollupKey) compare(l rollupKey) int {
+	return cmp.Or(
+		cmp.Compare(k.customer, l.customer), cmp.Compare(k.period, l.period), cmp.Compare(k.key, l.key),
+		cmp.Compare(k.planVersion, l.planVersion), cmp.Compare(k.service, l.service), cmp.Compare(k.endpoint, l.endpoint),
+		cmp.Compare(k.status, l.status), cmp.Compare(k.class, l.class), cmp.Compare(k.unit, l.unit),
+	)
+}
+
+// rollupSum is what is added to a row. Bytes and latency stand with the unit
+// "requests" only.
+type rollupSum struct{ amount, bytesIn, bytesOut, latency int64 }
+
+func (s *rollupSum) add(t rollupSum) {
+	s.amount += t.amount
+	s.bytesIn += t.bytesIn
+	s.bytesOut += t.bytesOut
+	s.latency += t.latency
+}
+
+type rollup map[rollupKey]*rollupSum
+
+func (r rollup) add(k rollupKey, s rollupSum) {
+	if sum, ok := r[k]; ok {
+		sum.add(s)
+		return
+	}
+	r[k] = &s
+}
+
+// regroup adds a rollup up into coarser rows.
+func (r rollup) regroup(coarser func(rollupKey) rollupKey) rollup {
+	out := make(rollup, len(r))
+	for k, s := range r {
+		out.add(coarser(k), *s)
+	}
+	return out
+}
+
+// floor returns the start of the period that holds a moment, both in Unix
+// microseconds.
+func floor(micros int64, width time.Duration) int64 {
+	w := width.Microseconds()
+	rest := micros % w
+	if rest < 0 {
+		rest += w
+	}
+	return micros - rest
+}
+
+const (
+	quarter = 15 * time.Minute
+	hour    = time.Hour
+	day     = 24 * time.Hour
+)
+
+// addUp makes the rollup of quarters of an hour, from which all others follow.
+func addUp(events []toll.Event, names *naming) rollup {
+	requests := names.of(toll.UnitRequests)
+	sums := rollup{}
+	for i := range events {
+		e := &events[i]
+		k := rollupKey{
+			customer: names.of(mend(e.Customer)), key: names.of(mend(e.Key)), planVersion: names.of(mend(e.PlanVersion)),
+			service: names.of(mend(e.Service)), endpoint: names.of(mend(e.Endpoint)),
+			period: floor(e.Time.UnixMicro(), quarter), status: int8(e.Status / 100), class: int8(classNumber(e.Class)), unit: requests,
+		}
+		sums.add(k, rollupSum{amount: 1, bytesIn: e.BytesIn, bytesOut: e.BytesOut, latency: e.Latency.Microseconds()})
+		for _, u := range e.Units {
+			k.unit = names.of(mend(u.Unit))
+			sums.add(k, rollupSum{amount: u.Count})
+		}
+	}
+	return sums
+}
+
+// rollupRows are the rows of all rollups of usage.
+func rollupRows(quarters rollup) []*bulk {
+	hours := quarters.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, hour); return k })
+	days := hours.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, day); return k })
+	total := func(k rollupKey) rollupKey { k.customer, k.key, k.planVersion = 0, 0, 0; return k }
+	return []*bulk{
+		quarters.rows("rollup_quarter", true), hours.rows("rollup_hour", true), days.rows("rollup_day", true),
+		hours.regroup(total).rows("rollup_hour_total", false), days.regroup(total).rows("rollup_day_total", false),
+	}
+}
+
+// rows adds a rollup to a table; the tables of totals know no customer.
+func (r rollup) rows(table string, whose bool) *bulk {
+	keys := make([]rollupKey, 0, len(r))
+	for k := range r {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, rollupKey.compare)
+	ints := func(of func(rollupKey) int64) []int64 {
+		values := make([]int64, len(keys))
+		for i, k := range keys {
+			values[i] = of(k)
+		}
+		return values
+	}
+	sums := func(of func(*rollupSum) int64) []int64 { return ints(func(k rollupKey) int64 { return of(r[k]) }) }
+	b := &bulk{insert: table}
+	identity := `period, service, endpoint, status, class, unit`
+	if whose {
+		identity = `customer, period, key, plan_version, service, endpoint, status, class, unit`
+		b.columns = append(b.columns,
+			column{name: "customer", kind: integers, ints: ints(func(k rollupKey) int64 { return k.customer })},
+			column{name: "key", kind: integers, ints: ints(func(k rollupKey) int64 { return k.key })},
+			column{name: "plan_version", kind: integers, ints: ints(func(k rollupKey) int64 { return k.planVersion })},
+		)
+	}
+	b.columns = append(b.columns,
+		column{name: "period", ints: ints(func(k rollupKey) int64 { return k.period })},
+		column{name: "service", kind: integers, ints: ints(func(k rollupKey) int64 { return k.service })},
+		column{name: "endpoint", kind: integers, ints: ints(func(k rollupKey) int64 { return k.endpoint })},
+		column{name: "status", kind: smallints, ints: ints(func(k rollupKey) int64 { return int64(k.status) })},
+		column{name: "class", kind: smallints, ints: ints(func(k rollupKey) int64 { return int64(k.class) })},
+		column{name: "unit", kind: integers, ints: ints(func(k rollupKey) int64 { return k.unit })},
+		column{name: "amount", ints: sums(func(s *rollupSum) int64 { return s.amount })},
+		column{name: "bytes_in", ints: sums(func(s *rollupSum) int64 { return s.bytesIn })},
+		column{name: "bytes_out", ints: sums(func(s *rollupSum) int64 { return s.bytesOut })},
+		column{name: "latency", ints: sums(func(s *rollupSum) int64 { return s.latency })},
+	)
+	b.conflict = `on conflict (` + identity + `) do update set amount = ` + table + `.amount + excluded.amount,
+		bytes_in = ` + table + `.bytes_in + excluded.bytes_in, bytes_out = ` + table + `.bytes_out + excluded.bytes_out, latency = ` + table + `.latency + excluded.latency`
+	return b
+}

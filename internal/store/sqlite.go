@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteEngine is what SQLite does its own way.
+type sqliteEngine struct{ file string }
+
+func (e *sqliteEngine) where() string { return e.file }
+
+func (e *sqliteEngine) kind(err error) faultKind {
+	var failure *sqlite.Error
+	if !errors.As(err, &failure) {
+		return otherFault
+	}
+	switch failure.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
+		return existsFault
+	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+		return orphanFault
+	}
+	switch failure.Code() & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT:
+		return ruleFault
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return busyFault // busy_timeout has waited already
+	case sqlite3.SQLITE_FULL:
+		return fullFault
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return damageFault
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		return awayFault
+	}
+	return otherFault
+}
+
+// run executes the rows one by one with one prepared statement. Many rows in
+// one statement are slower here: the driver looks each parameter up in the list
+// of all.
+func (e *sqliteEngine) run(ctx context.Context, tx *sql.Tx, b *bulk) error {
+	n := b.length()
+	if n == 0 {
+		return nil
+	}
+	query := b.sqlite
+	if b.insert != "" {
+		query = `insert into ` + b.insert + ` (` + b.columnNames() + `) values (?` + strings.Repeat(`, ?`, len(b.columns)-1) + `) ` + b.conflict
+	}
+	// The driver starts a goroutine per execution for a context that can end;
+	// it is looked at here instead.
+	forever := context.WithoutCancel(ctx)
+	statement, err := tx.PrepareContext(forever, query)
+	if err != nil {
+		return err
+	}
+	defer statement.Close()
+	args := make([]any, len(b.columns))
+	for i := range n {
+		if i%512 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for j := range b.columns {
+			switch c := &b.columns[j]; c.kind {
+			case texts:
+				args[j] = c.texts[i]
+			case blobs:
+				args[j] = c.blobs[i]
+			default:
+				args[j] = c.ints[i]
+			}
+		}
+		if _, err := statement.ExecContext(forever, args...); err != nil {
+			return err
+		}
+	}
+	return statement.Close()
+}
+
+func (e *sqliteEngine) resolve(ctx context.Context, tx *sql.Tx, names []string, found map[string]int64) error {
+	document, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	return scanNames(ctx, tx, found, `select n.id, n.name from json_each($1) j join usage_name n on n.name = j.value`, string(document))
+}
+
+// check runs SQLite's own quick_check.
+func (e *sqliteEngine) check(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, `pragma quick_check(3)`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		if line != "ok" {
+			found = append(found, line)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return e.damaged(errors.New(strings.Join(found, "; ")))
+	}
+	return nil
+}
+
+func scanNames(ctx context.Context, tx *sql.Tx, found map[string]int64, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("looking up names: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		var name string
+		if err := rows.Scan(&id, &name); err != nil {
+			return err
+		}
+		found[name] = id
+	}
+	return rows.Err()
+}

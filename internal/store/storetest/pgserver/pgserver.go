@@ -1,0 +1,294 @@
+// Package pgserver runs a PostgreSQL of its own for tests: one cluster per test
+// binary, one database per test. Nothing outside is needed but an installed
+// PostgreSQL; nothing is left behind, not even when the test binary is killed.
+//
+//	func TestMain(m *testing.M) { os.Exit(pgserver.Main(m)) }
+//
+//	func TestSomething(t *testing.T) {
+//		s, err := store.Open(ctx, store.Options{URL: toll.Secret(pgserver.Database(t))})
+package pgserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrNotInstalled is what Start answers when there is no PostgreSQL here.
+var ErrNotInstalled = errors.New("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+
+// Server is a running cluster. It is safe for concurrent use.
+type Server struct {
+	dir     string // its data and its socket
+	process *exec.Cmd
+	leash   io.Closer // the cluster ends when this is closed, or this process dies
+	ended   chan struct{}
+	output  *bytes.Buffer
+	admin   *pgx.Conn
+	mu      sync.Mutex // over admin
+}
+
+// PasswordUser may connect with its password only, unlike the superuser
+// postgres: for tests of wrong passwords and missing rights.
+const (
+	PasswordUser = "walled"
+	Password     = "open sesame/%?#"
+)
+
+// The clusters share one port number: each listens on a socket in a directory
+// of its own, and on no network.
+const port = 5432
+
+// Start makes a cluster and starts it (about half a second). It is fast and
+// forgets everything on a crash. ErrNotInstalled: there is no PostgreSQL here.
+func Start(ctx context.Context) (_ *Server, err error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := socketDir()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir, ended: make(chan struct{}), output: new(bytes.Buffer)}
+	defer func() {
+		if err != nil {
+			_ = s.Stop()
+			err = fmt.Errorf("starting a PostgreSQL for tests: %w\n%s", err, s.output)
+		}
+	}()
+	account, err := unprivileged(dir)
+	if err != nil {
+		close(s.ended)
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+	initdb.Dir, initdb.SysProcAttr = dir, account
+	if out, err := initdb.CombinedOutput(); err != nil {
+		close(s.ended)
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	access := "local all " + PasswordUser + " scram-sha-256\nlocal all all trust\n"
+	if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(access), 0o644); err != nil {
+		close(s.ended)
+		return nil, err
+	}
+
+	// The shell waits on the leash, a pipe that only this process holds. When it
+	// closes, for whatever reason, the cluster is ended and its files go.
+	const script = `dir=$1; shift; "$@" & server=$!; trap '' INT TERM; (cat; kill -QUIT $server) <&3 >/dev/null 2>&1 & exec 3<&-; wait $server; rm -rf "$dir"/* 2>/dev/null; rmdir "$dir" 2>/dev/null`
+	inner, outer, err := os.Pipe()
+	if err != nil {
+		close(s.ended)
+		return nil, err
+	}
+	s.leash = outer
+	s.process = exec.Command("sh", "-c", script, "sh", dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
+		"-c", "listen_addresses=", "-c", "port="+strconv.Itoa(port), "-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+	s.process.Dir, s.process.SysProcAttr, s.process.ExtraFiles = dir, account, []*os.File{inner}
+	s.process.Stdout, s.process.Stderr = s.output, s.output
+	err = s.process.Start()
+	_ = inner.Close()
+	if err != nil {
+		s.process = nil
+		close(s.ended)
+		return nil, err
+	}
+	go func() { _ = s.process.Wait(); close(s.ended) }()
+
+	for {
+		s.admin, err = pgx.Connect(ctx, s.URL("postgres"))
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-s.ended:
+			return nil, err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	_, err = s.admin.Exec(ctx, `create role `+PasswordUser+` login password '`+Password+`'`)
+	return s, err
+}
+
+// Stop ends the cluster and removes its files.
+func (s *Server) Stop() error {
+	if s.admin != nil {
+		_ = s.admin.Close(context.Background())
+	}
+	if s.leash != nil {
+		_ = s.leash.Close()
+	}
+	<-s.ended
+	return os.RemoveAll(s.dir)
+}
+
+// URL names a database of the cluster, as its superuser.
+func (s *Server) URL(database string) string { return s.url(url.User("postgres"), database) }
+
+// PasswordURL names a database of the cluster for PasswordUser.
+func (s *Server) PasswordURL(password, database string) string {
+	return s.url(url.UserPassword(PasswordUser, password), database)
+}
+
+func (s *Server) url(who *url.Userinfo, database string) string {
+	u := url.URL{Scheme: "postgres", User: who, Path: "/" + database, RawQuery: url.Values{"host": {s.dir}, "port": {strconv.Itoa(port)}}.Encode()}
+	return u.String()
+}
+
+// Exec runs a statement as the superuser, for example "create database".
+func (s *Server) Exec(ctx context.Context, statement string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.admin.Exec(ctx, statement)
+	return err
+}
+
+// socketDir makes a directory whose name is short enough for a socket's (107
+// bytes with the socket itself).
+func socketDir() (string, error) {
+	parent := os.TempDir()
+	if len(parent) > 60 {
+		parent = "/tmp"
+	}
+	return os.MkdirTemp(parent, "pgserver-")
+}
+
+// unprivileged gives dir to the user that PostgreSQL runs as: it refuses to run
+// as root.
+func unprivileged(dir string) (*syscall.SysProcAttr, error) {
+	attributes := &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the tests; the leash is for the cluster
+	if os.Getuid() != 0 {
+		return attributes, nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		if account, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(account.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	attributes.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return attributes, os.Chown(dir, int(uid), int(gid))
+}
+
+// binaries finds the directory of initdb and postgres: in PATH, or where Debian
+// and the PostgreSQL packages put them, the newest first.
+func binaries() (string, error) {
+	var dirs []string
+	if path, err := exec.LookPath("postgres"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+	}
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql@*/bin"} {
+		found, _ := filepath.Glob(pattern)
+		slices.Reverse(found)
+		dirs = append(dirs, found...)
+	}
+	for _, dir := range dirs {
+		if executable(filepath.Join(dir, "initdb")) && executable(filepath.Join(dir, "postgres")) {
+			return dir, nil
+		}
+	}
+	return "", ErrNotInstalled
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// shared is the cluster of this test binary.
+var shared struct {
+	once    sync.Once
+	server  *Server
+	err     error
+	counter atomic.Int64
+}
+
+// Main runs the tests and then stops the cluster, if a test started it. It
+// returns the exit status for os.Exit.
+func Main(m *testing.M) int {
+	status := m.Run()
+	shared.once.Do(func() {})
+	if shared.server != nil {
+		if err := shared.server.Stop(); err != nil && status == 0 {
+			fmt.Fprintln(os.Stderr, "stopping the PostgreSQL for tests:", err)
+			status = 1
+		}
+	}
+	return status
+}
+
+// Shared returns the cluster of this test binary and starts it when it is the
+// first to ask. Without PostgreSQL the test is skipped, with CI=true it fails.
+// The package's TestMain must call Main.
+func Shared(tb testing.TB) *Server {
+	tb.Helper()
+	shared.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		shared.server, shared.err = Start(ctx)
+	})
+	switch {
+	case shared.err == nil:
+	case errors.Is(shared.err, ErrNotInstalled) && os.Getenv("CI") != "true":
+		tb.Skip(shared.err)
+	default:
+		tb.Fatal(shared.err)
+	}
+	return shared.server
+}
+
+// Database makes an empty database on the shared cluster for this test and
+// returns its URL. It is dropped when the test ends.
+func Database(tb testing.TB) string {
+	tb.Helper()
+	return DatabaseLike(tb, "template0")
+}
+
+// DatabaseLike makes a copy of a database that nobody is connected to.
+func DatabaseLike(tb testing.TB, template string) string {
+	tb.Helper()
+	s := Shared(tb)
+	name := "test_" + strconv.FormatInt(shared.counter.Add(1), 10)
+	if err := s.Exec(context.Background(), "create database "+name+" template "+quote(template)); err != nil {
+		tb.Fatal("making a database:", err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Exec(context.Background(), "drop database "+name+" with (force)"); err != nil {
+			tb.Error("dropping a database:", err)
+		}
+	})
+	return s.URL(name)
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
