@@ -42,8 +42,8 @@ type Question struct {
 	Customer    string
 	Key         string
 	Service     string
-	Endpoint    string
-	StatusClass int          // 2 for 2xx
+	Endpoint    string       // as in the event, "POST /extractions"
+	StatusClass int          // 2 for 2xx; 0 for all
 	Classes     []toll.Class // of the events
 }
 
@@ -51,7 +51,7 @@ type Question struct {
 type Point struct {
 	Start time.Time // UTC; Question.From for Whole
 	Group string    // the value of By, "" for ByNothing
-	Count int64
+	Count int64     // never 0: what adds up to nothing is left out
 }
 
 // EventQuery asks for single events, the newest first.
@@ -67,14 +67,14 @@ type EventQuery struct {
 
 // RefusalQuery asks how often the gate refused.
 type RefusalQuery struct {
-	Customer string
-	From, To time.Time // whole minutes
+	Customer string    // "" for all
+	From, To time.Time // whole minutes: [From, To) as they are, not widened to Step
 	Step     Step      // Hour, Day or Whole
 }
 
 // RefusalPoint is one answer to a RefusalQuery.
 type RefusalPoint struct {
-	Start  time.Time
+	Start  time.Time // the start of the step, UTC; RefusalQuery.From for Whole
 	Reason toll.RefusalReason
 	Policy string
 	Count  int64
@@ -100,18 +100,28 @@ type AuditRow struct {
 // Doubt is an event that a crash left in doubt.
 type Doubt struct {
 	Event toll.Event // its Class is Unknown when it was opened and never recorded
-	Kind  string     // "unknown" or "undelivered?"
+	Kind  string     // DoubtUnknown or DoubtUndelivered
 }
+
+// The kinds of doubt.
+const (
+	DoubtUnknown     = "unknown"      // opened, never recorded: not billed unless an operator settles it
+	DoubtUndelivered = "undelivered?" // recorded and billed, but no Done followed
+)
 
 // Questions is the store as pages, invoices and audits ask it. Every call is
 // safe for concurrent use and reads rollups, except Events and Doubts.
 type Questions interface {
-	Series(ctx context.Context, q Question) ([]Point, error) // by Start, then Group; steps without usage are left out
-	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error)
-	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)
+	Series(ctx context.Context, q Question) ([]Point, error) // by Start, then Group (its bytes); steps without usage are left out
+	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error) // by Start, Reason, Policy
+	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)       // by ID, descending
 	// UsedBetween sums chargeable usage per customer and unit over [from, to),
-	// whole quarters of an hour.
+	// whole quarters of an hour; by Customer, then Unit.
 	UsedBetween(ctx context.Context, from, to time.Time) ([]Used, error)
+	// Audit adds up every event in [from, to), whole quarters of an hour; by
+	// Customer, PlanVersion, Unit, Class; cells of nothing are left out.
 	Audit(ctx context.Context, from, to time.Time) ([]AuditRow, error)
+	// Doubts lists the events with a Time in [from, to) that a crash left in
+	// doubt, by ID.
 	Doubts(ctx context.Context, from, to time.Time) ([]Doubt, error)
 }
