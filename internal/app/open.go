@@ -141,7 +141,7 @@ func (a *App) serve(what string, handler http.Handler, listener net.Listener) {
 }
 
 // ready is what /readyz answers by.
-func (a *App) ready(context.Context) error { return a.recorder.Full() }
+func (a *App) ready(context.Context) error { return a.recorder.Err() }
 
 // sample is the call that the console shows as code.
 var sample = console.Sample{

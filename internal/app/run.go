@@ -55,7 +55,7 @@ func (a *App) openTelemetry() {
 	a.metrics = telemetry.NewMetrics(Version().Version)
 	a.metrics.WatchJournal(func() telemetry.Journal {
 		s := a.drainer.Status()
-		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Full() != nil}
+		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
 	})
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream

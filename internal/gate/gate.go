@@ -18,9 +18,9 @@ type Recorder interface {
 	Open(e *toll.Event) (meter.Ticket, error)
 	Record(e *toll.Event, opened meter.Ticket) (meter.Ticket, error)
 	Done(t meter.Ticket, delivered bool)
-	Refuse(r toll.Refusal)
-	// Full tells, before any work is done, that Record would fail.
-	Full() error
+	Refuse(now time.Time, customer, key, service, policy string, reason toll.RefusalReason)
+	// Err tells, before any work is done, why Record would fail; nil when it would not.
+	Err() error
 }
 
 // Gate admits, counts and releases requests. Its methods are safe for
@@ -108,7 +108,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	if ask.Length > p.Service.MaxBody {
 		return p.refuse(toll.RefusedTooLarge)
 	}
-	if err := g.recorder.Full(); err != nil && !rules.unmetered {
+	if err := g.recorder.Err(); err != nil && !rules.unmetered {
 		return p.refuse(toll.RefusedJournal)
 	}
 	partitions := limit.Partitions{}

@@ -381,11 +381,11 @@ func TestOpenedRequestsAreJournalledOnceAndNotAfterTheirEnd(t *testing.T) {
 // quiet is a recorder that costs nothing.
 type quiet struct{}
 
-func (quiet) Open(*toll.Event) (meter.Ticket, error)                 { return meter.Ticket{}, nil }
-func (quiet) Record(*toll.Event, meter.Ticket) (meter.Ticket, error) { return meter.Ticket{}, nil }
-func (quiet) Done(meter.Ticket, bool)                                {}
-func (quiet) Refuse(toll.Refusal)                                    {}
-func (quiet) Full() error                                            { return nil }
+func (quiet) Open(*toll.Event) (meter.Ticket, error)                               { return meter.Ticket{}, nil }
+func (quiet) Record(*toll.Event, meter.Ticket) (meter.Ticket, error)               { return meter.Ticket{}, nil }
+func (quiet) Done(meter.Ticket, bool)                                              {}
+func (quiet) Refuse(time.Time, string, string, string, string, toll.RefusalReason) {}
+func (quiet) Err() error                                                           { return nil }
 
 // generous is a house whose limits no test reaches.
 func generous(t testing.TB) (*gate.Gate, gate.Ask) {

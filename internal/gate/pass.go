@@ -75,10 +75,7 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 			}
 		}
 	}
-	p.gate.recorder.Refuse(toll.Refusal{
-		Minute: p.arrived, Customer: p.Customer, Key: p.Key, Service: service,
-		Policy: policy, Reason: reason, Count: 1,
-	})
+	p.gate.recorder.Refuse(p.arrived, p.Customer, p.Key, service, policy, reason)
 	return Refused
 }
 
@@ -169,8 +166,11 @@ func (p *Pass) Done(delivered bool) {
 	p.admission.Release()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.recorded {
+	switch {
+	case p.recorded:
 		p.gate.recorder.Done(p.ticket, delivered)
+	case p.isOpen: // nothing came of it: the open record must not look like a crash
+		p.gate.recorder.Done(p.opened, false)
 	}
 	p.recorded = true // a timer that comes late opens nothing any more
 }

@@ -108,7 +108,7 @@ const (
 // Questions is the store as pages, invoices and audits ask it. Every call is
 // safe for concurrent use and reads rollups, except Events and Doubts.
 type Questions interface {
-	Series(ctx context.Context, q Question) ([]Point, error) // by Start, then Group (its bytes); steps without usage are left out
+	Series(ctx context.Context, q Question) ([]Point, error)              // by Start, then Group (its bytes); steps without usage are left out
 	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error) // by Start, Reason, Policy
 	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)       // by ID, descending
 	// UsedBetween sums chargeable usage per customer and unit over [from, to),

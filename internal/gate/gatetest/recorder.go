@@ -4,6 +4,7 @@ package gatetest
 
 import (
 	"sync"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -22,7 +23,7 @@ type Recorder struct {
 	BeforeRecord func()
 }
 
-// Fail makes Full and Record answer err from now on; nil ends it.
+// Fail makes Err and Record answer err from now on; nil ends it.
 func (r *Recorder) Fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,14 +60,16 @@ func (r *Recorder) Done(meter.Ticket, bool) {
 }
 
 // Refuse remembers a refusal.
-func (r *Recorder) Refuse(refusal toll.Refusal) {
+func (r *Recorder) Refuse(now time.Time, customer, key, service, policy string, reason toll.RefusalReason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refusals = append(r.refusals, refusal)
+	r.refusals = append(r.refusals, toll.Refusal{
+		Minute: now.Truncate(time.Minute), Customer: customer, Key: key, Service: service, Policy: policy, Reason: reason, Count: 1,
+	})
 }
 
-// Full answers what Fail was told.
-func (r *Recorder) Full() error {
+// Err answers what Fail was told.
+func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failing
