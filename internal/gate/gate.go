@@ -97,7 +97,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	p.Service = matched.Service
 	p.Path, p.RawPath = matched.Strip(path, raw)
 	p.Prefix = matched.Prefix()
-	p.Endpoint = matched.Endpoint(ask.Method, p.Path)
+	p.Endpoint = matched.Endpoint(ask.Method, path)
 	service := rules.services[p.Service.Name]
 
 	if p.Service.Access == toll.AccessKey {
@@ -143,6 +143,10 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	}
 	entry, ok := g.ring.Lookup(text)
 	if !ok {
+		// Only a stranger's text is worth the checksum.
+		if apikey.Check(text) != nil {
+			return toll.RefusedKeyMalformed
+		}
 		return toll.RefusedKeyUnknown
 	}
 	key := entry.Key
