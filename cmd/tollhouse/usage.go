@@ -11,8 +11,8 @@ import (
 )
 
 func newUsage() *cobra.Command {
-	cmd := &cobra.Command{Use: "usage", Short: "Show and audit what was used"}
-	cmd.AddCommand(newUsageShow(), newUsageAudit())
+	cmd := &cobra.Command{Use: "usage", Short: "Show, audit and export what was used"}
+	cmd.AddCommand(newUsageShow(), newUsageAudit(), newUsageExport())
 	return cmd
 }
 

@@ -21,6 +21,7 @@ var operations = map[string]operation{
 	"usage.show":      typed(showUsage),
 	"usage.audit":     typed(auditUsage),
 	"usage.doubts":    typed(listDoubts),
+	"usage.export":    typed(exportUsage),
 	"billing.preview": typed(previewBilling),
 }
 
