@@ -49,8 +49,9 @@ func (d *Drainer) DrainDead(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("finish the journal lane %s: %w", lane.Name(), err))
 		}
 	}
-	d.condition.deadLanes(left)
-	return errors.Join(errs...)
+	err = errors.Join(errs...)
+	d.condition.stuck(left, err)
+	return err
 }
 
 // finish takes a dead lane to its end, in the order that Drainer promises.
@@ -92,17 +93,11 @@ func (d *Drainer) finish(ctx context.Context, lane string, c *journal.Claimed) (
 
 // look walks over a dead lane from a cursor to its end.
 func (d *Drainer) look(ctx context.Context, name string, c *journal.Claimed, take taker, damaged func(*journal.Damage)) error {
-	for {
-		from, err := d.cursor(ctx, name)
-		if err != nil {
-			return err
-		}
-		r := c.Reader(from)
-		err = errors.Join(d.walk(ctx, name, r, take, damaged), r.Close())
-		if !errors.Is(err, ErrCursorMoved) {
-			return err
-		}
+	r, _, err := d.follow(ctx, name, func(from Position) reader { return c.Reader(from) }, take, damaged)
+	if r == nil {
+		return err
 	}
+	return errors.Join(err, r.Close())
 }
 
 // leftOpen returns the IDs of the open records that no event followed.

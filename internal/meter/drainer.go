@@ -46,6 +46,7 @@ type Drainer struct {
 	decoder Decoder
 	batch   Batch
 	own     *journal.LiveReader // where the own lane is being read; nil: its cursor says
+	stored  Position            // the own lane's cursor, while own is set
 
 	condition condition
 }
@@ -103,21 +104,26 @@ func (d *Drainer) runOwn(ctx context.Context) {
 		if !sleep(ctx, d.o.Delay) {
 			return
 		}
-		backoff := firstBackoff
-		for d.Flush(ctx) != nil {
+		for backoff := firstBackoff; ; backoff = min(2*backoff, longestBackoff) {
+			err := d.Flush(ctx)
+			if err == nil {
+				break
+			}
+			if ctx.Err() == nil {
+				d.condition.failed(err)
+			}
 			if !sleep(ctx, backoff) || errors.Is(d.o.Own.Err(), journal.ErrClosed) {
 				return
 			}
-			backoff = min(2*backoff, longestBackoff)
 		}
-		from = d.condition.ownCursor()
+		from = d.condition.readUpTo()
 	}
 }
 
 func (d *Drainer) runDead(ctx context.Context) {
 	for sleep(ctx, rescanEvery) {
 		if err := d.DrainDead(ctx); err != nil && ctx.Err() == nil {
-			d.condition.failed(err)
+			d.condition.logStuck(err)
 		}
 	}
 }
@@ -148,31 +154,22 @@ func (d *Drainer) Flush(ctx context.Context) error {
 	if err := d.drainOwn(ctx); err != nil {
 		return errors.Join(err, d.leaveOwn())
 	}
-	cursor := d.own.Position()
-	d.condition.caughtUp(cursor, began, lane.Beyond(cursor) > 0)
-	if err := lane.Trim(cursor); err != nil {
-		d.condition.failed(err)
-	}
-	return syncErr
+	at := d.own.Position()
+	d.condition.caughtUp(at, began, lane.Beyond(at) > 0)
+	return errors.Join(syncErr, lane.Trim(d.stored))
 }
 
 // drainOwn walks over the own lane from where it was left.
-func (d *Drainer) drainOwn(ctx context.Context) error {
+func (d *Drainer) drainOwn(ctx context.Context) (err error) {
 	lane := d.o.Own
-	for {
-		if d.own == nil {
-			from, err := d.cursor(ctx, lane.Name())
-			if err != nil {
-				return err
-			}
-			d.own = lane.Reader(from)
+	damaged := func(damage *journal.Damage) {
+		d.condition.damaged(lane.Name(), damage)
+		if damage.Missing == 0 {
+			lane.MarkDamaged(damage.At.Segment)
 		}
-		err := d.walk(ctx, lane.Name(), d.own, d.takeEvents, func(damage *journal.Damage) {
-			d.condition.damaged(lane.Name(), damage)
-			if damage.Missing == 0 {
-				lane.MarkDamaged(damage.At.Segment)
-			}
-		})
+	}
+	if d.own != nil {
+		d.stored, err = d.walk(ctx, lane.Name(), d.own, d.stored, d.takeEvents, damaged)
 		if !errors.Is(err, ErrCursorMoved) {
 			return err
 		}
@@ -180,6 +177,11 @@ func (d *Drainer) drainOwn(ctx context.Context) error {
 			return err
 		}
 	}
+	_, d.stored, err = d.follow(ctx, lane.Name(), func(from Position) reader {
+		d.own = lane.Reader(from)
+		return d.own
+	}, d.takeEvents, damaged)
+	return err
 }
 
 func (d *Drainer) leaveOwn() error {
@@ -195,16 +197,40 @@ func (d *Drainer) leaveOwn() error {
 type reader interface {
 	Next() (journal.Record, error)
 	Position() Position
+	Close() error
 }
 
 // taker puts a record into a batch.
 type taker func(record journal.Record, b *Batch) error
 
+// follow walks over a lane from its cursor on, and when the cursor turns out
+// to have moved (a commit whose answer was lost) from where it is now. It
+// returns the reader, which the caller closes, and where the cursor is.
+func (d *Drainer) follow(ctx context.Context, lane string, open func(from Position) reader, take taker, damaged func(*journal.Damage)) (r reader, at Position, err error) {
+	for {
+		from, failed := d.cursor(ctx, lane)
+		if failed != nil {
+			return r, from, failed
+		}
+		if err != nil && from == at {
+			return r, at, fmt.Errorf("the cursor of %s stands still at %v: %w", lane, at, err)
+		}
+		r = open(from)
+		at, err = d.walk(ctx, lane, r, from, take, damaged)
+		if !errors.Is(err, ErrCursorMoved) {
+			return r, at, err
+		}
+		if err := r.Close(); err != nil {
+			return r, at, err
+		}
+	}
+}
+
 // walk reads to the end, and stores what take makes of the records, batch by
-// batch. ErrCursorMoved: the cursor has to be read anew.
-func (d *Drainer) walk(ctx context.Context, lane string, r reader, take taker, damaged func(*journal.Damage)) error {
+// batch, the first from where the cursor is. It returns where the cursor is then.
+func (d *Drainer) walk(ctx context.Context, lane string, r reader, from Position, take taker, damaged func(*journal.Damage)) (Position, error) {
 	b := &d.batch
-	b.begin(lane, r.Position())
+	b.begin(lane, from)
 	taken := 0
 	store := func() error {
 		b.Next = r.Position()
@@ -220,26 +246,27 @@ func (d *Drainer) walk(ctx context.Context, lane string, r reader, take taker, d
 		var damage *journal.Damage
 		switch {
 		case errors.Is(err, io.EOF):
-			if taken == 0 {
-				return nil
+			if taken > 0 {
+				err = store()
+				return b.From, err
 			}
-			return store()
+			return b.From, nil
 		case errors.As(err, &damage):
 			damaged(damage)
 			continue
 		case err != nil:
-			return fmt.Errorf("read the journal lane %s: %w", lane, err)
+			return b.From, fmt.Errorf("read the journal lane %s: %w", lane, err)
 		}
 		taken++
 		err = take(record, b)
 		if errors.Is(err, errEncoding) {
 			damaged(&journal.Damage{At: record.At, Bytes: record.Next.Offset - record.At.Offset, Reason: "a record does not decode"})
 		} else if err != nil {
-			return fmt.Errorf("read the journal lane %s at %v: %w", lane, record.At, err)
+			return b.From, fmt.Errorf("read the journal lane %s at %v: %w", lane, record.At, err)
 		}
 		if len(b.Events)+len(b.Refusals)+len(b.Undelivered) >= d.o.BatchSize {
 			if err := store(); err != nil {
-				return err
+				return b.From, err
 			}
 		}
 	}
@@ -302,18 +329,18 @@ func (d *Drainer) store(ctx context.Context, b *Batch) error {
 func (d *Drainer) insist(ctx context.Context, call func() error) error {
 	for backoff := firstBackoff; ; backoff = min(2*backoff, longestBackoff) {
 		err := call()
-		if err == nil {
-			d.condition.succeeded()
+		switch code := toll.CodeOf(err); {
+		case err == nil:
+			if backoff > firstBackoff {
+				d.condition.succeeded()
+			}
 			return nil
-		}
-		if errors.Is(err, ErrCursorMoved) {
+		case errors.Is(err, ErrCursorMoved), code == toll.Conflict, code == toll.Invalid, ctx.Err() != nil:
 			return err
 		}
-		if ctx.Err() == nil {
-			d.condition.failed(err)
-		}
-		if code := toll.CodeOf(err); code == toll.Conflict || code == toll.Invalid || !sleep(ctx, backoff) {
-			return err
+		d.condition.failed(err)
+		if !sleep(ctx, backoff) {
+			return errors.Join(ctx.Err(), err)
 		}
 	}
 }

@@ -13,10 +13,11 @@ import (
 type Status struct {
 	Backlog      int64         // bytes of the own lane that are not in the store yet
 	Lag          time.Duration // how long the oldest of them has been waiting
-	DeadLanes    int           // lanes of ended processes that could not be finished yet
+	Stuck        int           // lanes of ended processes that could not be finished yet
+	StuckError   string        // why; for operators only
 	Stored       int64         // events stored since the start
 	StoredAt     time.Time     // when something was last stored; zero: never
-	Error        string        // why the last try failed; "" when it did not. For operators only
+	Error        string        // why the last try to store failed; "" when it did not. For operators only
 	ErrorSince   time.Time     // since when tries have failed; zero when they do not
 	Damages      int64         // stretches of journal that could not be read since the start
 	DamagedBytes int64         // in them; their segments are kept aside
@@ -24,11 +25,11 @@ type Status struct {
 
 // Status returns how the Drainer is doing. It does not wait for a drain.
 func (d *Drainer) Status() Status {
-	s, since, cursor := d.condition.now()
+	s, since, at := d.condition.now()
 	if d.o.Own == nil {
 		return s
 	}
-	s.Backlog = d.o.Own.Beyond(cursor)
+	s.Backlog = d.o.Own.Beyond(at)
 	if s.Backlog > 0 && !since.IsZero() {
 		s.Lag = d.o.Clock().Sub(since)
 	}
@@ -43,7 +44,8 @@ type condition struct {
 	mu      sync.Mutex
 	status  Status
 	since   time.Time // when the oldest record that waits in the own lane was seen
-	cursor  Position  // of the own lane
+	at      Position  // up to where the own lane was read and stored
+	told    string    // the last error that was logged
 	damages map[damageAt]bool
 }
 
@@ -56,16 +58,16 @@ func (c *condition) init(clock toll.Clock, log *slog.Logger) {
 	c.clock, c.log, c.damages = clock, log, map[damageAt]bool{}
 }
 
-func (c *condition) now() (s Status, since time.Time, cursor Position) {
+func (c *condition) now() (s Status, since time.Time, at Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.status, c.since, c.cursor
+	return c.status, c.since, c.at
 }
 
-func (c *condition) ownCursor() Position {
+func (c *condition) readUpTo() Position {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.cursor
+	return c.at
 }
 
 // waiting: the own lane has a record that is to be drained.
@@ -79,19 +81,33 @@ func (c *condition) waiting() {
 }
 
 // caughtUp: the own lane was drained to where it ended when that began.
-func (c *condition) caughtUp(cursor Position, began time.Time, more bool) {
+func (c *condition) caughtUp(at Position, began time.Time, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cursor, c.since = cursor, time.Time{}
+	c.at, c.since = at, time.Time{}
 	if more {
 		c.since = began
 	}
 }
 
-func (c *condition) deadLanes(n int) {
+// stuck: so many dead lanes could not be finished.
+func (c *condition) stuck(lanes int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.status.DeadLanes = n
+	c.status.Stuck, c.status.StuckError = lanes, ""
+	if err != nil {
+		c.status.StuckError = err.Error()
+	}
+}
+
+// logStuck logs why lanes are stuck; the same once.
+func (c *condition) logStuck(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := err.Error(); text != c.told {
+		c.told = text
+		c.log.Error("A journal lane of an ended process cannot be drained; it is kept and tried again", "error", err)
+	}
 }
 
 func (c *condition) stored(events int) {
@@ -100,6 +116,7 @@ func (c *condition) stored(events int) {
 	defer c.mu.Unlock()
 	c.status.Stored += int64(events)
 	c.status.StoredAt = now
+	c.recovered()
 }
 
 // failed notes an error; the same one again is not logged again.
@@ -117,10 +134,14 @@ func (c *condition) failed(err error) {
 	}
 }
 
-// succeeded: the sink answers.
+// succeeded: the sink answers again.
 func (c *condition) succeeded() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.recovered()
+}
+
+func (c *condition) recovered() {
 	if c.status.ErrorSince.IsZero() {
 		return
 	}
