@@ -87,7 +87,7 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 	admitted := true
 	for i := range a.judgments {
 		j := &a.judgments[i]
-		j.look(now, ns)
+		j.look(now, ns, a.judgments[:i])
 		if j.no && !j.rule.silent && !j.rule.policy.Shadow {
 			admitted = false
 		}
@@ -104,11 +104,11 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 }
 
 // look finds the counter and asks the policy.
-func (j *judgment) look(now time.Time, ns int64) {
+func (j *judgment) look(now time.Time, ns int64, before []judgment) {
 	r := j.rule
 	switch r.kind {
 	case toll.RateLimit:
-		j.slot = j.state.counter(r, ns)
+		j.slot = j.state.counter(r, ns, before)
 		j.ahead = r.pace.ahead(j.slot, ns)
 		j.no = !r.pace.admits(j.ahead)
 	case toll.Quota:
@@ -117,7 +117,7 @@ func (j *judgment) look(now time.Time, ns int64) {
 		j.value = j.slot.value
 		j.no = j.value >= r.policy.Count
 	case toll.ConcurrencyLimit:
-		j.slot = j.state.counter(r, ns)
+		j.slot = j.state.counter(r, ns, before)
 		j.value = j.slot.value
 		j.no = j.value >= r.policy.Count
 	}
