@@ -1,0 +1,93 @@
+package account
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"crypto/rand"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Mint makes the text of a new key, its SHA-256 and the hint that is shown.
+// The format of keys is not the office's business.
+type Mint func(mode toll.Mode) (text toll.Secret, hash [32]byte, hint string, err error)
+
+// Changed is told what has changed, after it was committed and before the
+// office's method returns, so that a key or customer is effective at once. Two
+// changes at the same time may be told in either order: the one with the
+// smaller Version is old. It must not call the office, and must not block.
+type Changed interface {
+	CustomerChanged(c toll.Customer)
+	KeyChanged(k toll.Key)
+}
+
+// Office keeps customers, keys and people. Each method that acts for a person
+// asks Can before it reads or writes anything of a customer. Every method is
+// safe for concurrent use.
+//
+// What an office returns never holds password hashes.
+type Office struct {
+	store     Store
+	plans     Plans
+	mint      Mint
+	passwords *Passwords
+	changed   Changed
+	clock     toll.Clock
+	ids       *toll.IDs
+}
+
+// OfficeOptions are what an office needs besides its store.
+type OfficeOptions struct {
+	Plans     Plans      // needed
+	Mint      Mint       // needed
+	Passwords *Passwords // nil: NewPasswords with its defaults
+	Changed   Changed    // nil: nobody is told
+	Clock     toll.Clock // nil: toll.SystemClock
+	Random    io.Reader  // for identifiers; nil: crypto/rand
+}
+
+// NewOffice opens the office over a store.
+func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
+	if store == nil || opts.Plans == nil || opts.Mint == nil {
+		return nil, errors.New("open the account office: a store, plans and a mint are needed")
+	}
+	o := &Office{
+		store: store, plans: opts.Plans, mint: opts.Mint, passwords: opts.Passwords,
+		changed: opts.Changed, clock: opts.Clock,
+	}
+	if o.passwords == nil {
+		passwords, err := NewPasswords(PasswordOptions{})
+		if err != nil {
+			return nil, err
+		}
+		o.passwords = passwords
+	}
+	if o.changed == nil {
+		o.changed = nobody{}
+	}
+	if o.clock == nil {
+		o.clock = toll.SystemClock
+	}
+	random := opts.Random
+	if random == nil {
+		random = rand.Reader
+	}
+	o.ids = toll.NewIDs(random)
+	return o, nil
+}
+
+// now is a reading as it is stored, so that what is returned equals the row.
+func (o *Office) now() time.Time { return stored(o.clock()) }
+
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+type nobody struct{}
+
+func (nobody) CustomerChanged(toll.Customer) {}
+func (nobody) KeyChanged(toll.Key)           {}
+
+// changes is how often a change without a version is tried again when somebody
+// else changed the row in between.
+const changes = 5

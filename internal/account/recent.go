@@ -1,0 +1,61 @@
+package account
+
+import (
+	"sync"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// known is a session and its person, as their rows were at readAt.
+type known struct {
+	session toll.Session
+	person  Person
+	readAt  time.Time
+}
+
+// recent remembers sessions for a short while, so that a page with ten
+// fragments reads its person once. It has two generations: when the young one
+// is full or has lasted for the while, the old one is dropped whole. So it
+// holds at most twice its size, and never needs to be searched for what is old.
+type recent struct {
+	most int
+	keep time.Duration
+
+	mu         sync.Mutex
+	young, old map[string]known
+	since      time.Time
+}
+
+func newRecent(most int, keep time.Duration) *recent {
+	return &recent{most: most, keep: keep, young: make(map[string]known)}
+}
+
+// get returns what is known, when it is not older than the while. A clock that
+// went back makes everything old.
+func (r *recent) get(id string, now time.Time) (known, bool) {
+	r.mu.Lock()
+	k, ok := r.young[id]
+	if !ok {
+		k, ok = r.old[id]
+	}
+	r.mu.Unlock()
+	age := now.Sub(k.readAt)
+	return k, ok && age >= 0 && age < r.keep
+}
+
+func (r *recent) put(id string, k known) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if age := k.readAt.Sub(r.since); len(r.young) >= r.most || age >= r.keep || age < 0 {
+		r.young, r.old, r.since = make(map[string]known), r.young, k.readAt
+	}
+	r.young[id] = k
+}
+
+func (r *recent) forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.young, id)
+	delete(r.old, id)
+}

@@ -1,0 +1,130 @@
+package account
+
+import (
+	"slices"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Action is something that a person may be allowed to do.
+type Action string
+
+// The actions. Each route of a surface names one of them.
+const (
+	ListCustomers   Action = "customer.list" // all customers of the installation
+	ReadCustomer    Action = "customer.read"
+	CreateCustomer  Action = "customer.create"
+	RenameCustomer  Action = "customer.rename"
+	SetPlan         Action = "customer.plan"
+	SuspendCustomer Action = "customer.suspend"
+	ResumeCustomer  Action = "customer.resume"
+
+	ListKeys  Action = "key.list"
+	CreateKey Action = "key.create"
+	RollKey   Action = "key.roll"
+	RevokeKey Action = "key.revoke"
+
+	ReadUsage    Action = "usage.read"     // of one customer: figures, charts, limits left
+	ReadRequests Action = "request.read"   // of one customer: single requests, explain
+	ReadBilling  Action = "billing.read"   // of one customer: cost so far, invoices
+	ReadAllUsage Action = "usage.read_all" // across customers
+
+	ListMembers       Action = "member.list"
+	CreateMember      Action = "member.create"       // with any role but owner
+	CreateOwner       Action = "member.create_owner" // nobody may give more than they have
+	SetMemberPassword Action = "member.password"     // of another person
+
+	ListOperators       Action = "operator.list"
+	CreateOperator      Action = "operator.create"
+	SetOperatorPassword Action = "operator.password" // of another person
+)
+
+// Scope says what an action is done to.
+type Scope string
+
+// The scopes.
+const (
+	OnCustomer     Scope = "customer"     // one customer: a member reaches only its own
+	OnInstallation Scope = "installation" // all of it: for operators
+)
+
+// Subject is a kind of person and its role: a column of the rules.
+type Subject string
+
+// The subjects. The system is not among them: it may do everything.
+const (
+	memberOwner     = Subject("member/" + toll.MemberOwner)
+	memberAdmin     = Subject("member/" + toll.MemberAdmin)
+	memberDeveloper = Subject("member/" + toll.MemberDeveloper)
+	memberBilling   = Subject("member/" + toll.MemberBilling)
+	memberViewer    = Subject("member/" + toll.MemberViewer)
+	operatorAdmin   = Subject("operator/" + toll.OperatorAdmin)
+	operatorSupport = Subject("operator/" + toll.OperatorSupport)
+	operatorViewer  = Subject("operator/" + toll.OperatorViewer)
+)
+
+// Rule says who may do an action.
+type Rule struct {
+	Action  Action
+	Scope   Scope
+	Allowed []Subject
+}
+
+// allowed puts groups of subjects together.
+func allowed(groups ...[]Subject) []Subject { return slices.Concat(groups...) }
+
+var (
+	members   = []Subject{memberOwner, memberAdmin, memberDeveloper, memberBilling, memberViewer}
+	operators = []Subject{operatorAdmin, operatorSupport, operatorViewer}
+	leaders   = []Subject{memberOwner, memberAdmin}
+	coders    = []Subject{memberOwner, memberAdmin, memberDeveloper}
+	desk      = []Subject{operatorAdmin, operatorSupport}
+	chief     = []Subject{operatorAdmin}
+)
+
+// rules is the whole law. Three thoughts are behind it: viewers look at
+// everything and change nothing; nobody can give a right, or take over a person
+// with a right, that they do not have; and whoever answers the telephone can
+// stop a leaked key or an abusive customer, but cannot make keys.
+var rules = []Rule{
+	{ListCustomers, OnInstallation, operators},
+	{ReadCustomer, OnCustomer, allowed(members, operators)},
+	{CreateCustomer, OnInstallation, desk},
+	{RenameCustomer, OnCustomer, allowed(leaders, desk)},
+	{SetPlan, OnCustomer, desk}, // a member asks for it: paid upgrades and approvals come later
+	{SuspendCustomer, OnCustomer, desk},
+	{ResumeCustomer, OnCustomer, desk},
+
+	{ListKeys, OnCustomer, allowed(coders, []Subject{memberViewer}, operators)},
+	{CreateKey, OnCustomer, allowed(coders, chief)},
+	{RollKey, OnCustomer, allowed(coders, chief)},
+	{RevokeKey, OnCustomer, allowed(coders, desk)},
+
+	{ReadUsage, OnCustomer, allowed(members, operators)},
+	{ReadRequests, OnCustomer, allowed(coders, []Subject{memberViewer}, operators)},
+	{ReadBilling, OnCustomer, allowed(leaders, []Subject{memberBilling, memberViewer}, operators)},
+	{ReadAllUsage, OnInstallation, operators},
+
+	{ListMembers, OnCustomer, allowed(members, operators)},
+	{CreateMember, OnCustomer, allowed(leaders, chief)},
+	{CreateOwner, OnCustomer, allowed([]Subject{memberOwner}, chief)},
+	{SetMemberPassword, OnCustomer, allowed([]Subject{memberOwner}, chief)},
+
+	{ListOperators, OnInstallation, operators},
+	{CreateOperator, OnInstallation, chief},
+	{SetOperatorPassword, OnInstallation, chief},
+}
+
+// Rules returns the table of action x role as data, for the matrix that checks
+// each route with each role. It is a copy.
+func Rules() []Rule {
+	out := slices.Clone(rules)
+	for i := range out {
+		out[i].Allowed = slices.Clone(out[i].Allowed)
+	}
+	return out
+}
+
+// Subjects returns every kind of person and role, members first, the strongest
+// role first.
+func Subjects() []Subject { return allowed(members, operators) }

@@ -1,0 +1,134 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// SignIn checks an e-mail address and a password and starts a session. from is
+// the client's address (the zero Addr: unknown, all of those share one count);
+// of userAgent the first 200 bytes are kept for the person's own list.
+//
+// An unknown address, a person without a password and a wrong password give the
+// same answer after the same work: Unauthorized. Too many attempts from an
+// address or for an e-mail address: *TooManyAttempts, whether they were right
+// or not. A sign-in that succeeds does not count for its e-mail address, so
+// that only failures lock it, and only for as long as they go on.
+func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secret, from netip.Addr, userAgent string) (Token, Person, error) {
+	now := s.clock()
+	if wait := s.byAddress.take(neighbourhood(from), now); wait > 0 {
+		return Token{}, Person{}, tooMany(wait)
+	}
+	clean, err := CleanEmail(email)
+	if err != nil {
+		clean = strings.ToLower(email) // nobody has it; the answer is the same as for any stranger
+	}
+	count := sha256.Sum256([]byte(clean))
+	if wait := s.byEmail.take(count, now); wait > 0 {
+		return Token{}, Person{}, tooMany(wait)
+	}
+	if len(password) > MaxPassword {
+		return Token{}, Person{}, errWrong() // whoever it is, so it tells nothing
+	}
+	p, hash, err := s.personByEmail(ctx, clean)
+	if err != nil {
+		return Token{}, Person{}, err
+	}
+	ok, weaker, err := s.passwords.Verify(ctx, hash, password)
+	switch {
+	case err != nil:
+		return Token{}, Person{}, fmt.Errorf("check a password: %w", err)
+	case !ok:
+		return Token{}, Person{}, errWrong()
+	}
+	s.byEmail.giveBack(count, now)
+	if weaker {
+		if err := s.rehash(ctx, p, hash, password); err != nil {
+			s.log.WarnContext(ctx, "could not hash a password anew at the raised costs; the old hash stays",
+				"person", p.ID, "error", err)
+		}
+	}
+	return s.begin(ctx, p, userAgent)
+}
+
+// personByEmail looks in both tables whoever is found in the first, so that
+// the time tells nothing. Nobody at all is no error: the zero Person and no hash.
+func (s *Sessions) personByEmail(ctx context.Context, email string) (Person, toll.Secret, error) {
+	m, memberErr := s.store.MemberByEmail(ctx, email)
+	o, operatorErr := s.store.OperatorByEmail(ctx, email)
+	for _, err := range []error{memberErr, operatorErr} {
+		if err != nil && toll.CodeOf(err) != toll.NotFound {
+			return Person{}, "", fmt.Errorf("look for a person by e-mail address: %w", err)
+		}
+	}
+	switch {
+	case memberErr == nil:
+		return memberPerson(m, ""), m.PasswordHash, nil
+	case operatorErr == nil:
+		return operatorPerson(o, ""), o.PasswordHash, nil
+	}
+	return Person{}, "", nil
+}
+
+// begin makes the session and its first token.
+func (s *Sessions) begin(ctx context.Context, p Person, userAgent string) (Token, Person, error) {
+	now := stored(s.clock())
+	row := toll.Session{
+		ID: s.ids.NewID("ses", now), Kind: p.Kind, PersonID: p.ID,
+		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.longest), UserAgent: cutUserAgent(userAgent),
+	}
+	if err := s.store.CreateSession(ctx, row); err != nil {
+		return Token{}, Person{}, fmt.Errorf("start a session for %s: %w", p.ID, err)
+	}
+	p.SessionID = row.ID
+	token, err := s.signer.sign(row.ID, now, s.tokenEnd(now, row.ExpiresAt))
+	if err != nil {
+		return Token{}, Person{}, err
+	}
+	return token, p, nil
+}
+
+// rehash writes a stronger hash of the password that was just proved, unless
+// the stored one is another by now: somebody may have set a new password while
+// this one was checked.
+func (s *Sessions) rehash(ctx context.Context, p Person, was, password toll.Secret) error {
+	hash, err := s.passwords.Hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	again, is, err := s.personByEmail(ctx, p.Email)
+	if err != nil {
+		return err
+	}
+	if again.ID != p.ID || is != was {
+		return errors.New("the password was changed meanwhile")
+	}
+	if p.Kind == toll.KindOperator {
+		return s.store.SetOperatorPassword(ctx, p.ID, hash)
+	}
+	return s.store.SetMemberPassword(ctx, p.ID, hash)
+}
+
+func errWrong() error {
+	return toll.Errorf(toll.Unauthorized, "The e-mail address or the password is wrong.")
+}
+
+// cutUserAgent keeps what a person's list of sessions can show.
+func cutUserAgent(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) > maxUserAgent {
+		s = strings.ToValidUTF8(s[:maxUserAgent], "")
+	}
+	return s
+}

@@ -1,0 +1,79 @@
+package account
+
+import (
+	"context"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Store is the database as the office sees it. Every call is safe for
+// concurrent use and is one transaction: after an error nothing of it is there.
+//
+// Errors are *toll.Error: NotFound for a missing row, Conflict for what must be
+// unique and is there already, and for an update whose Version is not the
+// row's. Times are kept to the microsecond and come back in UTC; a zero time
+// comes back zero.
+type Store interface {
+	CustomerStore
+	KeyStore
+	PeopleStore
+	SessionStore
+}
+
+// CustomerStore keeps customers.
+type CustomerStore interface {
+	CreateCustomer(ctx context.Context, c toll.Customer) error
+	Customer(ctx context.Context, id string) (toll.Customer, error)
+	// UpdateCustomer writes the row whose Version is c.Version and returns it
+	// with its Version raised by one.
+	UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Customer, error)
+	// Customers lists one page; see toll.CustomerQuery.
+	Customers(ctx context.Context, q toll.CustomerQuery) (toll.CustomerPage, error)
+}
+
+// KeyStore keeps keys. Key.LastUsedAt belongs to the drainer: an update may
+// leave it as it is stored.
+type KeyStore interface {
+	// CreateKey refuses a customer that is not there with NotFound.
+	CreateKey(ctx context.Context, k toll.Key) error
+	Key(ctx context.Context, id string) (toll.Key, error)
+	// KeysOf lists a customer's keys, the newest first.
+	KeysOf(ctx context.Context, customerID string) ([]toll.Key, error)
+	// UpdateKey writes the row whose Version is k.Version and returns it with
+	// its Version raised by one.
+	UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error)
+	// ReplaceKey updates old (as UpdateKey does) and creates next: both or neither.
+	ReplaceKey(ctx context.Context, old, next toll.Key) error
+}
+
+// PeopleStore keeps members and operators. E-mail addresses come in lower case
+// and are unique over both.
+type PeopleStore interface {
+	// CreateMember refuses a customer that is not there with NotFound.
+	CreateMember(ctx context.Context, m toll.Member) error
+	Member(ctx context.Context, id string) (toll.Member, error)
+	MemberByEmail(ctx context.Context, email string) (toll.Member, error)
+	// MembersOf lists a customer's members, the oldest first.
+	MembersOf(ctx context.Context, customerID string) ([]toll.Member, error)
+	SetMemberPassword(ctx context.Context, id string, hash toll.Secret) error
+
+	CreateOperator(ctx context.Context, o toll.Operator) error
+	Operator(ctx context.Context, id string) (toll.Operator, error)
+	OperatorByEmail(ctx context.Context, email string) (toll.Operator, error)
+	// Operators lists all operators, the oldest first.
+	Operators(ctx context.Context) ([]toll.Operator, error)
+	SetOperatorPassword(ctx context.Context, id string, hash toll.Secret) error
+}
+
+// SessionStore keeps sessions.
+type SessionStore interface {
+	CreateSession(ctx context.Context, s toll.Session) error
+	Session(ctx context.Context, id string) (toll.Session, error)
+	// TouchSession sets SeenAt.
+	TouchSession(ctx context.Context, id string, seenAt time.Time) error
+	// RevokeSession sets RevokedAt; a session that is revoked already keeps its moment.
+	RevokeSession(ctx context.Context, id string, at time.Time) error
+	// SessionsOf lists a person's sessions, the newest first.
+	SessionsOf(ctx context.Context, kind toll.PersonKind, personID string) ([]toll.Session, error)
+}

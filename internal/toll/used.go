@@ -1,0 +1,9 @@
+package toll
+
+// Used is what a customer has used of a unit: chargeable amounts only, for
+// this is what quotas count and bills bill.
+type Used struct {
+	Customer string
+	Unit     string
+	Count    int64 // >= 0
+}
