@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -36,6 +37,12 @@ type Sessions interface {
 	SignOut(ctx context.Context, p account.Person) error
 }
 
+// Bills previews a bill from chargeable counts per unit since the start of the
+// calendar month. *billing.Previews is one.
+type Bills interface {
+	Of(ctx context.Context, c toll.Customer, usage map[string]int64) (billing.Preview, error)
+}
+
 // Options are what a console needs. The functions are called on many
 // goroutines at once and must be quick: they read memory.
 type Options struct {
@@ -49,9 +56,8 @@ type Options struct {
 	// nil: the limits are left out.
 	Limits func(customerID string) []toll.LimitState
 
-	// Cost is what a customer's current period costs so far. nil: the cost is
-	// left out.
-	Cost func(ctx context.Context, c toll.Customer, now time.Time) (toll.Money, error)
+	// Bills says what a customer owes so far. nil: the cost is left out.
+	Bills Bills
 
 	// Services lists the services of the configuration, for filters and code
 	// samples. nil: none.

@@ -80,12 +80,12 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	requests.Note = v.change(total, before)
 	o.Tiles = append(o.Tiles, requests)
 
-	if c.o.Cost != nil && v.can(account.ReadBilling, customer.ID) {
-		cost, err := c.o.Cost(ctx, customer, v.now)
+	if c.o.Bills != nil && v.can(account.ReadBilling, customer.ID) {
+		tile, err := c.costTile(v, customer, o.Plan, start)
 		if err != nil {
-			return o, fmt.Errorf("preview the bill: %w", err)
+			return o, err
 		}
-		o.Tiles = append(o.Tiles, piece.Tile{Label: v.T("tile.cost"), Value: v.money(cost, o.Plan.Price.Currency), Note: v.T("tile.cost.note", o.Plan.Title)})
+		o.Tiles = append(o.Tiles, tile)
 	}
 
 	refusals, err := c.o.Questions.Refusals(ctx, meter.RefusalQuery{Customer: customer.ID, From: start.UTC(), To: v.now.UTC().Truncate(time.Minute).Add(time.Minute), Step: meter.Whole})
@@ -127,6 +127,33 @@ func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, 
 		sum += p.Count
 	}
 	return sum, nil
+}
+
+// costTile asks what the month's chargeable usage costs so far: the number
+// that the invoice will be made of.
+func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan, start time.Time) (piece.Tile, error) {
+	points, err := c.o.Questions.Series(v.r.Context(), meter.Question{
+		From: start, To: v.now, Step: meter.Whole, By: meter.ByUnit,
+		Customer: customer.ID, Classes: []toll.Class{toll.Chargeable},
+	})
+	if err != nil {
+		return piece.Tile{}, fmt.Errorf("ask for the month's chargeable usage: %w", err)
+	}
+	usage := make(map[string]int64, len(points))
+	for _, p := range points {
+		usage[p.Group] += p.Count
+	}
+	bill, err := c.o.Bills.Of(v.r.Context(), customer, usage)
+	if err != nil {
+		return piece.Tile{}, err
+	}
+	t := piece.Tile{Label: v.T("tile.cost"), Value: v.money(bill.Draft.Total, plan.Price.Currency)}
+	if bill.Draft.Total.IsZero() {
+		t.Note = v.T("tile.cost.nothing", plan.Title)
+	} else {
+		t.Note = v.T("tile.cost.note", plan.Title)
+	}
+	return t, nil
 }
 
 // change compares a figure with the one before in words.
