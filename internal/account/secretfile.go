@@ -6,12 +6,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
+
+const mostSecret = 4096 // bytes of a secret file
 
 // LoadOrMakeSecret reads a secret from a file, and makes the file with 32
 // random bytes (in base 64, one line) when there is none. Only its owner may
@@ -44,14 +47,12 @@ func loadSecret(path string) (toll.Secret, error) {
 	} else if mode.Perm()&0o077 != 0 {
 		return "", fmt.Errorf("the secret file %s can be read by others (%#o): make it private with chmod 600, or remove it to get a new secret (everybody then signs in again)", path, mode.Perm())
 	}
-	text := make([]byte, 4097)
-	n, err := file.Read(text)
-	if err != nil && n == 0 && info.Size() > 0 {
+	text, err := io.ReadAll(io.LimitReader(file, mostSecret+1))
+	if err != nil {
 		return "", fmt.Errorf("read the secret file: %w", err)
 	}
-	text = bytes.TrimSpace(text[:n])
-	if len(text) < MinSecret || n > 4096 {
-		return "", fmt.Errorf("the secret file %s must hold %d to 4096 bytes, and has %d: remove it to get a new secret (everybody then signs in again)", path, MinSecret, len(text))
+	if text = bytes.TrimSpace(text); len(text) < MinSecret || len(text) > mostSecret {
+		return "", fmt.Errorf("the secret file %s must hold %d to %d bytes: remove it to get a new secret (everybody then signs in again)", path, MinSecret, mostSecret)
 	}
 	return toll.Secret(text), nil
 }

@@ -19,7 +19,7 @@
 // and it is math/big underneath. big.Rat would be exact for division too, but
 // nothing is divided here, and a third of a cent has no form on an invoice.
 // Texts are checked by a grammar of our own first, for the library also reads
-// exponents, with which ten bytes can ask for a gigabyte of digits.
+// signs and exponents, and nobody writes a price as 2.9e1.
 //
 // Not yet there: add-ons, volume and package prices, proration, credits, taxes,
 // invoices.

@@ -8,7 +8,7 @@ import "github.com/tollhouse/tollhouse/internal/toll"
 //	chargeable = included + billed
 //
 // A unit without a price on the plan is included whole. chargeable is 0 or more.
-func Included(plan *toll.Plan, unit string, chargeable int64) int64 {
+func Included(plan toll.Plan, unit string, chargeable int64) int64 {
 	price := unitPrice(plan, unit)
 	if price == nil {
 		return chargeable
@@ -17,7 +17,7 @@ func Included(plan *toll.Plan, unit string, chargeable int64) int64 {
 }
 
 // unitPrice returns a plan's first price for a unit, nil when it has none.
-func unitPrice(plan *toll.Plan, unit string) *toll.UnitPrice {
+func unitPrice(plan toll.Plan, unit string) *toll.UnitPrice {
 	for i := range plan.Usage {
 		if plan.Usage[i].Unit == unit {
 			return &plan.Usage[i]

@@ -66,7 +66,7 @@ func (p *Previews) Of(ctx context.Context, c toll.Customer, usage map[string]int
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
 	}
-	return p.rate(c, &version.Plan, usage, p.clock())
+	return p.rate(c, version.Plan, usage, p.clock())
 }
 
 // Each gives every customer's preview to f, also of those who have used
@@ -92,7 +92,7 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 		}
 		units[row.Unit] += row.Count
 	}
-	versions := make(map[string]*toll.Plan)
+	versions := make(map[string]toll.Plan)
 	var problems []error
 	err = p.customers.EachCustomer(ctx, func(c toll.Customer) error {
 		id := c.Subscription.PlanVersion
@@ -103,7 +103,7 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 				problems = append(problems, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err))
 				return ctx.Err()
 			}
-			plan = &version.Plan
+			plan = version.Plan
 			versions[id] = plan
 		}
 		preview, err := p.rate(c, plan, used[c.ID], now)
@@ -119,7 +119,7 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 	return errors.Join(problems...)
 }
 
-func (p *Previews) rate(c toll.Customer, plan *toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
+func (p *Previews) rate(c toll.Customer, plan toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
 	from, to := toll.Monthly.PeriodAt(now, p.zone)
 	if len(c.Subscription.Addons) > 0 { // a bill that leaves something out would be worse than none
 		return Preview{}, toll.Errorf(toll.Invalid, "The bill of customer %s cannot be previewed: it has add-ons, which are not rated yet.", c.ID)

@@ -55,7 +55,7 @@ type Draft struct {
 // More usage never costs less, and no amount is negative. Errors are of the
 // plan or the usage (a negative count, ErrPrice, a missing currency,
 // toll.ErrMoneyOverflow); nothing is priced halfway.
-func Rate(plan *toll.Plan, usage map[string]int64, fees int64) (Draft, error) {
+func Rate(plan toll.Plan, usage map[string]int64, fees int64) (Draft, error) {
 	draft := Draft{}
 	if plan.Price.Currency != "" {
 		draft.Total.Currency = plan.Price.Currency

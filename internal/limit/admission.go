@@ -74,7 +74,8 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 				continue
 			}
 			used[r.partition] = true
-			a.judgments = append(a.judgments, judgment{rule: r, state: state})
+			j := extend(&a.judgments)
+			j.rule, j.state = r, state
 		}
 	}
 	var locks locks
@@ -87,7 +88,7 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 	admitted := true
 	for i := range a.judgments {
 		j := &a.judgments[i]
-		j.look(now, ns)
+		j.look(now, ns, a.judgments[:i])
 		if j.no && !j.rule.silent && !j.rule.policy.Shadow {
 			admitted = false
 		}
@@ -104,11 +105,11 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 }
 
 // look finds the counter and asks the policy.
-func (j *judgment) look(now time.Time, ns int64) {
+func (j *judgment) look(now time.Time, ns int64, before []judgment) {
 	r := j.rule
 	switch r.kind {
 	case toll.RateLimit:
-		j.slot = j.state.counter(r, ns)
+		j.slot = j.state.counter(r, ns, before)
 		j.ahead = r.pace.ahead(j.slot, ns)
 		j.no = !r.pace.admits(j.ahead)
 	case toll.Quota:
@@ -117,7 +118,7 @@ func (j *judgment) look(now time.Time, ns int64) {
 		j.value = j.slot.value
 		j.no = j.value >= r.policy.Count
 	case toll.ConcurrencyLimit:
-		j.slot = j.state.counter(r, ns)
+		j.slot = j.state.counter(r, ns, before)
 		j.value = j.slot.value
 		j.no = j.value >= r.policy.Count
 	}
@@ -161,7 +162,9 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 		if r.silent {
 			continue
 		}
-		res := Result{Policy: r.policy, WouldRefuse: j.no, Refused: j.no && !r.policy.Shadow, Limit: r.policy.Count}
+		res := extend(&a.results)
+		res.Policy, res.rule, res.Limit = r.policy, r, r.policy.Count
+		res.WouldRefuse, res.Refused, res.RetryAfter = j.no, j.no && !r.policy.Shadow, 0
 		switch r.kind {
 		case toll.RateLimit:
 			res.Limit = r.pace.burst
@@ -176,13 +179,24 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 				res.RetryAfter = res.Reset
 			}
 		case toll.ConcurrencyLimit:
-			res.Remaining = max(0, r.policy.Count-j.value)
+			res.Remaining, res.Reset = max(0, r.policy.Count-j.value), 0
 			if j.no {
 				res.RetryAfter = time.Second
 			}
 		}
-		a.results = append(a.results, res)
 	}
+}
+
+// extend makes a slice longer by one without clearing what is there: the
+// caller sets every field that is read later. Clearing costs as much as deciding.
+func extend[T any](s *[]T) *T {
+	n := len(*s)
+	if n < cap(*s) {
+		*s = (*s)[:n+1]
+	} else {
+		*s = append(*s, *new(T))
+	}
+	return &(*s)[n]
 }
 
 // Results says what every policy said that was looked at, in the order of the

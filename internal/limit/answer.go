@@ -30,7 +30,7 @@ func AppendRateLimit(dst []byte, results []Result) []byte {
 		if r.Policy.Shadow {
 			continue
 		}
-		dst = appendItem(dst, r.Policy.Name, &first)
+		dst = append(separate(dst, &first), r.nameItem()...)
 		dst = appendInteger(append(dst, ";r="...), r.Remaining)
 		if r.Reset > 0 && r.Refused == refused {
 			dst = appendInteger(append(dst, ";t="...), seconds(r.Reset))
@@ -50,35 +50,39 @@ func AppendRateLimit(dst []byte, results []Result) []byte {
 func AppendRateLimitPolicy(dst []byte, results []Result) []byte {
 	first := true
 	for i := range results {
-		p := results[i].Policy
-		if p.Shadow {
-			continue
-		}
-		dst = appendItem(dst, p.Name, &first)
-		dst = appendInteger(append(dst, ";q="...), p.Count)
-		var window time.Duration
-		switch p.Kind {
-		case toll.RateLimit:
-			window = p.Window
-		case toll.ConcurrencyLimit:
-			dst = append(dst, `;qu="concurrent-requests"`...)
-		case toll.Quota:
-			if p.Unit != toll.UnitRequests {
-				dst = appendString(append(dst, ";qu="...), p.Unit)
-			}
-			window = 24 * time.Hour
-			if p.Every == toll.Monthly {
-				window *= 30
-			}
-		}
-		if window > 0 {
-			dst = appendInteger(append(dst, ";w="...), seconds(window))
-		}
-		if p.Kind == toll.RateLimit && p.Burst != 0 && p.Burst != p.Count {
-			dst = appendInteger(append(dst, ";tollhouse-burst="...), p.Burst)
+		if !results[i].Policy.Shadow {
+			dst = append(separate(dst, &first), results[i].policyItem()...)
 		}
 	}
 	return dst
+}
+
+// policyItem is one policy's part of RateLimit-Policy.
+func policyItem(p *toll.Policy) string {
+	dst := appendString(nil, p.Name)
+	dst = appendInteger(append(dst, ";q="...), p.Count)
+	var window time.Duration
+	switch p.Kind {
+	case toll.RateLimit:
+		window = p.Window
+	case toll.ConcurrencyLimit:
+		dst = append(dst, `;qu="concurrent-requests"`...)
+	case toll.Quota:
+		if p.Unit != toll.UnitRequests {
+			dst = appendString(append(dst, ";qu="...), p.Unit)
+		}
+		window = 24 * time.Hour
+		if p.Every == toll.Monthly {
+			window *= 30
+		}
+	}
+	if window > 0 {
+		dst = appendInteger(append(dst, ";w="...), seconds(window))
+	}
+	if p.Kind == toll.RateLimit && p.Burst != 0 && p.Burst != p.Count {
+		dst = appendInteger(append(dst, ";tollhouse-burst="...), p.Burst)
+	}
+	return string(dst)
 }
 
 // RetryAfter returns what the Retry-After field (RFC 9110 §10.2.3) of a refused
@@ -103,12 +107,12 @@ func seconds(d time.Duration) int64 {
 	return s
 }
 
-func appendItem(dst []byte, name string, first *bool) []byte {
-	if !*first {
-		dst = append(dst, ", "...)
+func separate(dst []byte, first *bool) []byte {
+	if *first {
+		*first = false
+		return dst
 	}
-	*first = false
-	return appendString(dst, name)
+	return append(dst, ", "...)
 }
 
 // appendString writes a structured field's String (RFC 9651 §3.3.3). What one

@@ -158,8 +158,8 @@ func (d span) whole() time.Duration { return d.less(span{}) }
 // most as many as may pass at once now.
 func (p *pace) adopt(s *slot, from slot, old identity, now int64) {
 	d := span{ns: from.value - now, part: from.extra}
-	if d.ns < 0 {
-		return
+	if d.ns < 0 || d == (span{}) {
+		return // whole then, whole now
 	}
 	used := p.burst
 	// used = ceil(d × count / window) of the old rate, where that is less.

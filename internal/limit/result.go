@@ -30,6 +30,24 @@ type Result struct {
 	// and never early. 0 when it did not say no. For a concurrency limit nobody
 	// can know; it says one second. A quota of 0 says the end of the period.
 	RetryAfter time.Duration
+
+	rule *rule // has the answers' text ready; nil in a Result that was not made here
+}
+
+// policyItem returns what RateLimit-Policy says of the policy.
+func (r *Result) policyItem() string {
+	if r.rule != nil {
+		return r.rule.item
+	}
+	return policyItem(r.Policy)
+}
+
+// nameItem returns the policy's name as a structured field's String.
+func (r *Result) nameItem() string {
+	if r.rule != nil {
+		return r.rule.item[:r.rule.nameLen]
+	}
+	return string(appendString(nil, r.Policy.Name))
 }
 
 // Partitions are the counters that a request may be held against. A policy that

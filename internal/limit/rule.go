@@ -53,6 +53,7 @@ func newRule(owner string, p *toll.Policy) (rule, error) {
 	default:
 		return r, errors.New("it is neither a rate, a quota nor a concurrency limit")
 	}
+	r.item, r.nameLen = policyItem(p), len(appendString(nil, p.Name))
 	return r, nil
 }
 

@@ -26,6 +26,8 @@ type rule struct {
 	requests  bool      // Quota on requests: one is reserved at Admit
 	pace      *pace     // RateLimit
 	calendar  *calendar // Quota
+	item      string    // what RateLimit-Policy says of it
+	nameLen   int       // so much of item is the name
 }
 
 func (r *rule) covers(service, endpoint string) bool {

@@ -73,14 +73,16 @@ func (s *State) free() *slot {
 }
 
 // counter returns the counter of a rate limit or concurrency limit and makes it
-// where there is none. A rate limit whose rate was changed takes over what was used.
-func (s *State) counter(r *rule, now int64) *slot {
+// where there is none. A rate limit whose rate was changed takes over what was
+// used, but not from a counter that this very request is held against (taken):
+// then there are two limits of one name, and each is counted apart.
+func (s *State) counter(r *rule, now int64, taken []judgment) *slot {
 	if sl := s.find(r.id); sl != nil {
 		return sl
 	}
 	sl := s.free()
 	if r.pace != nil {
-		if from, old := s.before(r.id); from != nil {
+		if from, old := s.before(r.id); from != nil && !isTaken(from, taken) {
 			was := *from
 			sl = from // the old rate's counter becomes the new one's
 			*sl = slot{}
@@ -89,6 +91,15 @@ func (s *State) counter(r *rule, now int64) *slot {
 	}
 	sl.id = r.id
 	return sl
+}
+
+func isTaken(sl *slot, by []judgment) bool {
+	for i := range by {
+		if by[i].slot == sl {
+			return true
+		}
+	}
+	return false
 }
 
 // before returns the counter of the rate limit id as it was before its rate
@@ -110,7 +121,8 @@ func (s *State) before(id counterID) (*slot, identity) {
 // quota returns the counter of a quota for one period and makes it where there
 // is none. Two periods are kept, so that a request settles in the period that
 // it was admitted in and a clock that is stepped over a period's end and back
-// loses nothing. A third takes the place of the one that is further away.
+// loses nothing. A third takes the place of the one that is further away, or
+// of the older one.
 func (s *State) quota(id counterID, period uint32) *slot {
 	var one, other *slot
 	for c := &s.slots; c != nil; c = c.more {
@@ -126,11 +138,13 @@ func (s *State) quota(id counterID, period uint32) *slot {
 		}
 	}
 	sl := one
-	switch {
-	case other == nil:
+	if other == nil {
 		sl = s.free()
-	case minutesApart(other.extra, period) > minutesApart(one.extra, period):
-		sl = other
+	} else {
+		a, b := minutesApart(one.extra, period), minutesApart(other.extra, period)
+		if b > a || b == a && int32(other.extra) < int32(one.extra) {
+			sl = other
+		}
 	}
 	*sl = slot{id: id, extra: period}
 	return sl

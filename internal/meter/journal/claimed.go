@@ -139,5 +139,12 @@ func (c *Claimed) Remove() error {
 	return errors.Join(errs...)
 }
 
-// Release lets go of the lane; its files stay.
-func (c *Claimed) Release() error { return c.lock.Close() }
+// Release lets go of the lane; its files stay. A second call does nothing.
+func (c *Claimed) Release() error {
+	if c.lock == nil {
+		return nil
+	}
+	lock := c.lock
+	c.lock = nil
+	return lock.Close()
+}

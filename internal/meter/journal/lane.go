@@ -173,8 +173,6 @@ func (l *Lane) Append(kind Kind, payload []byte, follow bool) (Ref, error) {
 	if kind == 0 || kind == End {
 		return Ref{}, toll.Errorf(toll.Internal, "A journal record cannot have the kind %d.", kind)
 	}
-	sum := crc32.Update(0, castagnoli, payload)
-
 	l.mu.Lock()
 	if l.closed || l.current.end+size > l.size-recordHead {
 		if err := l.makeRoom(size); err != nil {
@@ -188,7 +186,7 @@ func (l *Lane) Append(kind Kind, payload []byte, follow bool) (Ref, error) {
 		state = Recorded
 		s.undone.Add(1)
 	}
-	l.write(s, kind, state, payload, sum)
+	l.write(s, kind, state, payload)
 	l.mu.Unlock()
 
 	l.syncer.appended.ring()
@@ -197,10 +195,12 @@ func (l *Lane) Append(kind Kind, payload []byte, follow bool) (Ref, error) {
 }
 
 // write puts a record at the end of a segment in which it fits. The caller
-// holds mu; sum is the payload's CRC.
-func (l *Lane) write(s *segment, kind Kind, state State, payload []byte, sum uint32) {
+// holds mu. The checksum is taken of the copy, so that the payload may be on
+// the caller's stack: crc32.Update lets its argument escape.
+func (l *Lane) write(s *segment, kind Kind, state State, payload []byte) {
 	head := s.data[s.end : s.end+recordHead]
-	copy(s.data[s.end+recordHead:], payload)
+	n := copy(s.data[s.end+recordHead:], payload)
+	sum := crc32.Update(0, castagnoli, s.data[s.end+recordHead:s.end+recordHead+int64(n)])
 	binary.LittleEndian.PutUint32(head[4:], checksum(sum, &l.scratch, s.seed, s.end, len(payload), kind))
 	head[8] = byte(kind)
 	binary.LittleEndian.PutUint32(head[12:], uint32(state))
@@ -218,7 +218,7 @@ func (l *Lane) makeRoom(size int64) error {
 		case l.current.end+size <= l.size-recordHead:
 			return nil
 		case l.next != nil:
-			l.write(l.current, End, Done, nil, 0)
+			l.write(l.current, End, Done, nil)
 			l.sealed = append(l.sealed, l.current)
 			l.unsynced = append(l.unsynced, l.current)
 			l.current, l.next = l.next, nil
@@ -239,6 +239,14 @@ func (l *Lane) End() Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.end()
+}
+
+// Beyond returns how many bytes of segments lie between a position and the
+// lane's end.
+func (l *Lane) Beyond(from Position) int64 {
+	end := l.End()
+	from.Segment = max(from.Segment, 1)
+	return int64(end.Segment-from.Segment)*l.size + end.Offset - max(from.Offset, headerSize)
 }
 
 // Wait returns when a record was appended at or after a position, when ctx is

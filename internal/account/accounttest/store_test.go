@@ -1,0 +1,13 @@
+package accounttest_test
+
+import (
+	"testing"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/account/accounttest"
+)
+
+func TestStoreInMemoryKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	accounttest.TestStore(t, func(*testing.T) account.Store { return accounttest.NewStore() })
+}

@@ -1,0 +1,47 @@
+package console
+
+import "github.com/a-h/templ"
+
+// boost is htmx's configuration of every link and form of a page (HCON).
+const boost = `target:"#content" swap:"innerHTML show:top showTarget:body"`
+
+func pageTitle(a *answer) string { return a.title + " · Tollhouse" }
+
+func oob(swap bool) templ.Attributes {
+	if !swap {
+		return nil
+	}
+	return templ.Attributes{"hx-swap-oob": "true"}
+}
+
+func current(is bool) templ.Attributes {
+	if !is {
+		return nil
+	}
+	return templ.Attributes{"aria-current": "page"}
+}
+
+// inDialog are the attributes of a link whose page opens as a dialog when htmx
+// is there.
+func inDialog(href string) templ.Attributes {
+	return templ.Attributes{"hx-get": href, "hx-target": "#dialog", "hx-swap": "innerHTML"}
+}
+
+func (v *visit) displayName() string {
+	if v.person.Name != "" {
+		return v.person.Name
+	}
+	return v.person.Email
+}
+
+func (v *visit) roleName() string {
+	return v.T("role." + string(v.person.Kind) + "." + v.person.Role)
+}
+
+// errorTitleID names the dialog when the error stands in one.
+func errorTitleID(v *visit) string {
+	if v.fragment && v.part == "dialog" {
+		return "dialog-title"
+	}
+	return "title"
+}

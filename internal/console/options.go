@@ -1,0 +1,104 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/billing"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Office is the account office as the console uses it. *account.Office is one.
+// Every method passes account.Can itself.
+type Office interface {
+	Customer(ctx context.Context, p account.Person, id string) (toll.Customer, error)
+	Customers(ctx context.Context, p account.Person, q toll.CustomerQuery) (toll.CustomerPage, error)
+	Suspend(ctx context.Context, p account.Person, id string) (toll.Customer, error)
+	Resume(ctx context.Context, p account.Person, id string) (toll.Customer, error)
+	Keys(ctx context.Context, p account.Person, customerID string) ([]toll.Key, error)
+	Key(ctx context.Context, p account.Person, id string) (toll.Key, error)
+	CreateKey(ctx context.Context, p account.Person, in account.NewKey) (account.MadeKey, error)
+	RollKey(ctx context.Context, p account.Person, id string, overlap time.Duration) (account.MadeKey, toll.Key, error)
+	RevokeKey(ctx context.Context, p account.Person, id string) (toll.Key, error)
+}
+
+// Sessions says who is asking. *account.Sessions is one.
+type Sessions interface {
+	SignIn(ctx context.Context, email string, password toll.Secret, from netip.Addr, userAgent string) (account.Token, account.Person, error)
+	Authenticate(ctx context.Context, token string) (p account.Person, renewed *account.Token, err error)
+	SignOut(ctx context.Context, p account.Person) error
+}
+
+// Bills previews a bill from chargeable counts per unit since the start of the
+// calendar month. *billing.Previews is one.
+type Bills interface {
+	Of(ctx context.Context, c toll.Customer, usage map[string]int64) (billing.Preview, error)
+}
+
+// Options are what a console needs. The functions are called on many
+// goroutines at once and must be quick: they read memory.
+type Options struct {
+	Office    Office          // needed
+	Sessions  Sessions        // needed
+	Questions meter.Questions // needed
+	Plans     account.Plans   // needed
+
+	// Limits returns how much of each of a customer's policies is used, from
+	// the gate's memory: the number that refuses is the number that is shown.
+	// nil: the limits are left out.
+	Limits func(customerID string) []toll.LimitState
+
+	// Bills says what a customer owes so far. nil: the cost is left out.
+	Bills Bills
+
+	// Services lists the services of the configuration, for filters and code
+	// samples. nil: none.
+	Services func() []toll.Service
+
+	// Samples are calls that can be shown as code, the first whose service a
+	// customer's plan includes. None: GET on the first service.
+	Samples []Sample
+
+	PublicURL   string         // where customers call, "https://api.example.com", without a slash at the end; needed
+	Secure      bool           // the console is reached over HTTPS: __Host- cookie, Secure
+	Version     string         // of the program, for /version.json
+	Demo        bool           // say on each page that past usage was generated
+	Development bool           // serve /dev/pieces
+	Languages   []string       // offered languages, the first is the default; nil: en, fr, es
+	Zone        *time.Location // whose months are shown; nil: UTC
+	Clock       toll.Clock     // nil: toll.SystemClock
+	Random      io.Reader      // for tokens of forms; nil: crypto/rand
+	Logger      *slog.Logger   // nil: slog.Default
+
+	// ClientAddr says who calls, for sign-in's limits: behind a proxy the edge
+	// knows better than the connection. nil: the connection's peer.
+	ClientAddr func(r *http.Request) netip.Addr
+}
+
+// Sample is a call to a service that is shown as code.
+type Sample struct {
+	Service     string
+	Method      string
+	Path        string // below the service's own path: "/extractions"
+	ContentType string
+	Body        string
+}
+
+func (o *Options) check() error {
+	if o.Office == nil || o.Sessions == nil || o.Questions == nil || o.Plans == nil {
+		return errors.New("open the console: an office, sessions, questions and plans are needed")
+	}
+	u, err := url.Parse(o.PublicURL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("open the console: PublicURL must be an http or https URL")
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package console
+
+import (
+	"github.com/tollhouse/tollhouse/internal/account"
+)
+
+// audience is who a page is for. The gate asks it before the action.
+type audience string
+
+const (
+	public   audience = "public"    // everybody
+	signedIn audience = "signed in" // members and operators
+	member   audience = "member"    // of the customer that the page shows
+	operator audience = "operator"
+)
+
+// route is one line of the table that the mux is built from and that the
+// matrix of routes and roles is tested from.
+type route struct {
+	method   string
+	pattern  string // of http.ServeMux
+	audience audience
+	action   account.Action // "" where the audience alone decides
+	serve    func(*Console, *visit) (*answer, error)
+}
+
+// routes is the console: there is no other way in, but for /assets/. A fragment
+// has no route of its own: it is the same route asked for by htmx, so it has
+// passed the same gates.
+func (c *Console) routes() []route {
+	table := []route{
+		{"GET", "/{$}", public, "", (*Console).home},
+		{"GET", "/version.json", public, "", (*Console).version},
+		{"GET", "/sign-in", public, "", (*Console).signInForm},
+		{"POST", "/sign-in", public, "", (*Console).signIn},
+		{"POST", "/sign-out", signedIn, "", (*Console).signOut},
+
+		{"GET", "/overview", member, account.ReadUsage, (*Console).overview},
+		{"GET", "/keys", member, account.ListKeys, (*Console).keys},
+		{"POST", "/keys", member, account.CreateKey, (*Console).createKey},
+		{"GET", "/keys/new", member, account.CreateKey, (*Console).newKey},
+		{"GET", "/keys/{key}/roll", member, account.RollKey, (*Console).confirmRoll},
+		{"POST", "/keys/{key}/roll", member, account.RollKey, (*Console).rollKey},
+		{"GET", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).confirmRevoke},
+		{"POST", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).revokeKey},
+		{"GET", "/usage", member, account.ReadUsage, (*Console).usage},
+		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV},
+
+		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers},
+		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer},
+		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage},
+		{"GET", "/customers/{customer}/usage.csv", operator, account.ReadUsage, (*Console).usageCSV},
+		{"GET", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).confirmSuspend},
+		{"POST", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).suspend},
+		{"GET", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).confirmResume},
+		{"POST", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).resume},
+	}
+	if c.o.Development {
+		table = append(table, route{"GET", "/dev/pieces", public, "", (*Console).gallery})
+	}
+	return table
+}
+
+// customerID is the customer that a visit is about: the member's own, whatever
+// the path says, or the one that an operator names.
+func (v *visit) customerID() string {
+	if v.person.IsMember() {
+		return v.person.CustomerID
+	}
+	return v.r.PathValue("customer")
+}

@@ -1,0 +1,79 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// signInView is what the sign-in page shows. A password is never shown again.
+type signInView struct {
+	Email string
+	Next  string
+	Error string
+	Again bool // somebody wanted a page and was led here
+}
+
+func (c *Console) signInForm(v *visit) (*answer, error) {
+	next := ownPath(v.r.URL.Query().Get("next"))
+	if v.signedIn() {
+		if next == "" {
+			next = homeOf(v.person)
+		}
+		return &answer{to: next}, nil
+	}
+	return signInAnswer(v, http.StatusOK, signInView{Next: next, Again: next != ""}), nil
+}
+
+func signInAnswer(v *visit, status int, view signInView) *answer {
+	return &answer{status: status, title: v.T("signin.title"), bare: true, body: signInPage(v, view)}
+}
+
+func (c *Console) signIn(v *visit) (*answer, error) {
+	if err := v.parseForm(); err != nil {
+		return nil, err
+	}
+	view := signInView{Email: v.r.PostForm.Get("email"), Next: ownPath(v.r.PostForm.Get("next"))}
+	password := toll.Secret(v.r.PostForm.Get("password"))
+	if view.Email == "" || password == "" {
+		view.Error = v.T("signin.missing")
+		return signInAnswer(v, http.StatusUnprocessableEntity, view), nil
+	}
+	token, p, err := c.o.Sessions.SignIn(v.r.Context(), view.Email, password, c.clientAddr(v.r), v.r.UserAgent())
+	var tooMany *account.TooManyAttempts
+	switch {
+	case errors.As(err, &tooMany):
+		wait := int64((tooMany.RetryAfter + time.Second - 1) / time.Second)
+		v.w.Header().Set("Retry-After", strconv.FormatInt(max(1, wait), 10))
+		view.Error = v.T("signin.limited", v.words.Span(tooMany.RetryAfter))
+		return signInAnswer(v, http.StatusTooManyRequests, view), nil
+	case toll.CodeOf(err) == toll.Unauthorized:
+		view.Error = v.T("signin.wrong")
+		return signInAnswer(v, http.StatusUnprocessableEntity, view), nil
+	case err != nil:
+		return nil, err
+	}
+	if v.signedIn() { // whoever sat here before leaves
+		if err := c.o.Sessions.SignOut(v.r.Context(), v.person); err != nil {
+			return nil, err
+		}
+	}
+	c.keep(v, token)
+	to := view.Next
+	if to == "" {
+		to = homeOf(p)
+	}
+	return &answer{to: to, leave: true}, nil
+}
+
+func (c *Console) signOut(v *visit) (*answer, error) {
+	if err := c.o.Sessions.SignOut(v.r.Context(), v.person); err != nil {
+		return nil, err
+	}
+	http.SetCookie(v.w, c.cookie(c.cookieName, "", -1))
+	return &answer{to: "/sign-in", leave: true}, nil
+}

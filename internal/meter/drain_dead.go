@@ -1,0 +1,157 @@
+package meter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/tollhouse/tollhouse/internal/meter/journal"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// DrainDead drains every lane whose process is gone, to its end, and deletes
+// it. Before the first request is admitted it is called once, so that what is
+// used is known. While the sink fails it tries again until ctx is over; a lane
+// that cannot be read, or is of a newer format (journal.ErrNewer), is left as
+// it is and told in the error after all others are done.
+func (d *Drainer) DrainDead(ctx context.Context) error {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	if !d.swept {
+		if err := journal.Sweep(d.o.Files, d.o.Root); err != nil {
+			return err
+		}
+		d.swept = true
+	}
+	lanes, err := journal.Lanes(d.o.Files, d.o.Root)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	left := 0
+	for _, lane := range lanes {
+		if err := ctx.Err(); err != nil {
+			errs = append(errs, err)
+			left++
+			continue
+		}
+		claimed, err := journal.Claim(d.o.Files, d.o.Root, lane)
+		if errors.Is(err, journal.ErrLocked) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = d.finish(ctx, lane.Name(), claimed)
+		}
+		if err != nil {
+			left++
+			errs = append(errs, fmt.Errorf("finish the journal lane %s: %w", lane.Name(), err))
+		}
+	}
+	err = errors.Join(errs...)
+	d.condition.stuck(left, err)
+	return err
+}
+
+// finish takes a dead lane to its end, in the order that Drainer promises.
+func (d *Drainer) finish(ctx context.Context, lane string, c *journal.Claimed) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Release())
+		}
+	}()
+	doubts, damaged := lane+DoubtsSuffix, map[uint64]bool{}
+	if err := d.look(ctx, lane, c, d.takeEvents, func(damage *journal.Damage) {
+		d.condition.damaged(lane, damage)
+		damaged[damage.At.Segment] = damage.Missing == 0
+	}); err != nil {
+		return err
+	}
+	open, err := d.leftOpen(c)
+	if err != nil {
+		return err
+	}
+	if err := d.look(ctx, doubts, c, d.takeDoubts(open), func(damage *journal.Damage) {
+		if damage.Missing == 0 { // what was drained and done may be gone by right
+			d.condition.damaged(lane, damage)
+			damaged[damage.At.Segment] = true
+		}
+	}); err != nil {
+		return err
+	}
+	if err := c.Discard(damaged); err != nil {
+		return err
+	}
+	for _, name := range []string{doubts, lane} {
+		if err := d.insist(ctx, func() error { return d.o.Sink.ForgetLane(ctx, name) }); err != nil {
+			return fmt.Errorf("forget the cursor of %s: %w", name, err)
+		}
+	}
+	return c.Remove()
+}
+
+// look walks over a dead lane from a cursor to its end.
+func (d *Drainer) look(ctx context.Context, name string, c *journal.Claimed, take taker, damaged func(*journal.Damage)) error {
+	r, _, err := d.follow(ctx, name, func(from Position) reader { return c.Reader(from) }, take, damaged)
+	if r == nil {
+		return err
+	}
+	return errors.Join(err, r.Close())
+}
+
+// leftOpen returns the IDs of the open records that no event followed.
+func (d *Drainer) leftOpen(c *journal.Claimed) (map[toll.ULID]bool, error) {
+	open := map[toll.ULID]bool{}
+	r := c.Reader(Position{})
+	for {
+		record, err := r.Next()
+		var damage *journal.Damage
+		switch {
+		case errors.Is(err, io.EOF):
+			return open, r.Close()
+		case errors.As(err, &damage):
+			continue
+		case err != nil:
+			return nil, errors.Join(err, r.Close())
+		}
+		var e toll.Event
+		switch {
+		case record.Kind == kindOpen && record.State == journal.Recorded:
+			if d.decoder.Event(record.Payload, &e) == nil {
+				open[e.ID] = true
+			}
+		case record.Kind == kindClosing:
+			if d.decoder.Event(record.Payload, &e) == nil {
+				delete(open, e.ID)
+			}
+		}
+	}
+}
+
+// takeDoubts takes what a crash left in doubt: events that nobody finished, and
+// opened ones without an outcome. It walks from the lane's first record that
+// still has a file: most of it was drained while the process lived.
+func (d *Drainer) takeDoubts(open map[toll.ULID]bool) taker {
+	return func(record journal.Record, b *Batch) error {
+		if record.State != journal.Recorded {
+			return nil
+		}
+		switch record.Kind {
+		case kindOpen, kindEvent, kindClosing:
+		default:
+			return nil
+		}
+		var e toll.Event
+		if err := d.decoder.Event(record.Payload, &e); err != nil {
+			return err
+		}
+		if record.Kind != kindOpen {
+			b.Undelivered = append(b.Undelivered, e.ID)
+		} else if open[e.ID] {
+			e.Class = toll.Unknown
+			b.Events = append(b.Events, e)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,162 @@
+package meter
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/meter/journal"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Status is how a Drainer is doing, for pages and metrics.
+type Status struct {
+	Backlog      int64         // bytes of the own lane that are not in the store yet
+	Lag          time.Duration // how long the oldest of them has been waiting
+	Stuck        int           // lanes of ended processes that could not be finished yet
+	StuckError   string        // why; for operators only
+	Stored       int64         // events stored since the start
+	StoredAt     time.Time     // when something was last stored; zero: never
+	Error        string        // why the last try to store failed; "" when it did not. For operators only
+	ErrorSince   time.Time     // since when tries have failed; zero when they do not
+	Damages      int64         // stretches of journal that could not be read since the start
+	DamagedBytes int64         // in them; their segments are kept aside
+}
+
+// Status returns how the Drainer is doing. It does not wait for a drain.
+func (d *Drainer) Status() Status {
+	s, since, at := d.condition.now()
+	if d.o.Own == nil {
+		return s
+	}
+	s.Backlog = d.o.Own.Beyond(at)
+	if s.Backlog > 0 && !since.IsZero() {
+		s.Lag = d.o.Clock().Sub(since)
+	}
+	return s
+}
+
+// condition is what Status tells, and what was logged already.
+type condition struct {
+	clock toll.Clock
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	status  Status
+	since   time.Time // when the oldest record that waits in the own lane was seen
+	at      Position  // up to where the own lane was read and stored
+	told    string    // the last error that was logged
+	damages map[damageAt]bool
+}
+
+type damageAt struct {
+	lane string
+	at   Position
+}
+
+func (c *condition) init(clock toll.Clock, log *slog.Logger) {
+	c.clock, c.log, c.damages = clock, log, map[damageAt]bool{}
+}
+
+func (c *condition) now() (s Status, since time.Time, at Position) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status, c.since, c.at
+}
+
+func (c *condition) readUpTo() Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// waiting: the own lane has a record that is to be drained.
+func (c *condition) waiting() {
+	now := c.clock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		c.since = now
+	}
+}
+
+// caughtUp: the own lane was drained to where it ended when that began.
+func (c *condition) caughtUp(at Position, began time.Time, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at, c.since = at, time.Time{}
+	if more {
+		c.since = began
+	}
+}
+
+// stuck: so many dead lanes could not be finished.
+func (c *condition) stuck(lanes int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Stuck, c.status.StuckError = lanes, ""
+	if err != nil {
+		c.status.StuckError = err.Error()
+	}
+}
+
+// logStuck logs why lanes are stuck; the same once.
+func (c *condition) logStuck(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := err.Error(); text != c.told {
+		c.told = text
+		c.log.Error("A journal lane of an ended process cannot be drained; it is kept and tried again", "error", err)
+	}
+}
+
+func (c *condition) stored(events int) {
+	now := c.clock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Stored += int64(events)
+	c.status.StoredAt = now
+	c.recovered()
+}
+
+// failed notes an error; the same one again is not logged again.
+func (c *condition) failed(err error) {
+	now := c.clock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := err.Error()
+	if c.status.ErrorSince.IsZero() {
+		c.status.ErrorSince = now
+	}
+	if c.status.Error != text {
+		c.status.Error = text
+		c.log.Error("The journal cannot be drained; everything is kept and tried again", "error", err)
+	}
+}
+
+// succeeded: the sink answers again.
+func (c *condition) succeeded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recovered()
+}
+
+func (c *condition) recovered() {
+	if c.status.ErrorSince.IsZero() {
+		return
+	}
+	c.status.Error, c.status.ErrorSince = "", time.Time{}
+	c.log.Info("The journal is being drained again")
+}
+
+// damaged counts and logs a stretch that cannot be read, once.
+func (c *condition) damaged(lane string, damage *journal.Damage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := (damageAt{lane, damage.At}); !c.damages[at] {
+		c.damages[at] = true
+		c.status.Damages++
+		c.status.DamagedBytes += damage.Bytes
+		c.log.Error("A part of the journal cannot be read; its segment is kept aside", "lane", lane, "damage", damage)
+	}
+}
