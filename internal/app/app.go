@@ -6,7 +6,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -32,7 +31,7 @@ type Options struct {
 	Demo  bool       // pages say that there is demo data
 	Ready func(*App) // called once, when every listener answers
 
-	lock     *journal.DirLock // of the data directory, when the caller holds it already
+	lock     *journal.DataLock // of the data directory, when the caller holds it already
 	listener net.Listener     // for listen.http, when the caller opened it already
 	prepare  func(ctx context.Context, r *rooms) error
 }
@@ -153,18 +152,20 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	if err := a.openOffice(); err != nil {
 		return err
 	}
-	a.drainer = newDrainer(a.cfg.Data, r.store, a.clock, a.log)
-	if err := a.drainer.DrainDead(ctx); err != nil {
-		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+	if err := drainDead(ctx, a.cfg.Data, r.store, a.clock, a.log); err != nil {
+		return err
 	}
 	if prepare != nil {
 		if err := prepare(ctx, r); err != nil {
 			return err
 		}
 	}
-	if a.recorder, err = openRecorder(a.cfg, a.clock, a.drainer); err != nil {
+	lane, err := openLane(a.cfg, a.clock, a.ids.New(a.clock()))
+	if err != nil {
 		return err
 	}
+	a.recorder = meter.NewRecorder(lane)
+	a.drainer = newDrainer(a.cfg.Data, r.store, lane, a.clock, a.log)
 	r.drain = a.drainer.Flush
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop

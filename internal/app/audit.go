@@ -109,7 +109,7 @@ func auditUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageAudited, er
 	out := UsageAudited{From: from, To: to, Units: meter.Statement(rows, included), Balanced: true}
 	for unit, c := range out.Units {
 		out.Order = append(out.Order, unit)
-		out.Balanced = out.Balanced && c.Balanced()
+		out.Balanced = out.Balanced && c.Holds()
 	}
 	slices.SortFunc(out.Order, func(a, b string) int {
 		if (a == toll.UnitRequests) != (b == toll.UnitRequests) {

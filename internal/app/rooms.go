@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -27,7 +26,7 @@ func (at Installation) zone() *time.Location {
 type rooms struct {
 	at     Installation
 	clock  toll.Clock
-	lock   *journal.DirLock
+	lock   *journal.DataLock
 	store  *store.Store
 	plans  *plans
 	office *account.Office
@@ -38,7 +37,7 @@ type rooms struct {
 
 // openData makes the data directory where it is missing and takes its lock:
 // from here on nobody else owns it.
-func openData(dir string) (*journal.DirLock, error) {
+func openData(dir string) (*journal.DataLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, toll.Errorf(toll.Unavailable, "the data directory %s cannot be made (%w); name another one, or allow writing to it", dir, errors.Unwrap(err))
 	}
@@ -90,9 +89,8 @@ func (r *rooms) open(ctx context.Context) error {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.
-	drainer := newDrainer(r.at.Data, r.store, r.clock, nil)
-	if err := drainer.DrainDead(ctx); err != nil {
-		return fmt.Errorf("draining the journal: %w", err)
+	if err := drainDead(ctx, r.at.Data, r.store, r.clock, nil); err != nil {
+		return err
 	}
 	r.drain = func(context.Context) error { return nil }
 	return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
-	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // URL is where customers call, without a slash at the end.
@@ -62,8 +62,8 @@ func (a *App) openTelemetry() {
 		for name, pool := range a.pools {
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
-					Service: name, Upstream: s.Upstream, Healthy: s.Health != "unhealthy",
-					InFlight: s.InFlight, Failures: s.Failures,
+					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
+					InFlight: s.InFlight, Failures: s.Failed,
 				})
 			}
 		}
@@ -136,12 +136,11 @@ func (a *App) stop() error {
 		errs = append(errs, a.recorder.Close())
 	}
 	if a.stopDrainer != nil {
-		// What is not drained now is drained by the next start.
-		if err := a.drainer.Flush(grace); err != nil && a.log != nil {
-			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
-		}
 		a.stopDrainer()
 		a.drained.Wait()
+		if err := a.drainer.DrainDead(grace); err != nil { // the lane is closed, so it is done with
+			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
+		}
 	}
 	if a.access != nil {
 		errs = append(errs, a.access.Close())
