@@ -32,7 +32,7 @@ type Options struct {
 	Ready func(*App) // called once, when every listener answers
 
 	lock     *journal.DataLock // of the data directory, when the caller holds it already
-	listener net.Listener     // for listen.http, when the caller opened it already
+	listener net.Listener      // for listen.http, when the caller opened it already
 	prepare  func(ctx context.Context, r *rooms) error
 }
 

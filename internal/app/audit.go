@@ -107,7 +107,16 @@ func auditUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageAudited, er
 		return UsageAudited{}, err
 	}
 	out := UsageAudited{From: from, To: to, Units: meter.Statement(rows, included), Balanced: true}
+	received, err := r.store.Received(ctx, from, to)
+	if err != nil {
+		return UsageAudited{}, err
+	}
+	for unit := range received { // also what no rollup knows of
+		out.Units[unit] = out.Units[unit]
+	}
 	for unit, c := range out.Units {
+		c.Received = received[unit]
+		out.Units[unit] = c
 		out.Order = append(out.Order, unit)
 		out.Balanced = out.Balanced && c.Holds()
 	}
@@ -138,13 +147,13 @@ func includedBy(ctx context.Context, store planStore) (func(version, unit string
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan versions: %w", err)
 	}
-	byID := make(map[string]*toll.Plan, len(versions))
+	byID := make(map[string]toll.Plan, len(versions))
 	for _, v := range versions {
-		byID[v.ID] = &v.Plan
+		byID[v.ID] = v.Plan
 	}
 	return func(version, unit string, chargeable int64) int64 {
-		plan := byID[version]
-		if plan == nil {
+		plan, known := byID[version]
+		if !known {
 			// Usage of no plan that was ever loaded cannot be priced, so it is not billed.
 			return chargeable
 		}

@@ -170,16 +170,9 @@ func (a *App) openConsole() (http.Handler, error) {
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:    func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services:  func() []toll.Service { return a.cfg.Services },
+		Bills:     previews,
 		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
-		Cost: func(ctx context.Context, c toll.Customer, now time.Time) (toll.Money, error) {
-			used, err := chargeable(ctx, store, c.ID, now, a.cfg.TimeZone)
-			if err != nil {
-				return toll.Money{}, err
-			}
-			preview, err := previews.Of(ctx, c, used)
-			return preview.Draft.Total, err
-		},
 	}
 	if a.demo {
 		o.Samples = []console.Sample{sample}

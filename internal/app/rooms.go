@@ -49,7 +49,7 @@ func openData(dir string) (*journal.DataLock, error) {
 func openStore(ctx context.Context, at Installation) (*store.Store, error) {
 	o := store.Options{Dir: at.Data}
 	if at.Config != nil {
-		o.URL = at.Config.Database.Reveal()
+		o.URL = at.Config.Database
 	}
 	return store.Open(ctx, o)
 }

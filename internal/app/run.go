@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -76,7 +75,7 @@ func (a *App) observe(s *edge.Seen) {
 	p := s.Pass
 	line := telemetry.Access{
 		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
-		Host: s.Request.Host, Path: s.Request.Path, Status: s.Status, Client: s.Request.Client.String(),
+		Host: s.Request.Host, Path: s.Path, Status: s.Status, Client: s.Request.Client.String(),
 		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
 		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream,
 		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),

@@ -25,6 +25,7 @@ type Backends map[string]Backend
 // Seen is one request as the access log and the metrics see it.
 type Seen struct {
 	Request      *exchange.Request
+	Path         string // as the client sent it, without the query
 	Pass         *gate.Pass
 	Status       int
 	BytesIn      int64
@@ -90,7 +91,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	if len(r.Header.Values("Authorization")) > 1 || len(r.Header.Values("X-Api-Key")) > 1 {
 		k.ask.Authorization = "ambiguous: the field stands twice"
 	}
-	k.seen = Seen{Request: r, Pass: p}
+	k.seen = Seen{Request: r, Path: r.RawPath, Pass: p}
 	switch c.Gate.Admit(&k.ask, p) {
 	case gate.Elsewhere:
 		return false
