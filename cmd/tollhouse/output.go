@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollhouse/tollhouse/internal/app"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// oneLine says an error on one line: the safe message where there is one.
+// oneLine says an error on one line.
 func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+	return strings.Join(strings.Fields(app.Say(err)), " ")
 }
 
 // jsonFlag adds --json and returns where its value will stand.

@@ -74,8 +74,22 @@ func controlHandler(r *rooms, log *slog.Logger) http.Handler {
 	})
 }
 
+// Say puts an error into words for whoever runs a command. What the caller can
+// mend is said as it stands; for what is broken the causes are said too, for
+// the caller is the machine's own user.
+func Say(err error) string {
+	var te *toll.Error
+	if !errors.As(err, &te) || te.Code == toll.Internal {
+		return err.Error()
+	}
+	if te.Code == toll.Unavailable {
+		return te.Error()
+	}
+	return te.Message
+}
+
 func writeFailure(w http.ResponseWriter, err error) {
-	failure := controlFailure{Code: toll.CodeOf(err), Message: err.Error()} // the caller is the machine's own user
+	failure := controlFailure{Code: toll.CodeOf(err), Message: Say(err)}
 	var te *toll.Error
 	if errors.As(err, &te) {
 		failure.Field = te.Field

@@ -116,7 +116,7 @@ type CustomerListed struct {
 
 func listCustomers(ctx context.Context, r *rooms, in CustomerList) (CustomerListed, error) {
 	out := CustomerListed{Customers: []CustomerShown{}}
-	q := toll.CustomerQuery{Search: in.Search, Plan: in.Plan, Limit: 1000}
+	q := toll.CustomerQuery{Search: in.Search, Plan: in.Plan, Limit: 500}
 	for {
 		page, err := r.office.Customers(ctx, account.System, q)
 		if err != nil {

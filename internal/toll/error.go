@@ -3,6 +3,7 @@ package toll
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code says what kind of failure an Error is. Surfaces map it to an HTTP
@@ -47,7 +48,7 @@ func FieldError(field, format string, args ...any) *Error {
 // Error returns the safe message, and the cause's text where there is one that
 // the message does not hold already: it is meant for the log.
 func (e *Error) Error() string {
-	if e.Cause == nil {
+	if e.Cause == nil || strings.Contains(e.Message, e.Cause.Error()) {
 		return e.Message
 	}
 	return e.Message + ": " + e.Cause.Error()
