@@ -126,7 +126,7 @@ func (a *App) openFront(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
 	}
-	a.serve("listener", front, a.public)
+	a.serve("listener", front, edge.Listen(a.public))
 	return nil
 }
 

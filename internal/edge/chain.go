@@ -102,7 +102,12 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}
 	defer func() {
 		// Also after a panic: nothing may stay leased.
-		p.Done(k.seen.Delivered)
+		receipt := p.Done()
+		if k.seen.Delivered {
+			w.End(receipt.Delivered)
+		} else {
+			receipt.Delivered(false)
+		}
 		c.observe(k)
 	}()
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -85,12 +86,17 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 	console := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "console for %s at %s", r.RemoteAddr, r.URL.Path)
 	})
-	front := httptest.NewServer(&edge.Front{
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := edge.NewServer(&edge.Front{
 		Chain: chain, Console: console, IDs: toll.NewIDs(nil),
 		Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}, // not this test's own address
-	})
-	t.Cleanup(front.Close)
-	h.url = front.URL
+	}, slog.New(slog.DiscardHandler))
+	go func() { _ = server.Serve(edge.Listen(listener)) }()
+	t.Cleanup(func() { _ = server.Close() })
+	h.url = "http://" + listener.Addr().String()
 	return h
 }
 
@@ -492,5 +498,50 @@ func TestHeadHasNoBodyAndIsOneEvent(t *testing.T) {
 	}
 	if n := len(h.recorder.Events()); n != 1 {
 		t.Errorf("%d events", n)
+	}
+}
+
+func TestARequestIsOutOfDoubtOnlyWhenItsLastByteIsOut(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		answer http.HandlerFunc
+	}{
+		{"known length", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "short") }},
+		{"chunked", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "part")
+			w.(http.Flusher).Flush()
+			fmt.Fprint(w, "rest")
+		}},
+		{"no body", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t, c.answer)
+			read := make(chan error, 1)
+			closed := make(chan bool, 1)
+			h.recorder.OnDone = func(delivered bool) {
+				// While the request is being closed the client can read its answer
+				// whole: nothing of it is still in the program.
+				closed <- delivered && <-read == nil
+			}
+			conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil { // only a failing test waits for it
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "GET /v1/ner/ HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\n\r\n", h.key)
+			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err == nil {
+				_, err = io.Copy(io.Discard, response.Body)
+			}
+			read <- err
+			if !<-closed {
+				t.Errorf("the request was closed before its answer was out: %v", err)
+			}
+		})
 	}
 }

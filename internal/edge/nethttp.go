@@ -149,6 +149,7 @@ func goodRequestID(id string) bool {
 type responseWriter struct {
 	w       http.ResponseWriter
 	r       *http.Request
+	counted bool // the body's length is known, so its last byte goes out with Flush
 	aborted bool
 }
 
@@ -171,6 +172,7 @@ func (o *responseWriter) Head(status int, h exchange.Header, length int64) error
 	if length >= 0 && status != http.StatusNoContent {
 		target.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
+	o.counted = length >= 0 || !hasBody(o.r.Method, status)
 	o.w.WriteHeader(status)
 	return nil
 }
@@ -200,6 +202,21 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 	return &hijacked{Conn: conn, reader: buffered.Reader}, nil
 }
 
+// End hands over what net/http still holds. An answer without a length ends
+// with a chunk that net/http writes only after the handler; its connection
+// tells when that has happened.
+func (o *responseWriter) End(handed func(whole bool)) {
+	if o.counted {
+		handed(o.Flush() == nil)
+		return
+	}
+	if c, ok := o.r.Context().Value(connectionKey{}).(*connection); ok && o.r.ProtoMajor == 1 {
+		c.handed = handed
+		return
+	}
+	handed(o.Flush() == nil)
+}
+
 func (o *responseWriter) Abort() { o.aborted = true }
 
 // hijacked is a client's connection with what net/http had already read of it.
@@ -210,8 +227,9 @@ type hijacked struct {
 
 func (h *hijacked) Read(p []byte) (int, error) { return h.reader.Read(p) }
 
-// NewServer makes the http.Server of a listener. Slow heads end after ten
-// seconds; bodies and answers have their service's limits.
+// NewServer makes the http.Server of a listener, which Listen must have
+// wrapped. Slow heads end after ten seconds; bodies and answers have their
+// service's limits.
 func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
@@ -219,5 +237,7 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext:       connected,
+		ConnState:         connectionState,
 	}
 }

@@ -17,6 +17,10 @@ type Writer interface {
 	Trailer(name, value string)
 	// Upgrade answers 101 with the fields and gives the client's connection.
 	Upgrade(h Header) (io.ReadWriteCloser, error)
+	// End says that the answer is complete. It calls handed once everything is in
+	// the kernel's hands, or cannot be brought there any more; that may be after
+	// the request's handler has returned.
+	End(handed func(whole bool))
 	// Abort ends the connection so that the client sees that the answer is not whole.
 	Abort()
 }

@@ -95,7 +95,7 @@ func (h *house) call(t testing.TB, out gate.Outcome) gate.Decision {
 	if _, err := h.pass.Record(&out); err != nil {
 		t.Fatal(err)
 	}
-	h.pass.Done(true)
+	h.pass.Done().Delivered(true)
 	return d
 }
 
@@ -116,7 +116,7 @@ func TestAnAdmittedRequestKnowsWhereItGoesAndWhoCalls(t *testing.T) {
 	if len(p.Limits()) != 3 {
 		t.Errorf("%d policies were looked at, want 3", len(p.Limits()))
 	}
-	p.Done(false)
+	p.Done().Delivered(false)
 }
 
 func TestRefusalsSayWhyAndConsumeNothing(t *testing.T) {
@@ -235,7 +235,7 @@ func TestARequestThatWasNeverRecordedGivesEverythingBackButItsRate(t *testing.T)
 	if h.Admit(&ask, &h.pass) != gate.Admitted {
 		t.Fatal(h.pass.Reason)
 	}
-	h.pass.Done(false) // as after a panic
+	h.pass.Done().Delivered(false) // as after a panic
 	for _, s := range h.LimitStates("cus_1", noon) {
 		want := int64(0)
 		if s.Policy.Name == "minute" {
@@ -327,7 +327,7 @@ func TestPublicServicesLimitByAddress(t *testing.T) {
 	if _, err := h.pass.Record(&gate.Outcome{Status: 200, Answered: true}); err != nil {
 		t.Fatal(err)
 	}
-	h.pass.Done(true)
+	h.pass.Done().Delivered(true)
 	if e := h.recorder.Events()[0]; e.Customer != "" || e.Class != toll.NotBillable {
 		t.Errorf("the event is %+v", e)
 	}
@@ -338,7 +338,7 @@ func TestPublicServicesLimitByAddress(t *testing.T) {
 	if d := h.Admit(&ask, &h.pass); d != gate.Admitted {
 		t.Errorf("another address: %v (%s)", d, h.pass.Reason)
 	}
-	h.pass.Done(true)
+	h.pass.Done().Delivered(true)
 }
 
 func TestRestoredUsageCountsAgainstTheQuota(t *testing.T) {
@@ -366,7 +366,7 @@ func TestOpenedRequestsAreJournalledOnceAndNotAfterTheirEnd(t *testing.T) {
 	if _, err := h.pass.Record(&gate.Outcome{Status: 101, Answered: true}); err != nil {
 		t.Fatal(err)
 	}
-	h.pass.Done(true)
+	h.pass.Done().Delivered(true)
 	if err := h.pass.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +416,7 @@ func TestTheWalkAllocatesNothingInTheCommonCase(t *testing.T) {
 		if _, err := pass.Record(&out); err != nil {
 			t.Fatal(err)
 		}
-		pass.Done(true)
+		pass.Done().Delivered(true)
 	}
 	walk()
 	if n := testing.AllocsPerRun(1000, walk); n > 0 {
@@ -436,6 +436,6 @@ func BenchmarkTheWalk(b *testing.B) {
 		if _, err := pass.Record(&out); err != nil {
 			b.Fatal(err)
 		}
-		pass.Done(true)
+		pass.Done().Delivered(true)
 	}
 }

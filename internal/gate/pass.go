@@ -159,18 +159,32 @@ func (p *Pass) class(out *Outcome) toll.Class {
 	return toll.Chargeable
 }
 
-// Done releases what the request held. delivered says that the client was
-// handed the whole answer. It is called once, whatever happened, and gives
-// back what was never recorded.
-func (p *Pass) Done(delivered bool) {
+// Done releases what the request held, and gives back what was never recorded.
+// It is called once, whatever happened. The Receipt is for when the last byte is
+// in the kernel's hands, or the client is known to have left: only then is the
+// request out of doubt.
+func (p *Pass) Done() Receipt {
 	p.admission.Release()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.recorded:
-		p.gate.recorder.Done(p.ticket, delivered)
-	case p.isOpen: // nothing came of it: the open record must not look like a crash
-		p.gate.recorder.Done(p.opened, false)
+	receipt := Receipt{recorder: p.gate.recorder, ticket: p.ticket}
+	if !p.recorded {
+		receipt.ticket = p.opened // nothing came of it: the open record must not look like a crash
 	}
 	p.recorded = true // a timer that comes late opens nothing any more
+	return receipt
+}
+
+// Receipt outlives its Pass: it closes the request in the journal.
+type Receipt struct {
+	recorder Recorder
+	ticket   meter.Ticket
+}
+
+// Delivered says whether the client was handed the whole answer. Without it a
+// crash leaves the request in doubt.
+func (r Receipt) Delivered(whole bool) {
+	if r.recorder != nil {
+		r.recorder.Done(r.ticket, whole)
+	}
 }

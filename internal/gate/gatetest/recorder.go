@@ -19,6 +19,9 @@ type Recorder struct {
 	done     int
 	failing  error
 
+	// OnDone, when set, is told of each request that is closed.
+	OnDone func(delivered bool)
+
 	// BeforeRecord, when set, is called before an event is taken.
 	BeforeRecord func()
 }
@@ -53,7 +56,10 @@ func (r *Recorder) Record(e *toll.Event, _ meter.Ticket) (meter.Ticket, error) {
 }
 
 // Done counts the requests that ended.
-func (r *Recorder) Done(meter.Ticket, bool) {
+func (r *Recorder) Done(_ meter.Ticket, delivered bool) {
+	if r.OnDone != nil {
+		r.OnDone(delivered)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.done++
