@@ -13,3 +13,8 @@ func TestKeepsThePromisesOfTheMeter(t *testing.T) {
 		metertest.TestSink(t, func(t *testing.T) metertest.Store { return open(t) })
 	})
 }
+
+func TestKeepsThePromisesOfTheStore(t *testing.T) {
+	t.Parallel()
+	storetest.EachEngine(t, storetest.TestStore)
+}
