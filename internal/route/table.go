@@ -60,7 +60,7 @@ func New(services []toll.Service) (*Table, error) {
 		node := top.at(prefix)
 		if node.route != nil {
 			return nil, toll.FieldError("path", "The services %s and %s both take %s. Give one of them another host or path.",
-				node.route.Service.Name, s.Name, place(s.Host, prefix))
+				node.route.Service.Name, s.Name, place(strings.ToLower(s.Host), prefix))
 		}
 		node.route = r
 	}
