@@ -72,6 +72,35 @@ func TestMostSpecificServiceWins(t *testing.T) {
 	}
 }
 
+func TestManyServicesAreEachFound(t *testing.T) {
+	t.Parallel()
+	var services []toll.Service
+	var endpoints []string
+	for i := range 30 {
+		endpoints = append(endpoints, fmt.Sprintf("GET /e%d/{id}", i))
+		services = append(services,
+			toll.Service{Name: fmt.Sprintf("host%d", i), Host: fmt.Sprintf("h%d.test", i)},
+			toll.Service{Name: fmt.Sprintf("path%d", i), Path: fmt.Sprintf("/v1/p%d", i)})
+	}
+	services[1].Endpoints, services[1].StripPath = endpoints, true
+	all := table(t, services...)
+	for i := range 30 {
+		if r, ok := all.Match(fmt.Sprintf("h%d.test", i), "/v1/p1"); !ok || r.Service.Name != fmt.Sprintf("host%d", i) {
+			t.Errorf("host %d: %+v, %v", i, r, ok)
+		}
+		if r, ok := all.Match("x", fmt.Sprintf("/v1/p%d/x", i)); !ok || r.Service.Name != fmt.Sprintf("path%d", i) {
+			t.Errorf("path %d: %+v, %v", i, r, ok)
+		}
+		r, _ := all.Match("x", "/v1/p0")
+		if got := r.Endpoint("GET", fmt.Sprintf("/v1/p0/e%d/7", i)); got != endpoints[i] {
+			t.Errorf("endpoint %d is %q", i, got)
+		}
+	}
+	if r, ok := all.Match("h30.test", "/v1/p30"); ok {
+		t.Errorf("what is not there is %+v", r)
+	}
+}
+
 func TestEmptyTableMatchesNothing(t *testing.T) {
 	t.Parallel()
 	var none *Table
@@ -154,10 +183,10 @@ func TestStripTakesThePrefixOffBothForms(t *testing.T) {
 func TestMatchIsTheBestOfAll(t *testing.T) {
 	t.Parallel()
 	hosts := []string{"", "a.test", "b.test", "*.test", "x.a.test", "*.a.test"}
-	segments := []string{"a", "b", "ab", "é"}
+	segments := []string{"a", "b", "ab", "é", "c", "d", "e", "f", "g", "h"}
 	path := func(t *rapid.T, label string) string {
 		s := ""
-		for range rapid.IntRange(0, 4).Draw(t, label) {
+		for range rapid.IntRange(0, 3).Draw(t, label) {
 			s += "/" + rapid.SampledFrom(segments).Draw(t, "segment")
 		}
 		return s
@@ -165,7 +194,7 @@ func TestMatchIsTheBestOfAll(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var services []toll.Service
 		seen := map[string]bool{}
-		for i := range rapid.IntRange(0, 12).Draw(t, "services") {
+		for i := range rapid.IntRange(0, 40).Draw(t, "services") {
 			s := toll.Service{Name: fmt.Sprint(i), Host: rapid.SampledFrom(hosts).Draw(t, "host"), Path: path(t, "prefix")}
 			if at := s.Host + s.Path; !seen[at] {
 				seen[at] = true
