@@ -79,14 +79,22 @@ func token(s string) (string, error) {
 		return "", ErrMalformed
 	}
 	for i := 0; i < len(s); i++ {
-		// The characters of RFC 9110's token68 (§11.2), and a few more that
-		// others' keys have; no comma, quote or space: those mean two values.
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == ',' || c == '"' || c == ';' || c == '\\' {
+		if !inKey[s[i]] {
 			return "", ErrMalformed
 		}
 	}
 	return s, nil
 }
+
+// inKey are the characters that a key may have: those of RFC 9110's token68
+// (§11.2), and a few more that others' keys have; no comma, semicolon, quote or
+// space, for those mean two values.
+var inKey = func() (t [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		t[c] = !strings.ContainsRune(",;\"\\", c)
+	}
+	return t
+}()
 
 // trimSpace takes spaces and tabs off both ends, and looks at few of them only.
 func trimSpace(s string) string {

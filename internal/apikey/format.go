@@ -67,8 +67,14 @@ func New(mode toll.Mode, random io.Reader) (text toll.Secret, hash [32]byte, hin
 	return toll.Secret(b), sha256.Sum256(b), string(b[textLen-hintLen:]), nil
 }
 
-func checksum(b []byte) [checksumLen]byte {
-	n := crc32.ChecksumIEEE(b)
+// checksum is over 38 characters only: the byte by byte form costs little and,
+// unlike crc32.ChecksumIEEE, lets its argument stay on the stack.
+func checksum[T string | []byte](s T) [checksumLen]byte {
+	n := ^uint32(0)
+	for i := 0; i < len(s); i++ {
+		n = crc32.IEEETable[byte(n)^s[i]] ^ n>>8
+	}
+	n = ^n
 	var out [checksumLen]byte
 	for i := checksumLen - 1; i >= 0; i-- {
 		out[i] = base62[n%62]
@@ -83,18 +89,16 @@ func Check(text string) error {
 	if len(text) != textLen {
 		return ErrMalformed
 	}
-	var b [textLen]byte
-	copy(b[:], text)
 	if p := text[:prefixLen]; p != livePrefix && p != testPrefix {
 		return ErrMalformed
 	}
-	for _, c := range b[prefixLen:] {
-		if !isBase62(c) {
+	for i := prefixLen; i < textLen; i++ {
+		if !isBase62(text[i]) {
 			return ErrMalformed
 		}
 	}
 	// A checksum against mistakes, no secret: it need not be compared in constant time.
-	if checksum(b[:textLen-checksumLen]) != [checksumLen]byte(b[textLen-checksumLen:]) {
+	if sum := checksum(text[:textLen-checksumLen]); string(sum[:]) != text[textLen-checksumLen:] {
 		return ErrMalformed
 	}
 	return nil

@@ -142,7 +142,7 @@ func (p *pathPrefix) form() form {
 // request's path is compared in its decoded, canonical form, so a path here
 // must be in it.
 func checkPath(s string) error {
-	if at := strings.IndexAny(s, "?#%\\ \t"); at >= 0 {
+	if at := strings.IndexAny(s, "?#%\\; \t"); at >= 0 {
 		return fmt.Errorf("has a %q; a path here is plain and decoded, without query", s[at])
 	}
 	for _, part := range strings.Split(s[1:], "/") {

@@ -66,7 +66,7 @@ func (b *binder) fields(n *node, v reflect.Value, w where) {
 	b.defaults(v)
 	if n.kind != mapping && n.kind != nothing {
 		if !n.bad {
-			b.at(n, "%sexpected fields such as `%s:`, found %s", prefixed(w.path), names(v.Type())[0], n.kind)
+			b.at(n, "%sexpected fields such as `%s:`, found %s; write each on a line of its own, indented", prefixed(w.path), names(v.Type())[0], n.kind)
 		}
 		return
 	}
@@ -75,7 +75,9 @@ func (b *binder) fields(n *node, v reflect.Value, w where) {
 	for _, f := range n.fields {
 		at := slices.IndexFunc(known, func(s spec) bool { return s.name == f.name })
 		if at < 0 {
-			b.unknown(f, v.Type(), w)
+			if meant := b.unknown(f, v.Type(), w); meant != "" {
+				have[meant] = true
+			}
 			continue
 		}
 		s := known[at]
@@ -159,7 +161,7 @@ func (b *binder) sequence(n *node, s spec, v reflect.Value, w where) {
 func (b *binder) entries(n *node, s spec, v reflect.Value, w where) {
 	if n.kind != mapping {
 		if !n.bad {
-			b.at(n, "%s: expected names with fields under each, found %s", w.path, n.kind)
+			b.at(n, "%s: expected names with fields under each, found %s; write each name on a line of its own, indented, with a colon", w.path, n.kind)
 		}
 		return
 	}
@@ -273,13 +275,14 @@ func mustRead(v reflect.Value, text string, s spec) {
 	}
 }
 
-// unknown notes a field that is not known where it stands.
-func (b *binder) unknown(f field, t reflect.Type, w where) {
+// unknown notes a field that is not known where it stands, and gives the one
+// that was most likely meant, or "".
+func (b *binder) unknown(f field, t reflect.Type, w where) string {
 	known := names(t)
 	in := prefixed(w.path)
 	if guess := nearest(f.name, known); guess != "" {
 		b.at(f.key, "%sunknown field `%s`; did you mean `%s`?", in, shorten(f.name), guess)
-		return
+		return guess
 	}
 	var home string
 	eachSpec(func(path string, s spec) {
@@ -292,9 +295,10 @@ func (b *binder) unknown(f field, t reflect.Type, w where) {
 	})
 	if home != "" {
 		b.at(f.key, "%sunknown field `%s`; it belongs to %s", in, shorten(f.name), home)
-		return
+		return ""
 	}
 	b.at(f.key, "%sunknown field `%s`; known here: %s", in, shorten(f.name), strings.Join(known, ", "))
+	return ""
 }
 
 // prefixed puts a colon behind a path, if there is one.

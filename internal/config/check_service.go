@@ -35,7 +35,24 @@ func (c *checker) checkServices() {
 				c.at(p.value, "%s: `requests` is counted of itself; delete it here", p.path)
 			}
 		}
+		c.checkEndpoints(s)
 		c.checkServiceLimits(path, e)
+	}
+}
+
+// checkEndpoints notes endpoints that no request could tell apart.
+func (c *checker) checkEndpoints(s *serviceFile) {
+	seen := map[string]*node{}
+	for i := range s.Endpoints {
+		p, ok := c.place(&s.Endpoints[i])
+		if !ok || p.bad {
+			continue
+		}
+		shape := s.Endpoints[i].shape()
+		if first := seen[shape]; first != nil && first.text != p.value.text {
+			c.at(p.value, "%s: no request tells this from %s (line %d); delete one", p.path, first.show(), first.line)
+		}
+		seen[shape] = p.value
 	}
 }
 
@@ -125,7 +142,16 @@ func (c *checker) checkLimit(at string, l *limitFile, holder any) {
 	case concurrency && c.given(&l.Burst):
 		p, _ := c.place(&l.Burst)
 		c.at(p.key, "%s: `burst` belongs to a rate; delete it here", at)
+	case rate && c.given(&l.Burst) && longBurst(l):
+		p, _ := c.place(&l.Burst)
+		c.at(p.value, "%s.burst: at this rate it takes more than ten years until %d may pass at once again; write a smaller one", at, l.Burst)
 	}
+}
+
+// longBurst tells whether a burst takes longer to come back than counters keep.
+func longBurst(l *limitFile) bool {
+	const tenYears = 10 * 365 * 24 * 3600
+	return float64(l.Burst)*l.Rate.window.Seconds()/float64(l.Rate.count) > tenYears
 }
 
 // checkEndpoint notes an endpoint that its service does not list.

@@ -7,8 +7,7 @@ import (
 )
 
 // endpoint is a method and a path pattern of a service: "POST /extractions",
-// "GET /items/{id}". A {name} stands for one segment, a last {name...} for all
-// that is left.
+// "GET /items/{id}". A {name} stands for one segment.
 type endpoint string
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -53,26 +52,32 @@ func checkMethod(method string) error {
 
 // checkPattern tells what is wrong with the {names} of a path.
 func checkPattern(path string) error {
-	seen := map[string]bool{}
-	segments := strings.Split(path[1:], "/")
-	for i, segment := range segments {
+	for _, segment := range strings.Split(path[1:], "/") {
+		if strings.Contains(segment, ";") {
+			return errors.New("has a ; in it; what follows a ; is no part of an endpoint, leave it out")
+		}
 		if !strings.ContainsAny(segment, "{}*") {
 			continue
 		}
 		name, closed := strings.CutSuffix(strings.TrimPrefix(segment, "{"), "}")
-		rest := strings.HasSuffix(name, "...")
-		name = strings.TrimSuffix(name, "...")
-		switch {
-		case !strings.HasPrefix(segment, "{") || !closed || !variable.MatchString(name):
-			return errors.New("has no good pattern; {name} stands for a whole segment, as in \"GET /items/{id}\", and * is not known")
-		case rest && i < len(segments)-1:
-			return errors.New("has a {name...} that is not last; only the last segment can stand for all that is left")
-		case seen[name]:
-			return errors.New("has the same {name} twice; give each its own")
+		if !strings.HasPrefix(segment, "{") || !closed || !variable.MatchString(name) {
+			return errors.New("has no good pattern; {name} stands for one whole segment, as in \"GET /items/{id}\", and * is not known")
 		}
-		seen[name] = true
 	}
 	return nil
+}
+
+// shape gives what tells the endpoint from others: the names of segments and a
+// last slash make no difference.
+func (e endpoint) shape() string {
+	method, path, _ := strings.Cut(string(e), " ")
+	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	for i, segment := range segments {
+		if strings.HasPrefix(segment, "{") {
+			segments[i] = "{}"
+		}
+	}
+	return method + " " + strings.Join(segments, "/")
 }
 
 // planEndpoint is an endpoint with its service: "ner POST /extractions".

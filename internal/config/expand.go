@@ -77,7 +77,7 @@ func (e environment) reference(inside string) (string, error) {
 	}
 	name, fallback, hasFallback := strings.Cut(inside, ":-")
 	if !variable.MatchString(name) {
-		return "", fmt.Errorf("`${%s}` names no variable: %w", shorten(inside), errNoName)
+		return "", fmt.Errorf("a `${…}` names no variable: %w", errNoName)
 	}
 	value, set := e.lookup(name)
 	switch {
@@ -97,26 +97,26 @@ func readSecret(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", errors.New("there is no such file")
+		return "", errors.New("there is no such file; write it, or correct the path")
 	case err != nil:
-		return "", fmt.Errorf("cannot look at the file: %w", cause(err))
+		return "", fmt.Errorf("cannot look at the file: %w; make its directory readable for the user that runs Tollhouse", cause(err))
 	case !info.Mode().IsRegular():
-		return "", errors.New("this is not a regular file")
+		return "", errors.New("this is not a regular file; name one")
 	case info.Size() > maxSecretBytes:
 		return "", fmt.Errorf("the file has %d bytes; a secret has at most %d", info.Size(), maxSecretBytes)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("cannot read the file: %w", cause(err))
+		return "", fmt.Errorf("cannot read the file: %w; make it readable for the user that runs Tollhouse", cause(err))
 	}
 	defer f.Close()
 	raw, err := io.ReadAll(io.LimitReader(f, maxSecretBytes))
 	if err != nil {
-		return "", fmt.Errorf("cannot read the file: %w", cause(err))
+		return "", fmt.Errorf("cannot read the file: %w; make it readable for the user that runs Tollhouse", cause(err))
 	}
 	value := strings.TrimRight(string(raw), "\r\n")
 	if value == "" {
-		return "", errors.New("the file is empty")
+		return "", errors.New("the file is empty; write the secret into it")
 	}
 	return value, nil
 }

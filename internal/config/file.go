@@ -74,7 +74,7 @@ type serviceFile struct {
 	MaxInFlight count              `yaml:"max_in_flight" min:"1" max:"1000000" example:"64" doc:"How many requests one upstream works on at a time. Absent: any number."`
 	MaxBody     size               `yaml:"max_body" default:"10MB" min:"1B" max:"1000GB" doc:"The largest body of a request. MB is 1,000,000 bytes, MiB is 1,048,576."`
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
-	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment, a last {name...} for the rest. What matches none is counted as other."`
+	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment. What matches none is counted as other."`
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111)."`

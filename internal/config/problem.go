@@ -40,7 +40,8 @@ func (p Problem) Long() string {
 		return p.String()
 	}
 	number := fmt.Sprintf("%5d", p.Line)
-	return fmt.Sprintf("%s\n%s | %s\n%s | %s", p.String(), number, p.excerpt, strings.Repeat(" ", len(number)), p.caret)
+	source := strings.TrimRight(number+" | "+p.excerpt, " ")
+	return fmt.Sprintf("%s\n%s\n%s | %s", p.String(), source, strings.Repeat(" ", len(number)), p.caret)
 }
 
 // Error is everything that is wrong with a configuration file. Its code is
@@ -72,11 +73,11 @@ func (e *Error) Long() string {
 	}
 	switch n := len(e.Problems); {
 	case n == 1:
-		b.WriteString("1 problem; nothing was changed.\n")
+		fmt.Fprintf(&b, "1 problem in %s.\n", e.Problems[0].File)
 	case n >= maxProblems:
-		fmt.Fprintf(&b, "%d problems and maybe more; nothing was changed.\n", n)
+		fmt.Fprintf(&b, "%d problems and maybe more in %s.\n", n, e.Problems[0].File)
 	default:
-		fmt.Fprintf(&b, "%d problems; nothing was changed.\n", n)
+		fmt.Fprintf(&b, "%d problems in %s.\n", n, e.Problems[0].File)
 	}
 	return b.String()
 }

@@ -81,6 +81,18 @@ func (s *source) clamp(line, column int) (int, int) {
 	return line, column
 }
 
+// skipBlank moves a column to the next character that is no blank: the parser
+// counts a tab before a value differently.
+func (s *source) skipBlank(line, column int) int {
+	runes := []rune(s.lines[line-1])
+	for at := column; at <= len(runes); at++ {
+		if c := runes[at-1]; c != ' ' && c != '\t' {
+			return at
+		}
+	}
+	return column
+}
+
 // excerpt gives a source line to show and the carets to stand under it. Long
 // lines are clipped around the place; what a terminal would not print is
 // replaced; literal secrets are blotted out.
@@ -124,17 +136,21 @@ func (s *source) excerpt(line, column, width int) (text, caret string) {
 	return strings.TrimRight(out.String(), " \t"), under.String()
 }
 
+// bare is a reference that holds no secret itself: one without a default.
+const bare = `\$\{(?:file:[^}]*|[A-Za-z_][A-Za-z0-9_]*(?::-)?)\}`
+
 var (
 	topLevel  = regexp.MustCompile(`^[A-Za-z_"']`)
-	password  = regexp.MustCompile(`(://[^:@/\s]*:)\S*@`)
-	reference = regexp.MustCompile(`^["']?\$\{[^}]*\}["']?(?:[\s,}]|$)`)
+	password  = regexp.MustCompile(`(://[^:@/\s]*:)(\S*)@`)
+	variables = regexp.MustCompile(`^` + bare + `$`)
+	reference = regexp.MustCompile(`^["']?` + bare + `["']?(?:[\s,}]|$)`)
 )
 
 // blot gives a line without the secrets that stand in it literally: passwords
 // in addresses, and the values of the section "secrets". It works on the text
 // alone, because a file that is no YAML must not show them either.
 func (s *source) blot(line int) string {
-	text := password.ReplaceAllString(s.lines[line-1], "${1}[redacted]@")
+	text := withoutPassword(s.lines[line-1])
 	for i := line - 1; i >= 0; i-- {
 		if !topLevel.MatchString(s.lines[i]) {
 			continue
@@ -145,6 +161,18 @@ func (s *source) blot(line int) string {
 		break
 	}
 	return text
+}
+
+// withoutPassword takes the password out of an address, unless it is only
+// referred to.
+func withoutPassword(text string) string {
+	return password.ReplaceAllStringFunc(text, func(hit string) string {
+		parts := password.FindStringSubmatch(hit)
+		if variables.MatchString(parts[2]) {
+			return hit
+		}
+		return parts[1] + "[redacted]@"
+	})
 }
 
 // blotValues cuts a line of the section "secrets" at the first value that is

@@ -61,8 +61,8 @@ type field struct {
 }
 
 // show gives a scalar for a message: as it is written, never what an
-// environment variable or a secret file held.
-func (n *node) show() string { return quoted(n.written) }
+// environment variable or a secret file held, and without a password.
+func (n *node) show() string { return quoted(withoutPassword(n.written)) }
 
 // grow turns the parser's tree into nodes, and notes what YAML allows but a
 // configuration does not need: second documents, tags, keys twice.
@@ -81,7 +81,7 @@ func parse(r *report) *node {
 	}
 	parsed, err := parseTokens(tokens)
 	if err != nil {
-		r.syntax(err)
+		r.syntax(err, tokens)
 		return nil
 	}
 	g := &grow{report: r, anchors: map[string]*node{}}
@@ -101,10 +101,11 @@ func parse(r *report) *node {
 		return nil
 	}
 	root := g.node(body, 0)
-	if len(r.problems) == 0 && root.kind != mapping {
-		r.at(root, "expected fields such as `services:` and `plans:`, found %s", root.kind)
+	if g.nodes > maxNodes {
+		return nil
 	}
-	if len(r.problems) > 0 && root.kind != mapping {
+	if root.kind != mapping {
+		r.at(root, "expected fields such as `services:` and `plans:`, found %s; `tollhouse init` writes a file to start from", root.kind)
 		return nil
 	}
 	return root
@@ -151,7 +152,7 @@ var cures = []struct{ has, say string }{
 	{"mapping value is not allowed", "a `:` where none can stand, or a line indented too far; put one `name: value` on a line, and quote a value that holds `: `"},
 	{"unexpected key name", "this is no `name: value`; a space must follow the `:`"},
 	{"',' or '}' must be", "a `{` is not closed, or a comma is missing; inside braces quote values that hold `{`, `}` or `,`"},
-	{"',' or ']' must be", "a `[` is not closed, or a comma is missing before this"},
+	{"',' or ']' must be", "a `[` is not closed, or a comma is missing before this; add `]` or `,`"},
 	{"flow mapping end token", "a `{` is not closed; add `}`"},
 	{"could not find flow map content", "a `{` is not closed; add `}`"},
 	{"could not find map value", "a value is missing, or a `{` is not closed"},
@@ -170,7 +171,7 @@ var cures = []struct{ has, say string }{
 }
 
 // syntax notes an error of the YAML parser in our form.
-func (r *report) syntax(err error) {
+func (r *report) syntax(err error, tokens token.Tokens) {
 	message := strings.TrimSpace(strings.SplitN(err.Error(), "\n", 2)[0])
 	line, column, width := 1, 1, 1
 	var placed yaml.Error
@@ -180,6 +181,9 @@ func (r *report) syntax(err error) {
 			line, column = t.Position.Line, t.Position.Column
 		}
 	}
+	if strings.Contains(message, "is not allowed in this context") && r.elsewhere(line, tokens) {
+		return
+	}
 	for _, c := range cures {
 		if strings.Contains(message, c.has) {
 			message = c.say
@@ -188,6 +192,38 @@ func (r *report) syntax(err error) {
 	}
 	r.addf(line, column, width, "not valid YAML: %s", message)
 }
+
+// elsewhere notes the two mistakes that YAML parsers find only later, or
+// place too early: a quote that the next quote of the file closed, and a line
+// indented below a value. It tells whether it found one.
+func (r *report) elsewhere(line int, tokens token.Tokens) bool {
+	for _, t := range tokens {
+		if t.Position.Line > line {
+			break
+		}
+		quote := t.Type == token.DoubleQuoteType || t.Type == token.SingleQuoteType
+		if lines := strings.Count(strings.TrimSpace(t.Origin), "\n"); quote && lines > 0 {
+			r.addf(t.Position.Line, t.Position.Column, 1,
+				"not valid YAML: the quote that begins here ends only on line %d; close it on its own line", t.Position.Line+lines)
+			return true
+		}
+	}
+	if line >= len(r.src.lines) {
+		return false
+	}
+	here, below := r.src.lines[line-1], r.src.lines[line]
+	name, value, _ := strings.Cut(strings.TrimSpace(here), ":")
+	value = strings.TrimSpace(value)
+	if value != "" && !strings.Contains(value, ": ") && !strings.HasSuffix(value, ":") && depthOf(below) > depthOf(here) && strings.TrimSpace(below) != "" {
+		r.addf(line+1, depthOf(below)+1, 1,
+			"not valid YAML: this line is indented below `%s`, which has a value already; take out the indentation, or the value", shorten(name))
+		return true
+	}
+	return false
+}
+
+// depthOf is how many spaces a line begins with.
+func depthOf(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
 // place gives a node without content at a parser's node.
 func (g *grow) place(from ast.Node) *node {
@@ -203,6 +239,7 @@ func (g *grow) place(from ast.Node) *node {
 		return n
 	}
 	n.line, n.column = g.src.clamp(t.Position.Line, t.Position.Column)
+	n.column = g.src.skipBlank(n.line, n.column)
 	if shown := strings.TrimSpace(t.Origin); shown != "" && !strings.Contains(shown, "\n") {
 		n.width = utf8.RuneCountInString(shown)
 	}
@@ -216,11 +253,12 @@ func (g *grow) node(from ast.Node, depth int) *node {
 	}
 	n := g.place(from)
 	g.nodes++
+	if g.nodes > maxNodes+1 { // it was said already
+		return n
+	}
 	if depth > maxNesting || g.nodes > maxNodes {
-		if g.nodes <= maxNodes || g.nodes == maxNodes+1 {
-			g.at(n, "nested more than %d deep, or more than %d values; a configuration needs far less", maxNesting, maxNodes)
-		}
-		g.nodes = max(g.nodes, maxNodes+1)
+		g.at(n, "nested more than %d deep, or more than %d values; a configuration needs far less", maxNesting, maxNodes)
+		g.nodes = maxNodes + 2
 		return n
 	}
 	switch from := from.(type) {
@@ -271,10 +309,8 @@ func (g *grow) alias(n *node, from *ast.AliasNode) *node {
 		return n
 	}
 	if g.nodes+target.size > maxNodes {
-		if g.nodes <= maxNodes {
-			g.at(n, "the aliases of this file unfold to more than %d values; write out what is meant", maxNodes)
-		}
-		g.nodes = maxNodes + 1
+		g.at(n, "the aliases of this file unfold to more than %d values; write out what is meant", maxNodes)
+		g.nodes = maxNodes + 2
 		return n
 	}
 	g.nodes += target.size
@@ -288,6 +324,9 @@ func (g *grow) mapping(n *node, values []*ast.MappingValueNode, depth int) {
 	var merges []*node
 	for _, v := range values {
 		value := g.node(v.Value, depth+1)
+		if g.nodes > maxNodes {
+			return
+		}
 		n.size += value.size
 		if _, ok := v.Key.(*ast.MergeKeyNode); ok {
 			merges = append(merges, value)
@@ -325,7 +364,7 @@ func (g *grow) merge(n, from *node, seen map[string]int) {
 	for _, s := range sources {
 		if s.kind != mapping {
 			if !s.bad {
-				g.at(s, "`<<` takes a mapping or a list of mappings, found %s", s.kind)
+				g.at(s, "`<<` takes a mapping or a list of mappings, found %s; name an anchor, for example `<<: *common`", s.kind)
 			}
 			continue
 		}

@@ -130,3 +130,29 @@ func TestKnownAddressAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestIdleAddressIsForgottenFirstAndOneWithALeaseLast(t *testing.T) {
+	t.Parallel()
+	set := perAddress(t, rate("ip", 5, time.Hour), parallel("parallel", 3))
+	open := make([]Admission, 4)
+	s := addressShard{index: map[subnet]int32{}}
+	for i := range open {
+		k := keptAddress{subnet: subnet{bits: uint64(i), family: 4}, seen: int64(i), state: new(State)}
+		if i != 2 { // the third was never used
+			open[i].Admit(noon, Partitions{Address: k.state}, "web", "other", set)
+		}
+		s.index[k.subnet] = int32(i)
+		s.kept = append(s.kept, k)
+	}
+	open[1].Release()
+	open[3].Release()
+	for _, want := range []uint64{2, 1, 3, 0} { // idle; then by when they were seen; then the one with a lease
+		s.evict(noon.UnixNano())
+		if _, ok := s.index[subnet{bits: want, family: 4}]; ok {
+			t.Fatalf("of %v the address %d should have gone", s.index, want)
+		}
+	}
+	if len(s.kept) != 0 || len(s.index) != 0 {
+		t.Errorf("%d and %d are left", len(s.kept), len(s.index))
+	}
+}

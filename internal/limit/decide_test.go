@@ -232,24 +232,27 @@ func TestPolicyOfNobodyIsNotLookedAt(t *testing.T) {
 
 func TestSameNameInPlanAndServiceAreTwoLimits(t *testing.T) {
 	t.Parallel()
-	plan := compiled(t, rate("minute", 3, time.Minute))
+	plan := compiled(t, rate("steady", 5, time.Minute))
 	// However the service's set was made: also as if it were a plan's.
-	own, err := CompileService("ner", []toll.Policy{rate("minute", 2, time.Minute)}, nil)
+	own, err := CompileService("ner", []toll.Policy{rate("steady", 2, time.Second)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, service := range map[string]*Set{"service": own, "plan": compiled(t, rate("minute", 2, time.Minute))} {
+	for name, service := range map[string]*Set{"service": own, "plan": compiled(t, rate("steady", 2, time.Second))} {
 		p := Partitions{Customer: new(State)}
 		var a Admission
-		for i := range 2 {
-			if !a.Admit(noon, p, "ner", "other", plan, service) {
-				t.Fatalf("%s: request %d was refused", name, i+1)
+		var passed [4]int
+		for second := range passed {
+			for range 3 {
+				if a.Admit(noon.Add(time.Duration(second)*time.Second), p, "ner", "other", plan, service) {
+					passed[second]++
+				}
 			}
 		}
-		if a.Admit(noon, p, "ner", "other", plan, service) {
-			t.Fatalf("%s: a third passed", name)
+		if passed != [4]int{2, 2, 1, 0} {
+			t.Errorf("%s: %v passed in each second, want two by the one, five in all by the other", name, passed)
 		}
-		if r := a.Results(); r[0].Refused || r[0].Remaining != 1 || !r[1].Refused || r[1].RetryAfter != 30*time.Second {
+		if r := a.Results(); !r[0].Refused || r[0].RetryAfter != 9*time.Second || r[1].Refused || r[1].Remaining != 2 {
 			t.Errorf("%s: the results are %+v", name, r)
 		}
 	}

@@ -1,11 +1,13 @@
 package limit
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -155,4 +157,23 @@ func TestPartitionsInAnyOrderDoNotBlockEachOther(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+func TestMutexesAreLockedInOneOrderAndOnce(t *testing.T) {
+	t.Parallel()
+	s := new([3]State)
+	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}, {0, 0, 0}, {2, 1, 1}, {2, 0, 2}} {
+		var l locks
+		want := map[*State]bool{}
+		for _, i := range order {
+			l.add(&s[i])
+			want[&s[i]] = true
+		}
+		got := l.states[:l.n]
+		if len(got) != len(want) || !slices.IsSortedFunc(got, func(a, b *State) int {
+			return cmp.Compare(uintptr(unsafe.Pointer(a)), uintptr(unsafe.Pointer(b)))
+		}) {
+			t.Errorf("added as %v they are locked as %v", order, got)
+		}
+	}
 }

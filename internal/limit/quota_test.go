@@ -261,6 +261,7 @@ func TestTrimForgetsOnlyWhatMakesNoDifference(t *testing.T) {
 	}{
 		{noon, false},
 		{noon.Add(24 * time.Hour), false},
+		{noon, false},
 		{time.Date(2026, 12, 2, 23, 0, 0, 0, time.UTC), false}, // in flight, and the month is not long past
 	} {
 		if got := p.Customer.Trim(c.at); got != c.empty {
@@ -276,5 +277,28 @@ func TestTrimForgetsOnlyWhatMakesNoDifference(t *testing.T) {
 	a.Release()
 	if !p.Customer.Trim(time.Date(2026, 12, 5, 0, 0, 0, 0, time.UTC)) {
 		t.Error("something is left of a month that is long past")
+	}
+}
+
+func TestTrimForgetsARateLimitOnceItIsWhole(t *testing.T) {
+	t.Parallel()
+	set := compiled(t, rate("minute", 10, time.Minute), rate("hour", 1, time.Hour), rate("a", 1, time.Second), rate("b", 1, time.Second))
+	p := Partitions{Customer: new(State)}
+	var a Admission
+	a.Admit(noon, p, "ner", "other", set)
+	for _, c := range []struct {
+		after time.Duration
+		left  int64 // of the hour's one
+		empty bool
+	}{{time.Second + 1, 1, false}, {time.Hour, 1, false}, {time.Hour + 1, 0, true}} {
+		if got := p.Customer.Trim(noon.Add(c.after)); got != c.empty {
+			t.Errorf("after %s: empty is %v", c.after, got)
+		}
+		if got := used(t, set, noon, p, "hour"); got != c.left {
+			t.Errorf("after %s: %d used of the hour's one", c.after, got)
+		}
+	}
+	if p.Customer.slots.more != nil {
+		t.Error("the memory of a fourth counter was kept")
 	}
 }

@@ -95,6 +95,13 @@ func (d *Drainer) Run(ctx context.Context) {
 }
 
 func (d *Drainer) runOwn(ctx context.Context) {
+	defer func() {
+		d.turn.Lock()
+		defer d.turn.Unlock()
+		if err := d.leaveOwn(); err != nil {
+			d.condition.failed(err)
+		}
+	}()
 	var from Position
 	for {
 		if err := d.o.Own.Wait(ctx, from); err != nil {

@@ -12,42 +12,39 @@ import (
 const Other = "other"
 
 // endpoints are a service's patterns by method, each a tree of segments.
-type endpoints map[string]*branch
+type endpoints = fork[branch]
 
 // branch is one segment of the patterns.
 type branch struct {
 	pattern  string // as it stands in the configuration; "" when none ends here
-	literal  map[string]*branch
+	literal  fork[branch]
 	variable *branch // {param}
 }
 
 // newEndpoints reads patterns such as "POST /documents/{id}/entities".
 func newEndpoints(s *toll.Service) (endpoints, error) {
-	all := endpoints{}
+	var all endpoints
 	for _, pattern := range s.Endpoints {
 		method, path, ok := strings.Cut(pattern, " ")
 		if !ok || !isMethod(method) {
-			return nil, toll.FieldError("endpoints", "The endpoint %q of service %s is not a method, a space and a path, such as \"POST /extractions\".", pattern, s.Name)
+			return all, toll.FieldError("endpoints", "The endpoint %q of service %s is not a method, a space and a path, such as \"POST /extractions\".", pattern, s.Name)
 		}
 		path = trimSlash(path)
 		if decoded, _, err := Canonical(path + "/"); err != nil || decoded != path+"/" {
-			return nil, toll.FieldError("endpoints", "The path of the endpoint %q of service %s can match nothing. Write it decoded, from a slash on.", pattern, s.Name)
+			return all, toll.FieldError("endpoints", "The path of the endpoint %q of service %s can match nothing. Write it decoded, from a slash on.", pattern, s.Name)
 		}
-		if all[method] == nil {
-			all[method] = &branch{}
-		}
-		b := all[method]
+		b := all.grow(method)
 		for path != "" {
 			var segment string
 			segment, path = cut(path)
-			next, err := b.grow(segment)
-			if err != "" {
-				return nil, toll.FieldError("endpoints", "In the endpoint %q of service %s, %s.", pattern, s.Name, err)
+			next, fault := b.grow(segment)
+			if fault != "" {
+				return all, toll.FieldError("endpoints", "In the endpoint %q of service %s, %s.", pattern, s.Name, fault)
 			}
 			b = next
 		}
 		if b.pattern != "" {
-			return nil, toll.FieldError("endpoints", "The endpoints %q and %q of service %s are the same.", b.pattern, pattern, s.Name)
+			return all, toll.FieldError("endpoints", "The endpoints %q and %q of service %s are the same.", b.pattern, pattern, s.Name)
 		}
 		b.pattern = pattern
 	}
@@ -72,13 +69,7 @@ func (b *branch) grow(segment string) (next *branch, fault string) {
 	if strings.Contains(segment, ";") {
 		return nil, "a ; begins path parameters, which no endpoint is told apart by"
 	}
-	if b.literal == nil {
-		b.literal = map[string]*branch{}
-	}
-	if b.literal[segment] == nil {
-		b.literal[segment] = &branch{}
-	}
-	return b.literal[segment], ""
+	return b.literal.grow(segment), ""
 }
 
 func isMethod(s string) bool {
@@ -95,20 +86,20 @@ func isMethod(s string) bool {
 // §9.3.2), a final slash makes no difference, and path parameters (;…) are not
 // looked at. It allocates nothing.
 func (r *Route) Endpoint(method, path string) string {
-	if len(r.endpoints) == 0 || path == "" || path[0] != '/' {
+	if path == "" || path[0] != '/' {
 		return Other
 	}
 	if r.Service.StripPath {
 		path = after(path, r.depth)
 	}
 	path = trimSlash(path)
-	if b := r.endpoints[method]; b != nil {
+	if b := r.endpoints.find(method); b != nil {
 		if pattern := b.match(path); pattern != "" {
 			return pattern
 		}
 	}
 	if method == "HEAD" {
-		if b := r.endpoints["GET"]; b != nil {
+		if b := r.endpoints.find("GET"); b != nil {
 			if pattern := b.match(path); pattern != "" {
 				return pattern
 			}
@@ -127,7 +118,7 @@ func (b *branch) match(path string) string {
 	if i := strings.IndexByte(segment, ';'); i >= 0 {
 		segment = segment[:i]
 	}
-	if next := b.literal[segment]; next != nil {
+	if next := b.literal.find(segment); next != nil {
 		if pattern := next.match(rest); pattern != "" {
 			return pattern
 		}

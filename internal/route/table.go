@@ -10,16 +10,16 @@ import (
 // Table says which service a request is for. It is immutable and safe for
 // concurrent use. The zero value and nil match nothing.
 type Table struct {
-	exact    map[string]*paths // by host
-	wildcard map[string]*paths // by what follows the first label, with its dot: ".example.com"
-	any      *paths
+	exact    fork[paths] // by host
+	wildcard fork[paths] // by what follows the first label, with its dot: ".example.com"
+	any      paths
 }
 
 // paths is a tree of path segments. The route of the deepest node on the way
 // is the one with the longest prefix.
 type paths struct {
 	route *Route
-	next  map[string]*paths
+	next  fork[paths]
 }
 
 // Route is where a request goes.
@@ -40,7 +40,7 @@ type Route struct {
 // the same host and path, a host or path that can match nothing, an endpoint
 // pattern that is broken or there twice.
 func New(services []toll.Service) (*Table, error) {
-	t := &Table{exact: map[string]*paths{}, wildcard: map[string]*paths{}, any: &paths{}}
+	t := new(Table)
 	for i := range services {
 		s := &services[i]
 		top, err := t.host(s)
@@ -60,7 +60,7 @@ func New(services []toll.Service) (*Table, error) {
 		node := top.at(prefix)
 		if node.route != nil {
 			return nil, toll.FieldError("path", "The services %s and %s both take %s. Give one of them another host or path.",
-				node.route.Service.Name, s.Name, place(s.Host, prefix))
+				node.route.Service.Name, s.Name, place(strings.ToLower(s.Host), prefix))
 		}
 		node.route = r
 	}
@@ -81,19 +81,16 @@ func place(host, path string) string {
 func (t *Table) host(s *toll.Service) (*paths, error) {
 	host := strings.ToLower(s.Host)
 	if host == "" {
-		return t.any, nil
+		return &t.any, nil
 	}
-	in, name, labels := t.exact, host, host
+	in, name, labels := &t.exact, host, host
 	if rest, ok := strings.CutPrefix(host, "*."); ok {
-		in, name, labels = t.wildcard, "."+rest, rest
+		in, name, labels = &t.wildcard, "."+rest, rest
 	}
 	if !isHost(labels) {
 		return nil, toll.FieldError("host", "The host %q of service %s can match nothing. Write a name such as api.example.com or *.example.com, without scheme and port.", s.Host, s.Name)
 	}
-	if in[name] == nil {
-		in[name] = &paths{}
-	}
-	return in[name], nil
+	return in.grow(name), nil
 }
 
 // isHost tells whether s can be the host of a request: labels of a domain name,
@@ -117,13 +114,7 @@ func (p *paths) at(prefix string) *paths {
 	for prefix != "" {
 		var segment string
 		segment, prefix = cut(prefix)
-		if p.next == nil {
-			p.next = map[string]*paths{}
-		}
-		if p.next[segment] == nil {
-			p.next[segment] = &paths{}
-		}
-		p = p.next[segment]
+		p = p.next.grow(segment)
 	}
 	return p
 }
@@ -140,10 +131,10 @@ func cut(path string) (segment, rest string) {
 // longest returns the route with the longest prefix of path.
 func (p *paths) longest(path string) *Route {
 	best := p.route
-	for path != "" && p.next != nil {
+	for path != "" {
 		var segment string
 		segment, path = cut(path)
-		p = p.next[segment]
+		p = p.next.find(segment)
 		if p == nil {
 			break
 		}
@@ -163,24 +154,20 @@ func (t *Table) Match(host, path string) (*Route, bool) {
 		return nil, false
 	}
 	host = strings.TrimSuffix(host, ".")
-	if p := t.exact[host]; p != nil {
+	if p := t.exact.find(host); p != nil {
 		if r := p.longest(path); r != nil {
 			return r, true
 		}
 	}
-	if i := strings.IndexByte(host, '.'); i > 0 && len(t.wildcard) > 0 {
-		if p := t.wildcard[host[i:]]; p != nil {
+	if i := strings.IndexByte(host, '.'); i > 0 {
+		if p := t.wildcard.find(host[i:]); p != nil {
 			if r := p.longest(path); r != nil {
 				return r, true
 			}
 		}
 	}
-	if t.any != nil {
-		if r := t.any.longest(path); r != nil {
-			return r, true
-		}
-	}
-	return nil, false
+	r := t.any.longest(path)
+	return r, r != nil
 }
 
 // Prefix returns what is taken off a request's path before it is forwarded, as

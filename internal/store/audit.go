@@ -44,7 +44,7 @@ func auditQuery(from, to time.Time) (string, []any) {
 	return `select c.name, v.name, u.name, g.class, g.amount from (
 			select x.customer, x.plan_version, x.unit, x.class, cast(sum(x.amount) as bigint) as amount
 			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.plan_version, x.unit, x.class) g
-		join usage_name c on c.id = g.customer join usage_name v on v.id = g.plan_version join usage_name u on u.id = g.unit`, c.args
+		join usage_name c on c.id = g.customer join usage_name v on v.id = g.plan_version join usage_name u on u.id = g.unit where g.amount <> 0`, c.args
 }
 
 // Doubts returns the events of [from, to) that a crash left in doubt, the

@@ -100,7 +100,7 @@ func (s *Store) EachCustomer(ctx context.Context, fn func(toll.Customer) error) 
 }
 
 // batchRows is how many rows EachCustomer and EachKey read at a time.
-const batchRows = 2000
+const batchRows = 1000
 
 // missingOrStale tells why an update that names ID and Version touched no row.
 func (s *Store) missingOrStale(ctx context.Context, db execer, table, id string, f fault) error {

@@ -47,16 +47,16 @@ func (s *Store) Drain(ctx context.Context, b *meter.Batch) error {
 	}
 	names := s.names.begin(namesOf(b))
 	f := fault{doing: "draining the journal", exists: "A usage event of the batch is stored already, so its journal was tampered with or is from another installation."}
-	err := s.write(ctx, f, func(tx *sql.Tx) error {
+	err := s.write(ctx, f, func(tx transaction) error {
 		if err := moveCursor(ctx, tx, b); err != nil {
 			return err
 		}
 		if err := s.intern(ctx, tx, names); err != nil {
 			return err
 		}
-		work := []*bulk{eventRows(b.Events, names), doubtRows(b)}
-		quarters := addUp(b.Events, names)
-		work = append(work, rollupRows(quarters)...)
+		named := names.ofEvents(b.Events)
+		work := []*bulk{eventRows(b.Events, named), doubtRows(b)}
+		work = append(work, rollupRows(addUp(b.Events, named, names))...)
 		work = append(work, refusalRows(b.Refusals, names)...)
 		work = append(work, lastUsedRows(b.Events))
 		for _, rows := range work {
@@ -93,7 +93,7 @@ func checkBatch(b *meter.Batch) error {
 
 // moveCursor comes first in the transaction: its row is what two drainers of
 // one lane wait for, and who comes second writes nothing.
-func moveCursor(ctx context.Context, tx *sql.Tx, b *meter.Batch) error {
+func moveCursor(ctx context.Context, tx transaction, b *meter.Batch) error {
 	var err error
 	if b.From == (meter.Position{}) {
 		err = change(ctx, tx, `insert into journal_cursor (lane, segment, byte_offset) values ($1, $2, $3)
@@ -113,20 +113,23 @@ func moveCursor(ctx context.Context, tx *sql.Tx, b *meter.Batch) error {
 // namesOf collects every name of a batch, as it will be stored.
 func namesOf(b *meter.Batch) map[string]struct{} {
 	names := map[string]struct{}{toll.UnitRequests: {}}
+	want := func(all ...string) {
+		for _, name := range all {
+			if _, known := names[name]; !known {
+				names[mend(name)] = struct{}{}
+			}
+		}
+	}
 	for i := range b.Events {
 		e := &b.Events[i]
-		for _, name := range [...]string{e.Customer, e.Key, e.Plan, e.PlanVersion, e.Service, e.Endpoint} {
-			names[mend(name)] = struct{}{}
-		}
+		want(e.Customer, e.Key, e.Plan, e.PlanVersion, e.Service, e.Endpoint)
 		for _, u := range e.Units {
-			names[mend(u.Unit)] = struct{}{}
+			want(u.Unit)
 		}
 	}
 	for i := range b.Refusals {
 		r := &b.Refusals[i]
-		for _, name := range [...]string{r.Customer, r.Key, r.Service, r.Policy, string(r.Reason)} {
-			names[mend(name)] = struct{}{}
-		}
+		want(r.Customer, r.Key, r.Service, r.Policy, string(r.Reason))
 	}
 	return names
 }
@@ -140,20 +143,14 @@ func doubtRows(b *meter.Batch) *bulk {
 	}
 	for i := range b.Events {
 		if b.Events[i].Class == toll.Unknown {
-			add(b.Events[i].ID, doubtUnknown)
+			add(b.Events[i].ID, meter.DoubtUnknown)
 		}
 	}
 	for _, id := range b.Undelivered {
-		add(id, doubtUndelivered)
+		add(id, meter.DoubtUndelivered)
 	}
 	return rows
 }
-
-// The kinds of meter.Doubt.
-const (
-	doubtUnknown     = "unknown"
-	doubtUndelivered = "undelivered?"
-)
 
 // lastUsedRows raise when the keys of the batch were last used, to the minute.
 func lastUsedRows(events []toll.Event) *bulk {

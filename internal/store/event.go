@@ -41,7 +41,7 @@ func classOf(number int64) toll.Class {
 }
 
 // eventRows are the rows of usage_event.
-func eventRows(events []toll.Event, names *naming) *bulk {
+func eventRows(events []toll.Event, named []numbers) *bulk {
 	ints := func() []int64 { return make([]int64, len(events)) }
 	strs := func() []string { return make([]string, len(events)) }
 	id := make([][]byte, len(events))
@@ -53,8 +53,8 @@ func eventRows(events []toll.Event, names *naming) *bulk {
 		id[i] = e.ID[:]
 		at[i] = e.Time.UnixMicro()
 		request[i] = keptRequestID(e)
-		customer[i], key[i], plan[i], version[i] = names.of(mend(e.Customer)), names.of(mend(e.Key)), names.of(mend(e.Plan)), names.of(mend(e.PlanVersion))
-		service[i], endpoint[i] = names.of(mend(e.Service)), names.of(mend(e.Endpoint))
+		customer[i], key[i], plan[i], version[i] = named[i].customer, named[i].key, named[i].plan, named[i].planVersion
+		service[i], endpoint[i] = named[i].service, named[i].endpoint
 		method[i] = mend(e.Method)
 		status[i], class[i] = int64(e.Status), classNumber(e.Class)
 		latency[i], in[i], out[i] = e.Latency.Microseconds(), e.BytesIn, e.BytesOut

@@ -108,7 +108,7 @@ func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key) error {
 		return err
 	}
 	f := keyFault("rolling a key")
-	return s.write(ctx, f, func(tx *sql.Tx) error {
+	return s.write(ctx, f, func(tx transaction) error {
 		_, err := updateKey(ctx, tx, &old)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.missingOrStale(ctx, tx, "api_key", old.ID, f)

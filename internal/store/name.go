@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"sync"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // nameCache remembers which number a name was interned as. Names are never
@@ -25,7 +26,25 @@ type naming struct {
 }
 
 // of returns the number of a name that was wanted before.
-func (n *naming) of(name string) int64 { return n.numbers[name] }
+func (n *naming) of(name string) int64 {
+	if number, ok := n.numbers[name]; ok {
+		return number
+	}
+	return n.numbers[mend(name)] // only what was mended is not found as it is
+}
+
+// numbers are the interned names of one event.
+type numbers struct{ customer, key, plan, planVersion, service, endpoint int64 }
+
+// ofEvents returns the numbers of every event.
+func (n *naming) ofEvents(events []toll.Event) []numbers {
+	all := make([]numbers, len(events))
+	for i := range events {
+		e := &events[i]
+		all[i] = numbers{n.of(e.Customer), n.of(e.Key), n.of(e.Plan), n.of(e.PlanVersion), n.of(e.Service), n.of(e.Endpoint)}
+	}
+	return all
+}
 
 // begin notes names and takes from the cache what it has.
 func (c *nameCache) begin(wanted map[string]struct{}) *naming {
@@ -60,7 +79,7 @@ func (c *nameCache) learned(n *naming) {
 }
 
 // intern gives every wanted name that the cache did not know a number.
-func (s *Store) intern(ctx context.Context, tx *sql.Tx, n *naming) error {
+func (s *Store) intern(ctx context.Context, tx transaction, n *naming) error {
 	if len(n.wanted) == 0 {
 		return nil
 	}

@@ -54,7 +54,7 @@ func (e *postgresEngine) kind(err error) faultKind {
 }
 
 // run executes all rows with one statement, over unnest.
-func (e *postgresEngine) run(ctx context.Context, tx *sql.Tx, b *bulk) error {
+func (e *postgresEngine) run(ctx context.Context, tx transaction, b *bulk) error {
 	if b.length() == 0 {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (e *postgresEngine) run(ctx context.Context, tx *sql.Tx, b *bulk) error {
 	return err
 }
 
-func (e *postgresEngine) resolve(ctx context.Context, tx *sql.Tx, names []string, found map[string]int64) error {
+func (e *postgresEngine) resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error {
 	return scanNames(ctx, tx, found, `select id, name from usage_name where name = any($1::text[])`, names)
 }
 

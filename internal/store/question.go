@@ -119,7 +119,7 @@ func seriesQuery(q meter.Question) (string, []any, error) {
 	return `select g.start, a.name, b.name, g.number, g.amount from (
 			select x.start, x.first, x.second, x.number, cast(sum(x.amount) as bigint) as amount
 			from (` + strings.Join(arms, ` union all `) + `) x group by x.start, x.first, x.second, x.number) g
-		join usage_name a on a.id = g.first join usage_name b on b.id = g.second`, c.args, nil
+		join usage_name a on a.id = g.first join usage_name b on b.id = g.second where g.amount <> 0`, c.args, nil
 }
 
 // rollupTable is the table of a width; whose says that customers, keys or plan
@@ -176,5 +176,5 @@ func usedQuery(from, to time.Time) (string, []any) {
 	return `select c.name, u.name, g.amount from (
 			select x.customer, x.unit, cast(sum(x.amount) as bigint) as amount
 			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.unit) g
-		join usage_name c on c.id = g.customer join usage_name u on u.id = g.unit`, c.args
+		join usage_name c on c.id = g.customer join usage_name u on u.id = g.unit where g.amount <> 0`, c.args
 }

@@ -28,8 +28,8 @@ func refusalRows(refusals []toll.Refusal, names *naming) []*bulk {
 	for i := range refusals {
 		r := &refusals[i]
 		k := refusalKey{
-			customer: names.of(mend(r.Customer)), period: floor(r.Minute.UnixMicro(), time.Minute), key: names.of(mend(r.Key)),
-			service: names.of(mend(r.Service)), policy: names.of(mend(r.Policy)), reason: names.of(mend(string(r.Reason))),
+			customer: names.of(r.Customer), period: floor(r.Minute.UnixMicro(), time.Minute), key: names.of(r.Key),
+			service: names.of(r.Service), policy: names.of(r.Policy), reason: names.of(string(r.Reason)),
 		}
 		minutes[k] += r.Count
 		k.period, k.key = floor(k.period, hour), 0

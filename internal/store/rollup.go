@@ -79,19 +79,19 @@ const (
 )
 
 // addUp makes the rollup of quarters of an hour, from which all others follow.
-func addUp(events []toll.Event, names *naming) rollup {
+func addUp(events []toll.Event, named []numbers, names *naming) rollup {
 	requests := names.of(toll.UnitRequests)
 	sums := rollup{}
 	for i := range events {
 		e := &events[i]
 		k := rollupKey{
-			customer: names.of(mend(e.Customer)), key: names.of(mend(e.Key)), planVersion: names.of(mend(e.PlanVersion)),
-			service: names.of(mend(e.Service)), endpoint: names.of(mend(e.Endpoint)),
+			customer: named[i].customer, key: named[i].key, planVersion: named[i].planVersion,
+			service: named[i].service, endpoint: named[i].endpoint,
 			period: floor(e.Time.UnixMicro(), quarter), status: int8(e.Status / 100), class: int8(classNumber(e.Class)), unit: requests,
 		}
 		sums.add(k, rollupSum{amount: 1, bytesIn: e.BytesIn, bytesOut: e.BytesOut, latency: e.Latency.Microseconds()})
 		for _, u := range e.Units {
-			k.unit = names.of(mend(u.Unit))
+			k.unit = names.of(u.Unit)
 			sums.add(k, rollupSum{amount: u.Count})
 		}
 	}

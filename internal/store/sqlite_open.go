@@ -41,7 +41,7 @@ func openSQLite(ctx context.Context, dir string) (_ *Store, err error) {
 		return nil, err
 	}
 
-	writer, err := sql.Open("sqlite", e.dsn("_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)&_pragma=synchronous(full)&_txlock=immediate"))
+	writer, err := sql.Open("sqlite", e.dsn("_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)&_pragma=synchronous(full)&_pragma=cache_size(-16384)&_txlock=immediate"))
 	if err != nil {
 		return nil, err
 	}

@@ -40,9 +40,9 @@ type engine interface {
 	// kind tells what an error of the driver means.
 	kind(err error) faultKind
 	// run executes a bulk of rows in tx.
-	run(ctx context.Context, tx *sql.Tx, b *bulk) error
+	run(ctx context.Context, tx transaction, b *bulk) error
 	// resolve puts the identifiers of those names that are interned into found.
-	resolve(ctx context.Context, tx *sql.Tx, names []string, found map[string]int64) error
+	resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error
 	// check looks for damage.
 	check(ctx context.Context, db *sql.DB) error
 	// where names the database to its operator, without a password.

@@ -11,9 +11,16 @@ import (
 // attempts is how often a transaction that lost against another is begun anew.
 const attempts = 5
 
+// transaction is a transaction with the connection that it runs on, for what an
+// engine does faster past database/sql.
+type transaction struct {
+	*sql.Tx
+	conn *sql.Conn
+}
+
 // write runs fn in one transaction. After an error nothing of it is there. fn
 // may run several times: it must change nothing but the database.
-func (s *Store) write(ctx context.Context, f fault, fn func(tx *sql.Tx) error) error {
+func (s *Store) write(ctx context.Context, f fault, fn func(tx transaction) error) error {
 	for attempt := 1; ; attempt++ {
 		err := s.writeOnce(ctx, fn)
 		if err == nil || attempt == attempts || s.engine.kind(err) != againFault {
@@ -30,8 +37,13 @@ func (s *Store) write(ctx context.Context, f fault, fn func(tx *sql.Tx) error) e
 	}
 }
 
-func (s *Store) writeOnce(ctx context.Context, fn func(tx *sql.Tx) error) (err error) {
-	tx, err := s.writer.BeginTx(ctx, nil)
+func (s *Store) writeOnce(ctx context.Context, fn func(tx transaction) error) (err error) {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // gives it back to the pool
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -43,7 +55,7 @@ func (s *Store) writeOnce(ctx context.Context, fn func(tx *sql.Tx) error) (err e
 			err = errors.Join(err, e)
 		}
 	}()
-	if err := fn(tx); err != nil {
+	if err := fn(transaction{tx, conn}); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -1,11 +1,8 @@
 package telemetry
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"strings"
 	"sync"
 	"time"
 )
@@ -41,60 +38,26 @@ type Access struct {
 // last second of it, which is why nothing is counted or billed by it. It is
 // safe for concurrent use.
 type AccessLog struct {
-	handler slog.Handler
-	out     *batch
+	out *batch
 }
 
 const (
 	batchSize  = 64 << 10
+	longLine   = 4 << 10 // what a line may well take
 	batchDelay = time.Second
 )
 
-func newAccessLog(w io.Writer) *AccessLog {
-	out := &batch{w: w}
-	return &AccessLog{handler: slog.NewJSONHandler(out, nil), out: out}
-}
+func newAccessLog(w io.Writer) *AccessLog { return &AccessLog{out: &batch{w: w}} }
 
 // Write adds a request's line. A line that cannot be written is dropped, for
 // no request may suffer for its log; Flush and Close return the first such error.
-func (l *AccessLog) Write(a Access) {
-	path, _, _ := strings.Cut(a.Path, "?")
-	r := slog.NewRecord(a.Arrived, slog.LevelInfo, "request", 0)
-	var space [18]slog.Attr
-	attrs := append(space[:0],
-		slog.String("id", a.RequestID),
-		slog.String("method", a.Method),
-		slog.String("host", a.Host),
-		slog.String("path", hideKeys(path)),
-		slog.Int("status", a.Status),
-		slog.Int64("in", a.BytesIn),
-		slog.Int64("out", a.BytesOut),
-		slog.Float64("ms", milliseconds(a.Latency)),
-	)
-	if a.UpstreamTime != 0 {
-		attrs = append(attrs, slog.Float64("upstream_ms", milliseconds(a.UpstreamTime)))
-	}
-	for _, s := range [...]struct{ name, value string }{
-		{"upstream", a.Upstream}, {"service", a.Service}, {"endpoint", a.Endpoint}, {"client", a.Client},
-		{"customer", a.Customer}, {"key", a.Key}, {"refusal", a.Refusal}, {"failure", a.Failure},
-	} {
-		if s.value != "" {
-			attrs = append(attrs, slog.String(s.name, s.value))
-		}
-	}
-	r.AddAttrs(attrs...)
-	_ = l.handler.Handle(context.Background(), r) // batch keeps the error for Flush
-}
+func (l *AccessLog) Write(a Access) { l.out.add(a) }
 
 // Flush writes what was gathered.
 func (l *AccessLog) Flush() error { return l.out.flush() }
 
 // Close flushes. Lines that come after it are written at once.
 func (l *AccessLog) Close() error { return l.out.close() }
-
-func milliseconds(d time.Duration) float64 {
-	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
-}
 
 // batch gathers lines in memory.
 type batch struct {
@@ -107,13 +70,16 @@ type batch struct {
 	err    error
 }
 
-func (b *batch) Write(line []byte) (int, error) {
+// add makes a's line where it stands, under the lock: that takes less than
+// half a microsecond, and is cheaper than to copy it there.
+func (b *batch) add(a Access) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.buf) > 0 && len(b.buf)+len(line) > batchSize {
+	if len(b.buf) > batchSize-longLine {
 		b.writeOut()
 	}
-	b.buf = append(b.buf, line...)
+	first := len(b.buf) == 0
+	b.buf = appendAccess(b.buf, a)
 	switch {
 	case b.closed:
 		b.writeOut()
@@ -123,10 +89,9 @@ func (b *batch) Write(line []byte) (int, error) {
 			defer b.mu.Unlock()
 			b.writeOut()
 		})
-	case len(b.buf) == len(line):
+	case first:
 		b.timer.Reset(batchDelay)
 	}
-	return len(line), nil
 }
 
 func (b *batch) writeOut() {

@@ -43,8 +43,8 @@
 //	502 destination_ip_unroutable     there is no way to that address
 //	504 connection_timeout            no connection within Timeouts.Connect
 //	502 tls_protocol_error, tls_certificate_error
-//	502 connection_terminated         closed before a whole head came
-//	502 http_protocol_error           what came is no HTTP answer
+//	502 connection_terminated         closed before a byte of an answer came
+//	502 http_protocol_error           what came is no HTTP answer, or not its whole head
 //	502 http_response_header_section_size
 //	502 http_upgrade_failed           a 101 to something that was not asked for
 //	504 http_response_timeout         no head within Timeouts.Response, or not done within Timeouts.Stream

@@ -106,7 +106,8 @@ func takesTrailers(te []string) bool {
 }
 
 // answerFields takes the fields of the upstream's connection out of an answer.
-// After a 101, Upgrade is the answer's point and stays.
+// After a 101, Upgrade is the answer's point and stays. (Beside "close" net/http
+// has thrown away what else Connection named; such fields are passed on.)
 func answerFields(h http.Header, switched bool) exchange.Fields {
 	upgrade := h["Upgrade"]
 	for _, name := range named(h["Connection"]) {

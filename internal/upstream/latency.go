@@ -15,8 +15,8 @@ type latency struct {
 	at   atomic.Int64  // when it was measured, since the pool was made
 }
 
-// memory is how long the average remembers: after it a sample weighs 1/e.
-const memory = 10 * time.Second
+// remembered is how long the average remembers: after it a sample weighs 1/e.
+const remembered = 10 * time.Second
 
 // observe adds a sample that was taken at now.
 func (l *latency) observe(now, sample time.Duration) {
@@ -43,5 +43,5 @@ func (l *latency) cost(now time.Duration, inFlight int64) float64 {
 
 func (l *latency) weight(now time.Duration) float64 {
 	age := max(now-time.Duration(l.at.Load()), 0)
-	return math.Exp(-float64(age) / float64(memory))
+	return math.Exp(-float64(age) / float64(remembered))
 }

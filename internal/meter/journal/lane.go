@@ -142,7 +142,7 @@ func (l *Lane) make(root, node string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(l.files.SyncDir(hidden), l.files.Rename(hidden, l.dir), l.files.SyncDir(parent), l.files.SyncDir(root)); err != nil {
+	if err := errors.Join(l.files.SyncDir(hidden), l.files.Rename(hidden, l.dir), l.files.SyncDir(parent), l.files.SyncDir(root), l.files.SyncDir(filepath.Dir(root))); err != nil {
 		return errors.Join(err, first.close())
 	}
 	first.name = filepath.Join(l.dir, segmentName(1))

@@ -240,7 +240,7 @@ func (r *Reader) stuck(available int64) error {
 	switch {
 	case begun:
 		return &Damage{At: at, Bytes: int64(used), Torn: true, Reason: "the last record is not whole"}
-	case r.whole > r.size && at.Offset <= r.size:
+	case r.whole > r.size && at.Offset <= r.whole:
 		r.pos.Offset = r.whole + 1 // said once
 		return &Damage{At: at, Bytes: r.whole - r.size, Torn: true, Reason: "the file is cut short"}
 	case atLimit:

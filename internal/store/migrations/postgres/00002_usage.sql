@@ -16,7 +16,7 @@ create table usage_name (
 insert into usage_name (id, name) values (0, '');
 
 create table usage_event (
-    id           bytea not null primary key check (length(id) = 16), -- the ULID: ascends with time
+    id           bytea not null primary key, -- the ULID: ascends with time
     time         bigint not null,
     request_id   text collate "C" not null, -- '=' when it is the ULID's own text
     customer     integer not null,
@@ -27,7 +27,7 @@ create table usage_event (
     endpoint     integer not null,
     method       text not null,
     status       smallint not null,
-    class        smallint not null check (class between 1 and 4),
+    class        smallint not null,
     latency      bigint not null, -- microseconds
     bytes_in     bigint not null,
     bytes_out    bigint not null,

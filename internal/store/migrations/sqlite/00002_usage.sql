@@ -13,7 +13,7 @@ create table usage_name (
 insert into usage_name (id, name) values (0, '');
 
 create table usage_event (
-    id           blob not null primary key check (length(id) = 16), -- the ULID: ascends with time
+    id           blob not null primary key, -- the ULID: ascends with time
     time         integer not null,
     request_id   text not null, -- '=' when it is the ULID's own text
     customer     integer not null,
@@ -24,7 +24,7 @@ create table usage_event (
     endpoint     integer not null,
     method       text not null,
     status       integer not null,
-    class        integer not null check (class between 1 and 4),
+    class        integer not null,
     latency      integer not null, -- microseconds
     bytes_in     integer not null,
     bytes_out    integer not null,

@@ -165,8 +165,16 @@ func (s *Server) Exec(ctx context.Context, statement string) error {
 }
 
 // socketDir makes a directory whose name is short enough for a socket's (107
-// bytes with the socket itself).
+// bytes with the socket itself), in memory when there is plenty of it: making a
+// database is ten times faster there.
 func socketDir() (string, error) {
+	const memory, plenty = "/dev/shm", 2 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(memory, &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= plenty {
+		if dir, err := os.MkdirTemp(memory, "pgserver-"); err == nil {
+			return dir, nil
+		}
+	}
 	parent := os.TempDir()
 	if len(parent) > 60 {
 		parent = "/tmp"

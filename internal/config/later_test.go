@@ -1,0 +1,91 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
+	t.Parallel()
+	same(t, "the contract's notices", contract(t).Notices, []string{
+		"testdata/contract.yml:8: listen.authorize: accepted, but this version does not answer foreign proxies yet",
+		"testdata/contract.yml:53: services.daybook.cache: accepted, but this version does not cache yet",
+		"testdata/contract.yml:54: services.daybook.compress: accepted, but this version does not compress yet",
+	})
+	c := mustParse(t, `listen: { https: ":443", admin: ":9900" }
+acme: { email: ops@example.com }
+redis: redis://127.0.0.1:6379
+console: { host: console.localhost }
+services:
+  a:
+    balance: sticky
+    upstreams: ["http://127.0.0.1:9001"]
+    access: public
+`)
+	for _, want := range []string{
+		"tollhouse.yml:1: listen.https: accepted, but this version does not serve HTTPS yet",
+		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
+		"tollhouse.yml:2: acme: accepted, but this version does not fetch certificates yet",
+		"tollhouse.yml:3: redis: accepted, but this version does not share limits through Redis yet",
+		"tollhouse.yml:7: services.a.balance: accepted, but this version does not keep clients on one upstream yet; round_robin takes its place",
+	} {
+		if !has(c.Notices, want) {
+			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
+		}
+	}
+	if len(c.Notices) != 5 {
+		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
+	}
+	if got := c.Services[0].Balance; got != "round_robin" {
+		t.Errorf("balances by %s, not by what the notice says", got)
+	}
+}
+
+func has(list []string, prefix string) bool {
+	for _, s := range list {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestNoticesTellWhatIsOutOfReach(t *testing.T) {
+	t.Parallel()
+	const up = `upstreams: ["http://127.0.0.1:9001"]`
+	for _, c := range []struct{ src, want string }{
+		{"data: ./x\n", "tollhouse.yml:1: services: there are none"},
+		{"services:\n  a: { host: a.example.com, " + up + " }\n", "tollhouse.yml:2: services.a: no plan includes it"},
+		{"services:\n  a: { access: public, " + up + " }\n", "tollhouse.yml:2: services.a: it takes every host and path, so nobody reaches the console"},
+		{"services:\n  a: { path: /a, access: public, " + up + " }\n", "tollhouse.yml:2: services.a: it takes its path on every host"},
+	} {
+		if got := mustParse(t, c.src).Notices; len(got) != 1 || !strings.HasPrefix(got[0], c.want) {
+			t.Errorf("%q: got %q, want %q", c.src, got, c.want)
+		}
+	}
+	quiet := "console: { host: c.example.com }\nservices:\n  a: { path: /a, " + up + " }\n  b: { path: /b, " + up + " }\nplans: { p: { includes: [a] } }\naddons: { more: { includes: [b] } }\n"
+	if got := mustParse(t, quiet).Notices; len(got) != 0 {
+		t.Errorf("notices without reason: %q", got)
+	}
+}
+
+// A row of the table that names no field would never be said.
+func TestEachRowOfTheTableIsAField(t *testing.T) {
+	t.Parallel()
+	known := map[string]spec{}
+	eachSpec(func(path string, s spec) { known[path] = s })
+	for _, row := range later {
+		s, ok := known[row.pattern]
+		if !ok {
+			t.Errorf("%s is no field", row.pattern)
+		}
+		for _, word := range []string{row.word, row.instead} {
+			if word != "" && !has(s.oneOf, word) {
+				t.Errorf("%s is no word of %s", word, row.pattern)
+			}
+		}
+		if row.says == "" || strings.HasSuffix(row.says, ".") {
+			t.Errorf("%s: %q", row.pattern, row.says)
+		}
+	}
+}

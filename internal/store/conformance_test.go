@@ -1,0 +1,20 @@
+package store_test
+
+import (
+	"testing"
+
+	"github.com/tollhouse/tollhouse/internal/meter/metertest"
+	"github.com/tollhouse/tollhouse/internal/store/storetest"
+)
+
+func TestKeepsThePromisesOfTheMeter(t *testing.T) {
+	t.Parallel()
+	storetest.EachEngine(t, func(t *testing.T, open storetest.Opener) {
+		metertest.TestSink(t, func(t *testing.T) metertest.Store { return open(t) })
+	})
+}
+
+func TestKeepsThePromisesOfTheStore(t *testing.T) {
+	t.Parallel()
+	storetest.EachEngine(t, storetest.TestStore)
+}
