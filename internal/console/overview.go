@@ -73,6 +73,9 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 		}
 	}
 	requests.Value = v.words.Number(total)
+	if total == 0 {
+		requests.Spark = nil
+	}
 	before, err := c.lastMonthSoFar(ctx, customer.ID, start, v.now)
 	if err != nil {
 		return o, err
@@ -224,7 +227,7 @@ func (v *visit) limitMeter(l toll.LimitState) piece.Meter {
 		} else {
 			m.Name = v.T("limit.monthly", unit)
 		}
-		m.Foot = v.T("limit.resets", v.words.Ago(l.ResetAt, v.now))
+		m.Foot = v.T("limit.left", v.words.Number(max(0, l.Limit-l.Used)), v.words.Ago(l.ResetAt, v.now))
 	case toll.ConcurrencyLimit:
 		m.Name = v.T("limit.parallel")
 	default:

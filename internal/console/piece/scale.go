@@ -15,13 +15,13 @@ type scale struct {
 	ticks []tick
 }
 
-// scale chooses three to five round steps so that the largest bar fits.
+// scale chooses two to six round steps so that the largest bar fits.
 func (c Chart) scale() scale {
 	var most int64 = 1
 	for _, b := range c.Bars {
 		most = max(most, b.total())
 	}
-	raw := float64(most) / 4
+	raw := float64(most) / 5
 	step := math.Pow(10, math.Floor(math.Log10(raw)))
 	for _, m := range []float64{1, 2, 5, 10} {
 		if step*m >= raw {

@@ -88,7 +88,7 @@ var english = map[string]string{
 	"limit.daily":     "%s today",
 	"limit.parallel":  "Calls at the same time",
 	"limit.rate":      "Calls per %s",
-	"limit.resets":    "Resets %s",
+	"limit.left":      "%s left, begins anew %s",
 	"limit.near":      "Nearly used up",
 	"limit.full":      "Used up",
 	"window.second":   "second",

@@ -88,7 +88,7 @@ var french = map[string]string{
 	"limit.daily":     "%s aujourd’hui",
 	"limit.parallel":  "Appels simultanés",
 	"limit.rate":      "Appels par %s",
-	"limit.resets":    "Remise à zéro %s",
+	"limit.left":      "%s restants, repart %s",
 	"limit.near":      "Presque épuisé",
 	"limit.full":      "Épuisé",
 	"window.second":   "seconde",

@@ -88,7 +88,7 @@ var spanish = map[string]string{
 	"limit.daily":     "%s hoy",
 	"limit.parallel":  "Llamadas simultáneas",
 	"limit.rate":      "Llamadas por %s",
-	"limit.resets":    "Se reinicia %s",
+	"limit.left":      "Quedan %s, empieza de nuevo %s",
 	"limit.near":      "Casi agotado",
 	"limit.full":      "Agotado",
 	"window.second":   "segundo",

@@ -1,0 +1,388 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/account/accounttest"
+	"github.com/tollhouse/tollhouse/internal/billing"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+const password = "correct horse battery staple"
+
+// use is so much usage in an hour, as the rollups would have it.
+type use struct {
+	hour                                      time.Time
+	customer, service, endpoint, status, unit string
+	class                                     toll.Class
+	count                                     int64
+}
+
+// ledger answers the meter's questions from cells.
+type ledger struct {
+	meter.Questions // what the console does not ask panics
+	cells           []use
+	refusals        []meter.RefusalPoint
+	refusedOf       string
+	fail            error
+}
+
+func (l *ledger) Series(_ context.Context, q meter.Question) ([]meter.Point, error) {
+	if l.fail != nil {
+		return nil, l.fail
+	}
+	if q.Unit == "" {
+		q.Unit = toll.UnitRequests
+	}
+	width := map[meter.Step]time.Duration{meter.Hour: time.Hour, meter.Day: 24 * time.Hour, meter.Whole: 1}[q.Step]
+	type at struct {
+		start time.Time
+		group string
+	}
+	sums := map[at]int64{}
+	for _, c := range l.cells {
+		if c.hour.Before(q.From.Truncate(width)) || !c.hour.Before(q.To) || (q.Customer != "" && c.customer != q.Customer) ||
+			(q.Service != "" && c.service != q.Service) || (q.By != meter.ByUnit && c.unit != q.Unit) ||
+			(len(q.Classes) > 0 && !slices.Contains(q.Classes, c.class)) {
+			continue
+		}
+		key := at{start: q.From}
+		if q.Step != meter.Whole {
+			key.start = c.hour.Truncate(width)
+		}
+		switch q.By {
+		case meter.ByStatus:
+			key.group = c.status
+		case meter.ByEndpoint:
+			key.group = c.service + " " + c.endpoint
+		case meter.ByUnit:
+			key.group = c.unit
+		}
+		sums[key] += c.count
+	}
+	out := make([]meter.Point, 0, len(sums))
+	for k, n := range sums {
+		out = append(out, meter.Point{Start: k.start, Group: k.group, Count: n})
+	}
+	slices.SortFunc(out, func(a, b meter.Point) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
+	})
+	return out, nil
+}
+
+func (l *ledger) Refusals(_ context.Context, q meter.RefusalQuery) ([]meter.RefusalPoint, error) {
+	if q.Customer != l.refusedOf {
+		return nil, nil
+	}
+	return l.refusals, nil
+}
+
+// past generates usage of a customer over the days before now, the same each time.
+func (l *ledger) past(customer string, now time.Time, days int, perHour int64) {
+	seed := uint32(7)
+	random := func(n int64) int64 {
+		seed = seed*1664525 + 1013904223
+		return int64(seed>>8) % max(1, n)
+	}
+	for h := now.Truncate(time.Hour).Add(-time.Duration(days) * 24 * time.Hour); !h.After(now); h = h.Add(time.Hour) {
+		n := perHour * int64(3+min(h.Hour(), 23-h.Hour())) / 8
+		if h.Weekday() == time.Saturday || h.Weekday() == time.Sunday {
+			n /= 3
+		}
+		n += random(perHour/2 + 1)
+		for _, part := range []struct {
+			status, endpoint string
+			count            int64
+			class            toll.Class
+		}{
+			{"2xx", "POST /extractions", n, toll.Chargeable},
+			{"2xx", "GET /openapi.json", n / 40, toll.Chargeable},
+			{"4xx", "POST /extractions", n / 18, toll.Chargeable},
+			{"5xx", "POST /extractions", random(n/30 + 1), toll.NotBillable},
+		} {
+			if part.count > 0 {
+				c := use{hour: h, customer: customer, service: "ner", endpoint: part.endpoint, status: part.status, unit: toll.UnitRequests, class: part.class, count: part.count}
+				l.cells = append(l.cells, c)
+				if part.status == "2xx" && part.endpoint != "GET /openapi.json" {
+					c.unit, c.count = "words", part.count*23
+					l.cells = append(l.cells, c)
+				}
+			}
+		}
+	}
+}
+
+// world is a console over the real office and sessions, with memory below.
+type world struct {
+	t        testing.TB
+	console  http.Handler
+	options  Options
+	store    *accounttest.Store
+	office   *account.Office
+	usage    *ledger
+	log      *bytes.Buffer
+	mu       sync.Mutex
+	now      time.Time
+	customer toll.Customer // of the members
+	other    toll.Customer // a foreign tenant
+	empty    toll.Customer // has used nothing
+	key      toll.Key      // of customer
+	otherKey toll.Key
+}
+
+type change func(*Options)
+
+func newWorld(t testing.TB, changes ...change) *world {
+	t.Helper()
+	w := &world{t: t, store: accounttest.NewStore(), usage: &ledger{}, log: &bytes.Buffer{}, now: time.Date(2026, 11, 20, 14, 5, 33, 0, time.UTC)}
+	plans := accounttest.Plans{}
+	for _, p := range accounttest.ThreePlans {
+		plans = append(plans, p)
+	}
+	passwords := accounttest.QuickPasswords(t)
+	ctx := t.Context()
+	var err error
+	w.office, err = account.NewOffice(w.store, account.OfficeOptions{Plans: plans, Mint: mint, Passwords: passwords, Clock: w.clock, Random: &counter{}})
+	w.ok(err)
+	sessions, err := account.NewSessions(w.store, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: passwords, Clock: w.clock})
+	w.ok(err)
+
+	then := w.now
+	w.now = then.AddDate(0, 0, -47)
+	w.customer, err = w.office.CreateCustomer(ctx, account.System, account.NewCustomer{Name: "Acme Robotics", Plan: "pro"})
+	w.ok(err)
+	w.now = then.AddDate(0, 0, -20)
+	w.other, err = w.office.CreateCustomer(ctx, account.System, account.NewCustomer{Name: "Globex", Plan: "payg"})
+	w.ok(err)
+	w.now = then.AddDate(0, 0, -2)
+	w.empty, err = w.office.CreateCustomer(ctx, account.System, account.NewCustomer{Name: "Initech", Plan: "free"})
+	w.ok(err)
+	w.now = then
+	for _, role := range []toll.MemberRole{toll.MemberOwner, toll.MemberAdmin, toll.MemberDeveloper, toll.MemberBilling, toll.MemberViewer} {
+		_, err = w.office.CreateMember(ctx, account.System, account.NewMember{CustomerID: w.customer.ID, Email: string(role) + "@acme.example", Name: "Ada " + strings.ToUpper(string(role[:1])) + string(role[1:]), Role: role, Password: password})
+		w.ok(err)
+	}
+	_, err = w.office.CreateMember(ctx, account.System, account.NewMember{CustomerID: w.other.ID, Email: "owner@globex.example", Name: "Hank Scorpio", Role: toll.MemberOwner, Password: password})
+	w.ok(err)
+	_, err = w.office.CreateMember(ctx, account.System, account.NewMember{CustomerID: w.empty.ID, Email: "owner@initech.example", Name: "Bill Lumbergh", Role: toll.MemberOwner, Password: password})
+	w.ok(err)
+	for _, role := range []toll.OperatorRole{toll.OperatorAdmin, toll.OperatorSupport, toll.OperatorViewer} {
+		_, err = w.office.CreateOperator(ctx, account.System, account.NewOperator{Email: string(role) + "@house.example", Name: "Olga " + strings.ToUpper(string(role[:1])) + string(role[1:]), Role: role, Password: password})
+		w.ok(err)
+	}
+	w.key = w.makeKey(w.customer.ID, "production", toll.Live, 40*24*time.Hour, 2*time.Minute)
+	w.otherKey = w.makeKey(w.other.ID, "theirs", toll.Live, time.Hour, 0)
+
+	w.usage.past(w.customer.ID, w.now, 62, 60)
+	w.usage.refusedOf = w.customer.ID
+	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
+
+	w.options = Options{
+		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans,
+		Bills:  billing.NewPreviews(nil, nil, versions{plans}, w.clock, nil),
+		Limits: w.limits,
+		Services: func() []toll.Service {
+			return []toll.Service{{Name: "ner", Path: "/v1/ner", Access: toll.AccessKey, Units: []string{"words", "characters"}, Endpoints: []string{"POST /extractions"}}}
+		},
+		Samples:   []Sample{{Service: "ner", Method: "POST", Path: "/extractions", ContentType: "application/json", Body: `{"text": "John Doe is a Go Developer at Google"}`}},
+		PublicURL: "http://localhost:8080",
+		Version:   "test",
+		Clock:     w.clock,
+		Logger:    slog.New(slog.NewTextHandler(w.log, nil)),
+	}
+	for _, c := range changes {
+		c(&w.options)
+	}
+	w.console, err = New(w.options)
+	w.ok(err)
+	return w
+}
+
+type versions struct{ plans accounttest.Plans }
+
+func (v versions) PlanVersion(_ context.Context, id string) (toll.PlanVersion, error) {
+	name, _, _ := strings.Cut(id, "@")
+	p, _, _ := v.plans.Plan(name)
+	return toll.PlanVersion{ID: id, Plan: p}, nil
+}
+
+// counter is randomness that is the same in each run, for golden files.
+type counter struct{ n byte }
+
+func (c *counter) Read(p []byte) (int, error) {
+	for i := range p {
+		c.n += 37
+		p[i] = c.n
+	}
+	return len(p), nil
+}
+
+func mint(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return accounttest.Mint(mode) }
+
+func (w *world) limits(customer string) []toll.LimitState {
+	if customer == w.empty.ID {
+		return []toll.LimitState{
+			{Policy: toll.Policy{Name: "minute", Kind: toll.RateLimit, Count: 10, Window: time.Minute}, Limit: 10},
+			{Policy: toll.Policy{Name: "monthly", Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.Monthly}, Limit: 1000, ResetAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+		}
+	}
+	return []toll.LimitState{
+		{Policy: toll.Policy{Name: "monthly", Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.Monthly}, Used: w.usage.month(customer, w.clock()), Limit: 100_000, ResetAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)},
+		{Policy: toll.Policy{Name: "minute", Kind: toll.RateLimit, Count: 300, Window: time.Minute}, Used: 251, Limit: 300, ResetAt: w.now},
+		{Policy: toll.Policy{Name: "hour", Kind: toll.RateLimit, Count: 6000, Window: time.Hour}, Used: 1240, Limit: 6000, ResetAt: w.now},
+		{Policy: toll.Policy{Name: "extractions", Kind: toll.RateLimit, Count: 120, Window: time.Minute, Service: "ner", Endpoint: "POST /extractions"}, Used: 120, Limit: 120, ResetAt: w.now},
+		{Policy: toll.Policy{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 20}, Used: 3, Limit: 20},
+	}
+}
+
+func (w *world) ok(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// makeKey makes a key that is so old and was last used so long ago (0: never).
+func (w *world) makeKey(customer, name string, mode toll.Mode, age, used time.Duration) toll.Key {
+	w.t.Helper()
+	_, hash, hint, err := accounttest.Mint(mode)
+	w.ok(err)
+	k := toll.Key{
+		ID: "key_" + strings.ReplaceAll(name, " ", ""), CustomerID: customer, Name: name, Mode: mode,
+		Hash: hash, Hint: hint, CreatedAt: w.clock().Add(-age), Version: 1,
+	}
+	if used > 0 {
+		k.LastUsedAt = w.clock().Add(-used).Truncate(time.Minute)
+	}
+	w.ok(w.store.CreateKey(w.t.Context(), k))
+	return k
+}
+
+// browser keeps cookies as a browser does.
+type browser struct {
+	w       *world
+	cookies map[string]string
+	header  http.Header
+}
+
+func (w *world) browser() *browser {
+	return &browser{w: w, cookies: map[string]string{}, header: http.Header{"Accept-Language": {"en"}, "Sec-Fetch-Site": {"same-origin"}}}
+}
+
+// as returns a browser in which a person is signed in.
+func (w *world) as(email string) *browser {
+	w.t.Helper()
+	b := w.browser()
+	if r := b.post("/sign-in", url.Values{"email": {email}, "password": {password}}); r.Code != http.StatusSeeOther {
+		w.t.Fatalf("signing in as %s is %d: %s", email, r.Code, r.Body)
+	}
+	return b
+}
+
+// htmx returns a browser with the same cookies in which htmx asks for a part.
+func (b *browser) htmx(target string) *browser {
+	h := b.header.Clone()
+	h.Set("HX-Request", "true")
+	h.Set("HX-Request-Type", "partial")
+	h.Set("HX-Target", target)
+	return &browser{w: b.w, cookies: b.cookies, header: h}
+}
+
+func (b *browser) with(name, value string) *browser {
+	h := b.header.Clone()
+	h.Set(name, value)
+	return &browser{w: b.w, cookies: b.cookies, header: h}
+}
+
+func (b *browser) do(method, path string, form url.Values) *httptest.ResponseRecorder {
+	b.w.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, path, body)
+	r.Header = b.header.Clone()
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range b.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.7"), 4711).String()
+	rec := httptest.NewRecorder()
+	b.w.console.ServeHTTP(rec, r)
+	for _, c := range rec.Result().Cookies() {
+		if c.MaxAge < 0 {
+			delete(b.cookies, c.Name)
+		} else {
+			b.cookies[c.Name] = c.Value
+		}
+	}
+	return rec
+}
+
+func (b *browser) get(path string) *httptest.ResponseRecorder {
+	b.w.t.Helper()
+	return b.do("GET", path, nil)
+}
+
+func (b *browser) post(path string, form url.Values) *httptest.ResponseRecorder {
+	b.w.t.Helper()
+	if form == nil {
+		form = url.Values{}
+	}
+	return b.do("POST", path, form)
+}
+
+var systemPerson = account.System
+
+func newCustomer(name, plan string) account.NewCustomer {
+	return account.NewCustomer{Name: name, Plan: plan}
+}
+
+// person returns who an e-mail address belongs to, as a session would.
+func (w *world) person(email string) account.Person {
+	w.t.Helper()
+	m, err := w.store.MemberByEmail(w.t.Context(), email)
+	w.ok(err)
+	return account.Person{Kind: toll.KindMember, ID: m.ID, Role: string(m.Role), CustomerID: m.CustomerID, Email: m.Email}
+}
+
+// month is what the gate's memory would hold: chargeable requests since the
+// month began.
+func (l *ledger) month(customer string, now time.Time) (sum int64) {
+	start, _ := toll.Monthly.PeriodAt(now, time.UTC)
+	for _, c := range l.cells {
+		if c.customer == customer && c.unit == toll.UnitRequests && c.class == toll.Chargeable && !c.hour.Before(start) {
+			sum += c.count
+		}
+	}
+	return sum
+}
