@@ -4,27 +4,26 @@ package extract
 // organisation: a legal form at the end, or an institution's word.
 func (r *reading) namedOrganisations() {
 	for i := range r.tokens {
-		if r.owner[i] != "" || r.loud[i] {
-			continue
+		if r.owner[i] == "" && !r.loud[i] {
+			r.companyEndingAt(i)
 		}
-		if r.companyEndingAt(i) {
-			continue
-		}
-		if r.known(i) && r.is(i, organisationHead) || r.tokens[i].capital {
+	}
+	for i := range r.tokens {
+		if r.known(i) && !r.loud[i] {
 			r.institutionAt(i)
 		}
 	}
 }
 
 // companyEndingAt claims "Miller & Sons Ltd" when token i starts its legal form.
-func (r *reading) companyEndingAt(i int) bool {
+func (r *reading) companyEndingAt(i int) {
 	t := &r.tokens[i]
 	if t.word && !t.capital && t.key != "plc" && t.key != "e.v." {
-		return false
+		return
 	}
 	length, _ := r.lex.longest(r.tokens[i:], organisationSuffix)
 	if length == 0 {
-		return false
+		return
 	}
 	last := i + length
 	// A second form follows the first: Holdings Ltd, Robotics Inc.
@@ -41,12 +40,12 @@ func (r *reading) companyEndingAt(i int) bool {
 	}
 	first := r.companyStart(before)
 	if first == before {
-		return false
+		return
 	}
 	if r.key(last) == "." && r.tokens[last].glued && pointed[r.key(last-1)] && last+1 < len(r.tokens) {
 		last++
 	}
-	return r.claim(first, last, Organisation)
+	r.claim(first, last, Organisation)
 }
 
 // legalForm holds the forms that may follow a comma: Acme, Inc.
@@ -105,7 +104,7 @@ func (r *reading) institutionAt(i int) {
 			continue
 		}
 		if of := r.ofName(last); of > last {
-			r.claim(r.withoutPerson(i, last), of, Organisation)
+			r.claim(i, of, Organisation)
 			return
 		}
 		if last-i > head {
@@ -124,10 +123,6 @@ func (r *reading) headEndingAt(first, last int) int {
 	}
 	return 0
 }
-
-// withoutPerson keeps a name's start: there is nothing before an institution's
-// word that is not part of it, as the row began after an ordinary word.
-func (r *reading) withoutPerson(first, _ int) int { return first }
 
 // ofName returns the end of "of Cape Town" or "for Health and Education" that
 // follows an institution's word at token i, or i.

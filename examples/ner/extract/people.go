@@ -85,7 +85,11 @@ func (r *reading) namePart(i int, later bool) bool {
 	if later && r.is(i, surname) {
 		return true
 	}
-	return !r.is(i, organisationSuffix|organisationHead|placeTail|organisation) && (!later || !r.is(i, place))
+	if r.is(i, organisationSuffix|organisationHead|placeTail|organisation) {
+		return false
+	}
+	// Naomi Osaka is a person; what follows the name of a city is no part of it.
+	return !later || !r.is(i, place) || r.is(i-1, givenName) && !r.is(i-1, place)
 }
 
 // initial is one capital letter, with or without its point.
@@ -214,6 +218,8 @@ func (r *reading) personBeside(first, end int) bool {
 	switch {
 	case r.is(end, personVerb):
 		return true
+	case r.is(end-1, surname) && surnameVerb[r.key(end)]:
+		return true
 	case r.key(end) == "<", r.key(end) == "(" && r.key(end+1) == "born":
 		return true
 	case r.key(end) == "," && end+1 < len(r.tokens) && r.owner[end+1] == Position:
@@ -224,6 +230,13 @@ func (r *reading) personBeside(first, end int) bool {
 		return true
 	}
 	return false
+}
+
+// surnameVerb holds what organisations do as well, so that only a known family
+// name before it makes a person.
+var surnameVerb = map[string]bool{
+	"won": true, "signed": true, "met": true, "announced": true, "visited": true, "resigned": true, "arrived": true, "wants": true, "joined": true,
+	"founded": true, "became": true, "left": true, "scored": true, "beat": true, "lost": true, "criticised": true, "criticized": true, "defeated": true,
 }
 
 // lowerPosition says that the position that ends at token i is written small:

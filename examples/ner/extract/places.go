@@ -33,7 +33,7 @@ func (r *reading) placeBeside(i int) bool {
 		before--
 	}
 	if !r.is(before, placeBefore) {
-		return r.key(i+1) == "," && i+2 < len(r.tokens) && r.owner[i+2] == Place
+		return r.key(i+1) == "," && r.is(i+2, place) && r.tokens[i+2].capital // Austin, Texas
 	}
 	// "wrote to Sofia" and "a letter from Sofia" speak of a person.
 	if r.is(i, givenName) && (r.key(before) == "to" || r.key(before) == "from" || r.key(before) == "of") {

@@ -28,7 +28,6 @@ func (r *reading) positions() {
 // token i, or i.
 func (r *reading) titleEnd(i int) int {
 	if length, _ := r.lex.longest(r.tokens[i:], jobTitle); length > 0 && r.allFree(i, i+length) {
-		// "software engineer" may follow a whole title's words: prefer the longer.
 		return i + length
 	}
 	if length, _ := r.lex.longest(r.tokens[i:], office); length > 0 && r.allFree(i, i+length) && r.officeHere(i, i+length) {
@@ -36,12 +35,11 @@ func (r *reading) titleEnd(i int) int {
 	}
 	if r.is(i, jobHead|weakJobHead) || r.lex.is(singular(r.key(i)), jobHead|weakJobHead|jobTitle) {
 		// The last title word of a row is its head: assistant manager.
-		if r.is(i+1, jobHead|jobTitle) && r.free(i+1) || r.lex.is(singular(r.key(i+1)), jobHead) && r.free(i+1) {
-			if end := r.titleEnd(i + 1); end > i+1 {
-				return end
-			}
+		last := i
+		for r.free(last+1) && !r.tokens[last+1].opens && (r.is(last+1, jobHead|jobTitle) || r.lex.is(singular(r.key(last+1)), jobHead)) {
+			last++
 		}
-		return i + 1
+		return last + 1
 	}
 	if r.key(i) == "head" && r.key(i+1) == "of" && r.withField(i+1) > i+1 {
 		return i + 1

@@ -124,10 +124,11 @@ func marksEnd(text string, i, position int) (int, int) {
 }
 
 // dottedEnd finds "D.C." or "S.A.": two or more single letters, each followed
-// by a point. It returns the byte after it and its code points, or 0, 0.
+// by a point; at most eight, so that no text makes it look far ahead again and
+// again. It returns the byte after it and its code points, or 0, 0.
 func dottedEnd(text string, from int) (int, int) {
 	i, letters, count := from, 0, 0
-	for i < len(text) {
+	for i < len(text) && letters < 8 {
 		r, size := utf8.DecodeRuneInString(text[i:])
 		if !unicode.IsLetter(r) || i+size >= len(text) || text[i+size] != '.' {
 			break
