@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/tollhouse/tollhouse/examples/internal/rootpath"
 )
 
 // serveDocument serves the contract, whose server is the root path of the
@@ -18,7 +20,7 @@ import (
 func serveDocument(document *huma.OpenAPI) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		own := *document
-		own.Servers = []*huma.Server{{URL: cmp.Or(rootPath(r), "/"), Description: "Where this document was read"}}
+		own.Servers = []*huma.Server{{URL: cmp.Or(rootpath.Of(r), "/"), Description: "Where this document was read"}}
 		body, err := json.Marshal(&own)
 		if err != nil {
 			writeProblem(w, http.StatusInternalServerError, "The contract could not be written. This is a fault of the service.")
@@ -48,7 +50,7 @@ func serveDocs(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+docsStyleHash+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	// The client may be gone; there is nobody to tell.
-	_ = docsTemplate.Execute(w, map[string]any{"Root": rootPath(r), "Version": Version, "MaxCharacters": MaxCharacters})
+	_ = docsTemplate.Execute(w, map[string]any{"Root": rootpath.Of(r), "Version": Version, "MaxCharacters": MaxCharacters})
 }
 
 // cacheByRootPath lets a cache keep an answer that depends on the root path
