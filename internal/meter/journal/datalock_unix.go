@@ -58,7 +58,7 @@ func held(f *os.File) error {
 		}
 	}
 	return &toll.Error{Code: toll.Conflict,
-		Message: "The data directory " + filepath.Dir(f.Name()) + " is in use by " + owner + ". Stop it first, or name another data directory.",
+		Message: "The data directory is in use by " + owner + ". Stop it first, or name another data directory.",
 		Cause:   fmt.Errorf("%w: %s", ErrLocked, f.Name())}
 }
 
