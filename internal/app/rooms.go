@@ -41,7 +41,12 @@ func openData(dir string) (*journal.DataLock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, toll.Errorf(toll.Unavailable, "the data directory %s cannot be made (%w); name another one, or allow writing to it", dir, errors.Unwrap(err))
 	}
-	return journal.Lock(dir)
+	lock, err := journal.Lock(dir)
+	var held *toll.Error
+	if errors.As(err, &held) { // whoever starts a program may see which directory it was
+		return nil, &toll.Error{Code: held.Code, Message: dir + ": " + held.Message, Cause: err}
+	}
+	return lock, err
 }
 
 // openStore opens the database that the configuration names, SQLite in the
