@@ -82,7 +82,7 @@ type serviceFile struct {
 }
 
 type healthFile struct {
-	Path      requestPath `yaml:"path" required:"true" example:"/healthz" doc:"What is asked; any 2xx is good."`
+	Path      requestPath `yaml:"path" required:"true" example:"/healthz" doc:"What is asked; an answer from 200 to 399 is good."`
 	Every     duration    `yaml:"every" default:"5s" min:"100ms" max:"1h" doc:"How often each upstream is asked."`
 	Timeout   duration    `yaml:"timeout" default:"2s" min:"10ms" max:"5m" doc:"How long it may take to answer."`
 	Healthy   count       `yaml:"healthy" default:"2" min:"1" max:"100" doc:"Good answers in a row that bring an upstream back."`

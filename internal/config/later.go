@@ -48,18 +48,20 @@ func standIn(pattern, word string) string {
 	return word
 }
 
-// notYet tells editors and docs of a field that is not acted upon, "" else.
+// notYet tells editors and docs of a field, or a word of it, that is not acted
+// upon; "" else.
 func notYet(pattern string) string {
 	var says []string
 	for _, row := range later {
-		if row.pattern == pattern {
-			says = append(says, row.says)
+		switch {
+		case row.pattern != pattern:
+		case row.word != "":
+			says = append(says, row.word+": accepted, but this version "+row.says+".")
+		default:
+			says = append(says, "Accepted, but this version "+row.says+".")
 		}
 	}
-	if len(says) == 0 {
-		return ""
-	}
-	return "Accepted, but this version " + strings.Join(says, ", and ") + "."
+	return strings.Join(says, " ")
 }
 
 // notice is a line for people that stops nothing.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // so that a time zone means the same on every machine, also on one without any
 )
 
 // duration is a length of time with its unit. Beside the units of Go

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/currency"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // decimal is an exact amount of money as people write it. It is read from the
@@ -65,10 +67,9 @@ func (c *currencyCode) form() form {
 // digits is how many digits the currency has behind the point: 2 for USD, 0
 // for JPY.
 func (c currencyCode) digits() int {
-	unit, err := currency.ParseISO(string(c))
+	digits, err := toll.MinorUnits(string(c))
 	if err != nil {
 		return 2
 	}
-	scale, _ := currency.Standard.Rounding(unit)
-	return scale
+	return digits
 }

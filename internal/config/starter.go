@@ -17,12 +17,18 @@ const starterUpstream = "http://localhost:3000"
 
 // Starter gives a commented tollhouse.yml to begin with: one service "api" in
 // front of upstream ("": http://localhost:3000), three plans, and the console
-// on a host of its own. It parses when ForUpstream takes the same upstream.
+// on a host of its own. It listens on port 8080 of this machine, or on 8081
+// where the upstream has that one. It parses when ForUpstream takes the same
+// upstream.
 func Starter(upstream string) []byte {
 	if upstream == "" {
 		upstream = starterUpstream
 	}
-	return []byte(strings.Replace(starter, "@UPSTREAM@", strconv.Quote(upstream), 1))
+	port := "8080"
+	if _, address, _ := strings.Cut(strings.TrimSuffix(upstream, "/"), "://"); strings.HasSuffix(address, ":"+port) && listenAddress(address).loopback() {
+		port = "8081"
+	}
+	return []byte(strings.NewReplacer("@UPSTREAM@", strconv.Quote(upstream), "@PORT@", port).Replace(starter))
 }
 
 // ForUpstream gives the configuration of `tollhouse serve --upstream URL`: what

@@ -67,9 +67,26 @@ func TestForUpstreamFrontsOnesOwnAPI(t *testing.T) {
 	}
 }
 
+func TestStarterLeavesThePortToTheUpstreamThatHasIt(t *testing.T) {
+	t.Parallel()
+	for upstream, want := range map[string]string{
+		"http://localhost:8080":   "127.0.0.1:8081",
+		"http://127.0.0.1:8080/":  "127.0.0.1:8081",
+		"http://[::1]:8080":       "127.0.0.1:8081",
+		"http://example.com:8080": "127.0.0.1:8080",
+		"http://localhost:18080":  "127.0.0.1:8080",
+		"http://localhost":        "127.0.0.1:8080",
+	} {
+		c, err := ForUpstream(upstream)
+		if err != nil || c.Listen.HTTP != want {
+			t.Errorf("%s: got %+v, %v", upstream, c, err)
+		}
+	}
+}
+
 func TestForUpstreamRefusesWhatIsNoUpstream(t *testing.T) {
 	t.Parallel()
-	for _, upstream := range []string{"", "localhost:3000", "http://", "http://a/b", "http://127.0.0.1:8080", "http://${HOME}", "http://a\"\nname: x", "http://a]"} {
+	for _, upstream := range []string{"", "localhost:3000", "http://", "http://a/b", "http://${HOME}", "http://a\"\nname: x", "http://a]"} {
 		_, err := ForUpstream(upstream)
 		var problem *toll.Error
 		if !errors.As(err, &problem) || problem.Code != toll.Invalid || problem.Field != "upstream" || strings.Contains(err.Error(), "\n") {

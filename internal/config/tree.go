@@ -17,6 +17,7 @@ import (
 // ("billion laughs") or brackets cannot take the machine's memory.
 const (
 	maxNesting = 32      // brackets, dashes of one line, levels of the tree
+	maxTokens  = 100_000 // words and signs; the parser's time grows with the square of a mapping's names
 	maxNodes   = 200_000 // values, counted again for each alias
 )
 
@@ -111,10 +112,15 @@ func parse(r *report) *node {
 	return root
 }
 
-// scan splits the source into tokens and refuses nesting that would take the
-// parser's time or stack.
+// scan splits the source into tokens and refuses what would take the parser's
+// time or stack.
 func scan(r *report) (tokens token.Tokens, ok bool) {
 	tokens = lexer.Tokenize(r.src.text)
+	if len(tokens) > maxTokens {
+		t := tokens[maxTokens]
+		r.addf(t.Position.Line, t.Position.Column, 1, "more than %d words and signs up to here; a configuration has far less: is this the right file?", maxTokens)
+		return nil, false
+	}
 	brackets, dashes, line := 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
@@ -172,11 +178,13 @@ var cures = []struct{ has, say string }{
 
 // syntax notes an error of the YAML parser in our form.
 func (r *report) syntax(err error, tokens token.Tokens) {
-	message := strings.TrimSpace(strings.SplitN(err.Error(), "\n", 2)[0])
+	var message string
 	line, column, width := 1, 1, 1
 	var placed yaml.Error
-	if errors.As(err, &placed) {
-		message = placed.GetMessage()
+	if !errors.As(err, &placed) {
+		message = strings.SplitN(err.Error(), "\n", 2)[0]
+	} else {
+		message = placed.GetMessage() // its Error draws the source, which takes long
 		if t := placed.GetToken(); t != nil && t.Position != nil {
 			line, column = t.Position.Line, t.Position.Column
 		}
