@@ -25,15 +25,15 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *schema {
-			_, err := cmd.OutOrStdout().Write(append(config.Schema(), '\n'))
+			_, err := cmd.OutOrStdout().Write(config.Schema())
 			return err
 		}
 		cfg, err := config.Load(*file)
 		if err != nil {
 			var wrong *config.Error
 			if errors.As(err, &wrong) {
-				fmt.Fprintln(cmd.ErrOrStderr(), wrong.Long())
-				return fmt.Errorf("%s is not in order: %d to correct", *file, len(wrong.Problems))
+				fmt.Fprint(cmd.ErrOrStderr(), wrong.Long())
+				return errTold
 			}
 			return err
 		}

@@ -24,6 +24,9 @@ func main() {
 // usageError is a command that was called wrongly: exit status 2.
 type usageError struct{ error }
 
+// errTold is a failure that the command has told at length already.
+var errTold = errors.New("told already")
+
 // run executes one command line and returns its exit status: 0, 1 (it failed)
 // or 2 (it was called wrongly).
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -35,7 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "tollhouse: "+oneLine(err))
+	if !errors.Is(err, errTold) {
+		fmt.Fprintln(stderr, "tollhouse: "+oneLine(err))
+	}
 	var usage usageError
 	if errors.As(err, &usage) {
 		return 2
