@@ -1,11 +1,10 @@
 package account
 
 import (
+	"crypto/rand"
 	"errors"
 	"io"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )

@@ -257,3 +257,32 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	}
 }
+
+// ending is a store whose sessions end sooner than their tokens say.
+type ending struct {
+	*accounttest.Store
+	at time.Time
+}
+
+func (s *ending) Session(ctx context.Context, id string) (toll.Session, error) {
+	row, err := s.Store.Session(ctx, id)
+	row.ExpiresAt = s.at
+	return row, err
+}
+
+func TestASessionEndsWhenItsRowSaysSoWhateverTheTokenSays(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	s, err := account.NewSessions(&ending{h.store, h.clock.now().Add(time.Hour)}, account.SessionOptions{
+		Secrets: []toll.Secret{accounttest.Secret}, Passwords: h.passwordsOfAHouse, Clock: h.clock.now,
+	})
+	must(t, err)
+	token, _, err := s.SignIn(t.Context(), h.owner.Email, h.password, home, "")
+	must(t, err)
+	h.clock.pass(time.Hour - 1)
+	_, _, err = s.Authenticate(t.Context(), token.Text.Reveal())
+	must(t, err)
+	h.clock.pass(1)
+	_, _, err = s.Authenticate(t.Context(), token.Text.Reveal())
+	wantCode(t, err, toll.Unauthorized)
+}

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -221,5 +222,57 @@ func TestSessionsRefuseSettingsThatCannotHold(t *testing.T) {
 	}
 	if _, err := account.NewSessions(store, account.SessionOptions{Secrets: good}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAPasswordOverTheBoundSignsNobodyIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	long := toll.Secret(strings.Repeat("x", account.MaxPassword+1))
+	hash, err := h.passwordsOfAHouse.Hash(t.Context(), long)
+	must(t, err)
+	must(t, h.store.SetMemberPassword(t.Context(), h.owner.ID, hash))
+	_, _, err = h.sessions.SignIn(t.Context(), h.owner.Email, long, home, "")
+	wantCode(t, err, toll.Unauthorized)
+}
+
+// meanwhile is a store in which somebody sets a new password just before a
+// person is looked up for the second time.
+type meanwhile struct {
+	*accounttest.Store
+	lookups int
+	hash    toll.Secret
+}
+
+func (s *meanwhile) MemberByEmail(ctx context.Context, email string) (toll.Member, error) {
+	if s.lookups++; s.lookups == 2 {
+		m, err := s.Store.MemberByEmail(ctx, email)
+		if err != nil {
+			return toll.Member{}, err
+		}
+		if err := s.SetMemberPassword(ctx, m.ID, s.hash); err != nil {
+			return toll.Member{}, err
+		}
+	}
+	return s.Store.MemberByEmail(ctx, email)
+}
+
+func TestAHashMadeAnewNeverBringsAnOldPasswordBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx := t.Context()
+	raised, err := account.NewPasswords(account.PasswordOptions{Costs: account.Argon2{Memory: 16, Passes: 2, Threads: 1}})
+	must(t, err)
+	hash, err := raised.Hash(ctx, "quite another one")
+	must(t, err)
+	busy := &meanwhile{Store: h.store, hash: hash}
+	s, err := account.NewSessions(busy, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: raised, Clock: h.clock.now})
+	must(t, err)
+	_, _, err = s.SignIn(ctx, h.owner.Email, h.password, home, "")
+	must(t, err)
+	m, err := h.store.Member(ctx, h.owner.ID)
+	must(t, err)
+	if busy.lookups != 2 || m.PasswordHash != hash {
+		t.Errorf("after %d lookups the new password is undone", busy.lookups)
 	}
 }

@@ -36,6 +36,8 @@ func TestFeesFallDueInTheirMonths(t *testing.T) {
 		{"29 February, not in March", "year", day(2024, 2, 29), day(2025, 3, 1), time.UTC, 0},
 		{"29 February, in a leap year", "year", day(2024, 2, 29), day(2028, 2, 1), time.UTC, 1},
 		{"a start that is another month in the zone", "year", time.Date(2026, 4, 30, 23, 0, 0, 0, time.UTC), day(2026, 5, 10), paris, 1},
+		{"a start at midnight belongs to the month it begins", "month", time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), day(2026, 5, 1), time.UTC, 0},
+		{"a start that is another year in the zone", "year", time.Date(2026, 12, 31, 23, 30, 0, 0, time.UTC), day(2028, 1, 10), paris, 1},
 		{"and not in the month it is in UTC", "year", time.Date(2026, 4, 30, 23, 0, 0, 0, time.UTC), day(2027, 4, 10), paris, 0},
 	} {
 		from, to := toll.Monthly.PeriodAt(c.month, c.zone)

@@ -48,7 +48,8 @@
 // Forward: rate limits are whole again, as the time says. Back: a rate limit
 // that would refuse for longer than its window counts as used up at the new
 // time, so it passes one after its interval; nothing is admitted on top for the
-// step. Quotas keep the two calendar periods that were last used, so a step
+// step. (A request whose time is older by more than a window than what has been
+// decided since looks the same.) Quotas keep the two calendar periods that were last used, so a step
 // over the end of a period and back loses nothing.
 //
 // # Not yet there

@@ -43,6 +43,19 @@ func TestMoneyArithmeticIsExactOrRefused(t *testing.T) {
 	})
 }
 
+func TestTheSmallestAmountHasNoOpposite(t *testing.T) {
+	t.Parallel()
+	for name, op := range map[string]func() (toll.Money, error){
+		"times -1": func() (toll.Money, error) { return usd(math.MinInt64).Mul(-1) },
+		"-1 times": func() (toll.Money, error) { return usd(-1).Mul(math.MinInt64) },
+		"0 less":   func() (toll.Money, error) { return usd(0).Sub(usd(math.MinInt64)) },
+	} {
+		if got, err := op(); !errors.Is(err, toll.ErrMoneyOverflow) {
+			t.Errorf("%s: got %v and %v", name, got, err)
+		}
+	}
+}
+
 func TestMoneyRefusesTwoCurrencies(t *testing.T) {
 	t.Parallel()
 	a, b := usd(1), toll.Money{Minor: 1, Currency: "EUR"}
