@@ -71,6 +71,15 @@ func New(o Options) (*App, error) {
 }
 
 func (a *App) open(file string) error {
+	// The database is made here, and not by SQLite, so that nobody else on the
+	// machine can read it; the files beside it get its mode.
+	made, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := made.Close(); err != nil {
+		return err
+	}
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {

@@ -119,7 +119,7 @@ func TestEveryAddressOfEveryPageStaysUnderTheRootPath(t *testing.T) {
 		b.open(h.url + "/history/2026-11-20")
 		check()
 		b.open(h.url + "/nothing")
-		b.shows(http.StatusNotFound, "There is no such page")
+		b.shows(http.StatusNotFound, "There is no such page", "Sign out")
 		check()
 	})
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"html/template"
@@ -74,6 +75,10 @@ func (a *App) problem(w http.ResponseWriter, r *http.Request, status int, what, 
 }
 
 func (a *App) notFound(w http.ResponseWriter, r *http.Request) {
+	// Whoever is signed in keeps the menu.
+	if u, _, err := a.who(r); err == nil {
+		r = r.WithContext(context.WithValue(r.Context(), personKey{}, u))
+	}
 	a.problem(w, r, http.StatusNotFound, "There is no such page", "The address may be mistyped, or the day has no note.")
 }
 

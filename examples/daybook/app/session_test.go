@@ -216,7 +216,7 @@ func TestKeepsUsersNotesAndSessionsOverARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "auth-token-key.txt" && info.Mode().Perm() != 0o600 {
+		if info.Mode().Perm() != 0o600 {
 			t.Errorf("%s has mode %v", name, info.Mode())
 		}
 	}
