@@ -64,6 +64,7 @@ func served(t *testing.T, changes ...change) (*world, string) {
 	w := newWorld(t, changes...)
 	w.furnish()
 	s := httptest.NewServer(w.console)
+	w.server = s
 	t.Cleanup(s.Close)
 	return w, s.URL
 }
@@ -114,7 +115,7 @@ func look(width, height int64, dark bool) chromedp.Action[chromedp.Void] {
 		if dark {
 			theme = "dark"
 		}
-		if _, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}}); err != nil {
+		if _, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}}); err != nil {
 			return err
 		}
 		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600})
@@ -220,4 +221,11 @@ func shot(whole bool) chromedp.Action[[]byte] {
 		}
 		return res.Data, nil
 	}
+}
+
+func setCookie(base, name, value string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: base})
+		return err
+	})
 }

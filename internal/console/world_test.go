@@ -142,6 +142,7 @@ type world struct {
 	other    toll.Customer // a foreign tenant
 	empty    toll.Customer // has used nothing
 	key      toll.Key      // of customer
+	server   *httptest.Server
 	otherKey toll.Key
 }
 

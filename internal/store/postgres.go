@@ -19,11 +19,14 @@ func (e *postgresEngine) where() string { return e.place }
 // kind reads the SQLSTATE
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func (e *postgresEngine) kind(err error) faultKind {
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		return awayFault // whatever the server said: nobody was let in
+	}
 	var failure *pgconn.PgError
 	if !errors.As(err, &failure) {
-		var connecting *pgconn.ConnectError
 		var network net.Error
-		if errors.As(err, &connecting) || errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
+		if errors.As(err, &network) || errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) {
 			return awayFault
 		}
 		return otherFault

@@ -77,15 +77,23 @@ func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
 	return s, nil
 }
 
+// errNoRights is found before the first table is made, because goose tries
+// several times and then tells something else.
+var errNoRights = errors.New("the user may not make tables in the schema")
+
 // inspect looks at a database before anything of it is changed.
 func (e *postgresEngine) inspect(ctx context.Context, db *sql.DB) error {
 	var encoding string
-	var versions bool
-	if err := db.QueryRowContext(ctx, `select current_setting('server_encoding'), to_regclass('goose_db_version') is not null`).Scan(&encoding, &versions); err != nil {
+	var versions, mayCreate bool
+	if err := db.QueryRowContext(ctx, `select current_setting('server_encoding'), to_regclass('goose_db_version') is not null,
+		coalesce(has_schema_privilege(current_schema(), 'create'), false)`).Scan(&encoding, &versions, &mayCreate); err != nil {
 		return err
 	}
 	if encoding != "UTF8" {
 		return toll.Errorf(toll.Unavailable, "The PostgreSQL database %s keeps text as %s; make one with ENCODING 'UTF8'.", e.place, encoding)
+	}
+	if !versions && !mayCreate {
+		return errNoRights
 	}
 	if !versions {
 		return nil
@@ -110,6 +118,7 @@ func (e *postgresEngine) explain(err error, config *pgx.ConnConfig) error {
 		failure.Cause = err
 		return failure
 	}
+	noRights := errors.Is(err, errNoRights)
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
 		switch server.Code {
@@ -118,10 +127,13 @@ func (e *postgresEngine) explain(err error, config *pgx.ConnConfig) error {
 		case "3D000":
 			return say("The PostgreSQL database %s does not exist; make it with: createdb %s", e.place, config.Database)
 		case "42501":
-			return say("The PostgreSQL user %q has not the rights that Tollhouse needs in the database %s; make it the database's owner.", config.User, e.place)
+			noRights = true
 		case "53300":
 			return say("PostgreSQL at %s has no connection left; raise its max_connections or end other programs.", serverOf(config))
 		}
+	}
+	if noRights {
+		return say("The PostgreSQL user %q has not the rights that Tollhouse needs in the database %s; make it the database's owner.", config.User, e.place)
 	}
 	switch e.kind(err) {
 	case awayFault:

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -23,6 +24,13 @@ const FileName = "tollhouse.db"
 // damage (some 50 ms). Of a larger one it reads the head and the schema; Check
 // reads the rest.
 const quickCheckBytes = 32 << 20
+
+// How long SQLite waits for another process's lock: while the store is open, and
+// at first, when somebody at a terminal waits for the answer.
+const (
+	patience     = 10 * time.Second
+	openPatience = 2 * time.Second
+)
 
 // applicationID marks the file as Tollhouse's ("Toll"), so that another
 // program's database is not taken for one's own.
@@ -41,13 +49,13 @@ func openSQLite(ctx context.Context, dir string) (_ *Store, err error) {
 		return nil, err
 	}
 
-	writer, err := sql.Open("sqlite", e.dsn("_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)&_pragma=synchronous(full)&_pragma=cache_size(-16384)&_txlock=immediate"))
+	writer, err := sql.Open("sqlite", e.dsn(patience, "_pragma=journal_mode(wal)&_pragma=journal_size_limit(67108864)&_pragma=wal_autocheckpoint(4000)&_pragma=synchronous(full)&_pragma=cache_size(-16384)&_txlock=immediate"))
 	if err != nil {
 		return nil, err
 	}
 	writer.SetMaxOpenConns(1) // SQLite has one writer; waiting here is fair, waiting there is polling
 	writer.SetMaxIdleConns(1)
-	reader, err := sql.Open("sqlite", e.dsn("_pragma=query_only(1)"))
+	reader, err := sql.Open("sqlite", e.dsn(patience, "_pragma=query_only(1)"))
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
@@ -84,9 +92,9 @@ func mark(ctx context.Context, db *sql.DB) error {
 }
 
 // dsn names the file to the driver, whatever characters its path holds.
-func (e *sqliteEngine) dsn(query string) string {
+func (e *sqliteEngine) dsn(patience time.Duration, query string) string {
 	path := (&url.URL{Path: filepath.ToSlash(e.file)}).EscapedPath()
-	return "file:" + path + "?_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)&" + query
+	return "file:" + path + "?_pragma=busy_timeout(" + strconv.FormatInt(patience.Milliseconds(), 10) + ")&_pragma=foreign_keys(1)&" + query
 }
 
 // prepareFile makes an empty file that only its owner reads, or looks whether
@@ -133,7 +141,7 @@ func (e *sqliteEngine) inspect(ctx context.Context) error {
 	if info.Size() == 0 {
 		return nil
 	}
-	db, err := sql.Open("sqlite", e.dsn(""))
+	db, err := sql.Open("sqlite", e.dsn(openPatience, ""))
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func TestABodyBeyondItsLimitIsTheClientsFault(t *testing.T) {
 		req := request("POST", "/", "")
 		req.Length = length
 		req.Body = io.NopCloser(io.MultiReader(strings.NewReader(strings.Repeat("x", 100_000)), failing{exchange.ErrBodyTooLarge}))
-		f := failure(t, p, req, 413, "http_request_error")
+		f := theFailure(t, p, req, 413, "http_request_error")
 		if !errors.Is(f, exchange.ErrBodyTooLarge) {
 			t.Errorf("the cause is %v", f.Cause)
 		}

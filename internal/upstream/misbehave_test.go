@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +43,7 @@ func TestNamesWhatAnUpstreamDidInsteadOfAnswering(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := poolTo(t, toll.Service{}, Options{}, says(t, test.says))
-			f := failure(t, p, request("POST", "/", "x"), 502, test.kind)
+			f := theFailure(t, p, request("POST", "/", "x"), 502, test.kind)
 			if s := p.Status()[0]; s.Failed != 1 || s.Answered != 0 || f.Upstream != s.Upstream {
 				t.Errorf("failure of %q leaves %+v", f.Upstream, s)
 			}
@@ -103,7 +103,7 @@ func TestNamesWhyThereIsNoConnection(t *testing.T) {
 			t.Parallel()
 			opts := Options{dial: func(context.Context, string, string) (net.Conn, error) { return nil, test.err }}
 			p := poolTo(t, toll.Service{}, opts, "http://127.0.0.1:9001")
-			f := failure(t, p, request("GET", "/", ""), test.status, test.kind)
+			f := theFailure(t, p, request("GET", "/", ""), test.status, test.kind)
 			if !errors.Is(f, test.err) {
 				t.Errorf("the cause is lost: %v", f.Cause)
 			}
@@ -119,7 +119,7 @@ func TestVerifiesAnUpstreamsCertificate(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprint(w, r.Proto)
 	}))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it will be told of a bad certificate
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // it will be told of a bad certificate
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	roots := x509.NewCertPool()

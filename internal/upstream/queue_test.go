@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -34,7 +35,7 @@ func TestWaitsForAPlaceAndIsServedInTurn(t *testing.T) {
 			}()
 			synctest.Wait() // so that they come one after the other
 		}
-		if _, f := p.take(t.Context(), nil); f == nil || f.kind != "connection_limit_reached" || f.cause != errQueueFull {
+		if _, f := p.take(t.Context(), nil); f == nil || f.kind != "connection_limit_reached" || !errors.Is(f.cause, errQueueFull) {
 			t.Errorf("a fourth was let in: %v", f)
 		}
 		p.release(first)
@@ -118,7 +119,7 @@ func TestPlacesAreNeitherLostNorGivenTwice(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 24 {
 		all.Go(func() {
-			r := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // repeatable on purpose
+			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range 400 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(500))*time.Microsecond)
 				u, f := p.take(ctx, nil)
@@ -160,7 +161,7 @@ func TestAPlaceIsHeldUntilTheAnswersEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := failure(t, p, request("GET", "/", ""), 503, "connection_limit_reached")
+	f := theFailure(t, p, request("GET", "/", ""), 503, "connection_limit_reached")
 	if f.Upstream != "" {
 		t.Errorf("it names %q, which was not asked", f.Upstream)
 	}

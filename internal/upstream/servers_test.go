@@ -123,7 +123,7 @@ func (m *memory) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1
 
 // serve runs an upstream in memory until the test ends.
 func (m *memory) serve(t testing.TB, h http.HandlerFunc) {
-	s := &http.Server{Handler: h} //nolint:gosec // in memory, for one test
+	s := &http.Server{Handler: h}
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.Serve(m) })
 	t.Cleanup(func() {
@@ -133,17 +133,30 @@ func (m *memory) serve(t testing.TB, h http.HandlerFunc) {
 }
 
 // failure forwards and expects no answer, but a failure of that status and type.
-func failure(t testing.TB, p *Pool, req *exchange.Request, status int, kind string) *exchange.Failure {
+func failure(t testing.TB, p *Pool, req *exchange.Request, status int, kind string) {
+	t.Helper()
+	_ = theFailure(t, p, req, status, kind)
+}
+
+// theFailure is failure that returns it.
+func theFailure(t testing.TB, p *Pool, req *exchange.Request, status int, kind string) *exchange.Failure {
 	t.Helper()
 	resp, err := p.Forward(t.Context(), req)
 	if err == nil {
 		_ = resp.Body.Close()
 		t.Fatalf("got an answer of status %d, want %d %s", resp.Status, status, kind)
 	}
-	return expect(t, err, status, kind)
+	return asFailure(t, err, status, kind)
 }
 
-func expect(t testing.TB, err error, status int, kind string) *exchange.Failure {
+// expect checks what kind of failure an error is.
+func expect(t testing.TB, err error, status int, kind string) {
+	t.Helper()
+	_ = asFailure(t, err, status, kind)
+}
+
+// asFailure is expect that returns it.
+func asFailure(t testing.TB, err error, status int, kind string) *exchange.Failure {
 	t.Helper()
 	f, ok := errors.AsType[*exchange.Failure](err)
 	if !ok {

@@ -261,7 +261,7 @@ func TestAClientThatLeavesIsNoFailureOfTheUpstream(t *testing.T) {
 			ctx, leave := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { leave(left) })
 			_, err := p.Forward(ctx, request("GET", "/", ""))
-			if f := expect(t, err, StatusClientGone, "client_gone"); !errors.Is(f, left) {
+			if f := asFailure(t, err, StatusClientGone, "client_gone"); !errors.Is(f, left) {
 				t.Errorf("the cause is %v", f.Cause)
 			}
 			if p.Status()[0].Failed != 0 {

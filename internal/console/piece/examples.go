@@ -8,8 +8,9 @@ import (
 
 // Example is a piece in its states, as the gallery and the golden files show it.
 type Example struct {
-	Name string
-	View templ.Component
+	Name  string
+	View  templ.Component
+	Frame string // the class of what the gallery puts it into: "" for one under the other
 }
 
 // Examples lists every piece with the states it has. Texts are examples; the
@@ -22,49 +23,49 @@ func Examples() []Example {
 			Button{Kind: "danger", Label: "Revoke"}.View(),
 			Button{Kind: "quiet", Small: true, Label: "Roll", Icon: "rotate-cw", Href: "/keys/key_1/roll"}.View(),
 			Button{Kind: "primary", Label: "Create key", Busy: "Creating…", Attrs: templ.Attributes{"disabled": true}}.View(),
-		)},
+		), "row"},
 		{"badge", templ.Join(
 			Badge{Label: "Draft"}.View(),
 			Badge{Kind: "good", Icon: "circle-check", Label: "Active"}.View(),
 			Badge{Kind: "warn", Icon: "rotate-cw", Label: "Rolled"}.View(),
 			Badge{Kind: "bad", Icon: "circle-pause", Label: "Suspended"}.View(),
 			Badge{Kind: "accent", Label: "Test"}.View(),
-		)},
+		), "row"},
 		{"field", templ.Join(
 			Field{ID: "f1", Name: "name", Label: "Name", Hint: "So that you know it again.", Required: true}.View(),
 			Field{ID: "f2", Name: "email", Type: "email", Label: "E-mail", Value: "nobody", Hint: "At work.", Error: "This is no e-mail address."}.View(),
-		)},
+		), ""},
 		{"choice", templ.Join(
 			Choice{ID: "c1", Name: "mode", Label: "Mode", Value: "test", Hint: "Test calls are never billed.", Options: []Option{{"live", "Live"}, {"test", "Test"}}}.View(),
 			Choice{ID: "c2", Name: "unit", Label: "Unit", Hidden: true, Options: []Option{{"requests", "Requests"}}}.View(),
-		)},
-		{"table", exampleTable()},
+		), ""},
+		{"table", exampleTable(), ""},
 		{"tile", templ.Join(
 			Tile{Label: "Requests this month", Value: "12,481", Note: "12% more than last month so far", Spark: []int64{3, 8, 5, 13, 21, 13, 34}}.View(),
 			Tile{Label: "Cost so far", Value: "$29.00", Note: "Pro"}.View(),
-		)},
+		), "tiles"},
 		{"meter", templ.Join(
 			Meter{Name: "Requests this month", Used: 312, Limit: 1000, Text: "312 of 1,000", Foot: "Resets in 10 days"}.View(),
 			Meter{Name: "Words this month", Used: 912, Limit: 1000, Text: "912 of 1,000", State: "Nearly used up", Foot: "Resets in 10 days"}.View(),
 			Meter{Name: "At the same time", Used: 2, Limit: 2, Text: "2 of 2", State: "Used up"}.View(),
 			Meter{Name: "Per minute", Used: 0, Limit: 10, Text: "0 of 10"}.View(),
-		)},
-		{"chart", templ.Join(exampleChart().Legend(), exampleChart().View(), exampleChart().Figures())},
-		{"secret", Secret{ID: "s1", Label: "ci", Hint: "Copy it now: it is not shown again.", Text: "th_live_0000000000000000000000000000000000", Copy: "Copy", Done: "Copied"}.View()},
-		{"code", Code{ID: "code1", Label: "Example in curl", Text: "curl https://api.example.com/v1/ner/extractions \\\n  -H \"Authorization: Bearer $TOLLHOUSE_KEY\"", Copy: "Copy", Done: "Copied", Tabs: []Tab{{"curl", "?code=curl", true}, {"Go", "?code=go", false}}}.View()},
-		{"toast", Toast("Key ci was revoked.", "Dismiss")},
+		), ""},
+		{"chart", templ.Join(exampleChart().Legend(), exampleChart().View(), exampleChart().Figures()), ""},
+		{"secret", Secret{ID: "s1", Label: "ci", Hint: "Copy it now: it is not shown again.", Text: "th_live_0000000000000000000000000000000000", Copy: "Copy", Done: "Copied"}.View(), ""},
+		{"code", Code{ID: "code1", Label: "Example in curl", Text: "curl https://api.example.com/v1/ner/extractions \\\n  -H \"Authorization: Bearer $TOLLHOUSE_KEY\"", Copy: "Copy", Done: "Copied", Tabs: []Tab{{"curl", "?code=curl", true}, {"Go", "?code=go", false}}}.View(), ""},
+		{"toast", Toast("Key ci was revoked.", "Dismiss"), ""},
 		{"panel", templ.Join(
 			Panel{Kind: "bad", Title: "Something went wrong on our side.", Text: "Try again; if it stays, tell us the request ID.", Request: "Request ID 01J9ZZZZZZZZZZZZZZZZZZZZZZ"}.View(),
 			Panel{Kind: "bad", Title: "Please correct this:", Items: []Item{{"A name is needed.", "#f1"}}, Summary: true}.View(),
 			Panel{Kind: "warn", Title: "This customer is suspended", Text: "Every call is refused."}.View(),
-		)},
-		{"empty", Empty{Title: "No keys yet", Text: "A key lets a program call the services of your plan.", Action: &Button{Kind: "primary", Label: "Create key", Href: "/keys/new"}}.View()},
-		{"pager", Pager{Label: "Pages", Count: "50 customers on this page", First: "/customers", Next: "/customers?after=x", Words: PagerWords{"First page", "Next page"}, Part: "#results"}.View()},
-		{"filters", exampleFilters()},
-		{"chips", Chips("Range", []Tab{{"24 hours", "?range=24h", false}, {"30 days", "/usage", true}})},
-		{"confirm", Confirm{Title: "Revoke the key ci?", Text: "Calls with it are refused at once. This cannot be undone.", Action: "/keys/key_1/revoke", Do: Button{Kind: "danger", Label: "Revoke"}, Cancel: "Cancel", Back: "/keys"}.View()},
-		{"card", exampleCard()},
-		{"icon", templ.Join(Icon("gauge"), Icon("key-round"), Icon("chart-column"), Icon("users"))},
+		), ""},
+		{"empty", Empty{Title: "No keys yet", Text: "A key lets a program call the services of your plan.", Action: &Button{Kind: "primary", Label: "Create key", Href: "/keys/new"}}.View(), ""},
+		{"pager", Pager{Label: "Pages", Count: "50 customers on this page", First: "/customers", Next: "/customers?after=x", Words: PagerWords{"First page", "Next page"}, Part: "#results"}.View(), ""},
+		{"filters", exampleFilters(), ""},
+		{"chips", Chips("Range", []Tab{{"24 hours", "?range=24h", false}, {"30 days", "/usage", true}}), "row"},
+		{"confirm", Confirm{Title: "Revoke the key ci?", Text: "Calls with it are refused at once. This cannot be undone.", Action: "/keys/key_1/revoke", Do: Button{Kind: "danger", Label: "Revoke"}, Cancel: "Cancel", Back: "/keys"}.View(), ""},
+		{"card", exampleCard(), ""},
+		{"icon", templ.Join(Icon("gauge"), Icon("key-round"), Icon("chart-column"), Icon("users")), "row"},
 	}
 }
 

@@ -93,16 +93,16 @@ func TestPiecesEscapeWhatTheyAreGiven(t *testing.T) {
 	t.Parallel()
 	evil := `"><script>alert(1)</script>`
 	for _, e := range []Example{
-		{"button", Button{Label: evil, Busy: evil, Icon: evil}.View()},
-		{"link", Button{Label: evil, Href: "javascript:alert(1)"}.View()},
-		{"badge", Badge{Kind: evil, Label: evil}.View()},
-		{"field", Field{ID: evil, Name: evil, Label: evil, Hint: evil, Error: evil, Value: evil}.View()},
-		{"choice", Choice{ID: evil, Name: evil, Label: evil, Options: []Option{{evil, evil}}}.View()},
-		{"secret", Secret{ID: evil, Label: evil, Text: evil, Copy: evil, Done: evil}.View()},
-		{"code", Code{ID: evil, Label: evil, Text: evil, Tabs: []Tab{{evil, "javascript:alert(1)", true}}}.View()},
-		{"toast", Toast(evil, evil)},
-		{"panel", Panel{Title: evil, Text: evil, Request: evil, Items: []Item{{evil, "javascript:alert(1)"}}}.View()},
-		{"confirm", Confirm{Title: evil, Text: evil, Action: "javascript:alert(1)", Cancel: evil, Back: "javascript:alert(1)", Dialog: true}.View()},
+		{"button", Button{Label: evil, Busy: evil, Icon: evil}.View(), ""},
+		{"link", Button{Label: evil, Href: "javascript:alert(1)"}.View(), ""},
+		{"badge", Badge{Kind: evil, Label: evil}.View(), ""},
+		{"field", Field{ID: evil, Name: evil, Label: evil, Hint: evil, Error: evil, Value: evil}.View(), ""},
+		{"choice", Choice{ID: evil, Name: evil, Label: evil, Options: []Option{{evil, evil}}}.View(), ""},
+		{"secret", Secret{ID: evil, Label: evil, Text: evil, Copy: evil, Done: evil}.View(), ""},
+		{"code", Code{ID: evil, Label: evil, Text: evil, Tabs: []Tab{{evil, "javascript:alert(1)", true}}}.View(), ""},
+		{"toast", Toast(evil, evil), ""},
+		{"panel", Panel{Title: evil, Text: evil, Request: evil, Items: []Item{{evil, "javascript:alert(1)"}}}.View(), ""},
+		{"confirm", Confirm{Title: evil, Text: evil, Action: "javascript:alert(1)", Cancel: evil, Back: "javascript:alert(1)", Dialog: true}.View(), ""},
 	} {
 		html := render(t, e)
 		if strings.Contains(html, "<script") || strings.Contains(html, `href="javascript`) || strings.Contains(html, `action="javascript`) {

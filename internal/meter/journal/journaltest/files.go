@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 
 	"golang.org/x/sys/unix"
 
@@ -46,7 +45,7 @@ type node struct {
 var ErrShortWrite = errors.New("short write")
 
 // New returns an empty file system that lasts as long as the test.
-func New(t testing.TB) *Files {
+func New(t interface{ Cleanup(func()) }) *Files {
 	f := &Files{root: newDir(), locked: map[*node]*lock{}}
 	t.Cleanup(f.free)
 	return f
