@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -75,6 +76,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if o.Ready != nil {
 		o.Ready(a)
 	}
+	// What only the start needed (hashing passwords, bringing in the journal) goes
+	// back to the machine now, and not when some later collection finds it.
+	go debug.FreeOSMemory()
 	select {
 	case <-ctx.Done():
 		a.log.Info("draining")
