@@ -71,7 +71,7 @@ Start here:  tollhouse demo`,
 		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newDemo(), newServe(), newInit(), newCheck(),
+		newDemo(), newServe(), newReload(), newInit(), newCheck(),
 		newCustomer(), newKey(), newOperator(), newUsage(), newBilling(),
 		newVersion(),
 	)

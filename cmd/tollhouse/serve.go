@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +20,8 @@ func newServe() *cobra.Command {
 		Long: `Run the gateway and the console by a configuration file, or in front of one
 API of your own with default plans (--upstream).
 
+A change of the file holds for the next request, as one switch, without a
+restart; so does SIGHUP. A file with a mistake changes nothing and is told in the log.
 SIGINT or SIGTERM drains and ends with status 0.`,
 		Example: `  tollhouse serve --config tollhouse.yml
   tollhouse serve --upstream http://localhost:3000`,
@@ -25,7 +31,7 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 	upstream := cmd.Flags().String("upstream", "", "front the API at this `URL` with default plans, without a file")
 	listen := cmd.Flags().String("listen", "", "the `ADDRESS` to listen on, in place of listen.http")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := serveConfig(at, *upstream)
+		cfg, file, err := serveConfig(at, *upstream)
 		if err != nil {
 			return err
 		}
@@ -36,8 +42,10 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 			cfg.Listen.HTTP = *listen
 		}
 		return app.Run(cmd.Context(), cfg, app.Options{
-			Log: cmd.ErrOrStderr(),
+			Log:  cmd.ErrOrStderr(),
+			File: file,
 			Ready: func(a *app.App) {
+				reloadOnHangup(cmd.Context(), a)
 				fmt.Fprintf(cmd.OutOrStdout(), "Tollhouse serves at %s (console: %s, admin: %s)\n", a.URL(), a.ConsoleURL(), a.AdminURL())
 			},
 		})
@@ -45,14 +53,35 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 	return cmd
 }
 
-func serveConfig(at *place, upstream string) (*config.Config, error) {
+// serveConfig reads what is to be served, and says which file it came from.
+func serveConfig(at *place, upstream string) (cfg *config.Config, file string, err error) {
 	switch {
 	case upstream != "" && at.config != "":
-		return nil, usageError{fmt.Errorf("--upstream and --config exclude each other: the file names its own upstreams")}
+		return nil, "", usageError{fmt.Errorf("--upstream and --config exclude each other: the file names its own upstreams")}
 	case upstream != "":
-		return config.ForUpstream(upstream)
-	case at.config != "":
-		return config.Load(at.config)
+		cfg, err = config.ForUpstream(upstream)
+		return cfg, "", err
 	}
-	return config.Load("tollhouse.yml")
+	if file = at.config; file == "" {
+		file = "tollhouse.yml"
+	}
+	cfg, err = config.Load(file)
+	return cfg, file, err
+}
+
+// reloadOnHangup takes the configuration file over at each SIGHUP, until ctx ends.
+func reloadOnHangup(ctx context.Context, a *app.App) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangup:
+				_, _ = a.Reload(ctx) // it tells the log
+			}
+		}
+	}()
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
@@ -22,7 +23,6 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
-	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // Options are what Run can be told besides the configuration.
@@ -30,6 +30,7 @@ type Options struct {
 	Log   io.Writer  // where log lines go; nil: nowhere
 	Clock toll.Clock // nil: toll.SystemClock
 	Demo  bool       // pages say that there is demo data
+	File  string     // where the configuration came from, to be watched and reloaded; "": nowhere
 	Ready func(*App) // called once, when every listener answers
 
 	lock     *journal.DataLock // of the data directory, when the caller holds it already
@@ -48,7 +49,10 @@ type App struct {
 	ids      *toll.IDs
 	gate     *gate.Gate
 	chain    *edge.Chain
-	pools    map[string]*upstream.Pool
+	front    *edge.Front
+	file     string
+	live     atomic.Pointer[current]
+	reloads  reloads
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
 	metrics  *telemetry.Metrics
@@ -79,6 +83,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	// What only the start needed (hashing passwords, bringing in the journal) goes
 	// back to the machine now, and not when some later collection finds it.
 	go debug.FreeOSMemory()
+	if a.file != "" {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		go a.watchFile(watching)
+	}
 	select {
 	case <-ctx.Done():
 		a.log.Info("draining")
@@ -90,7 +99,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // start opens the rooms from the journal outwards: nothing is admitted before
 // the counters know everything that was ever recorded.
 func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
-	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
+	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
 	if a.clock == nil {
 		a.clock = toll.SystemClock
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
-	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // changes tells the gate what the office changed, so that it holds for the
@@ -48,7 +47,7 @@ func (a *App) openOffice() (err error) {
 // openGate gives the gate its rules, and every customer, key and counter.
 func (a *App) openGate(ctx context.Context) error {
 	a.gate = gate.New(a.recorder, a.ids)
-	if err := a.gate.Switch(a.rules()); err != nil {
+	if err := a.gate.Switch(rulesOf(a.cfg, a.rooms.plans.versions())); err != nil {
 		return err
 	}
 	store := a.rooms.store
@@ -80,34 +79,25 @@ func (a *App) openGate(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) rules() gate.Rules {
-	r := gate.Rules{
-		Services:  a.cfg.Services,
-		Location:  a.cfg.TimeZone,
-		Unmetered: a.unmetered(),
+// rulesOf is what a configuration says about requests.
+func rulesOf(cfg *config.Config, versions []toll.PlanVersion) gate.Rules {
+	return gate.Rules{
+		Services:  cfg.Services,
+		Plans:     versions,
+		Location:  cfg.TimeZone,
+		Unmetered: cfg.Journal.WhenFull == config.ServeUnmetered,
 	}
-	for _, name := range a.rooms.plans.Names() {
-		plan, version, _ := a.rooms.plans.Plan(name)
-		r.Plans = append(r.Plans, toll.PlanVersion{ID: version, Plan: plan})
-	}
-	return r
 }
 
-func (a *App) unmetered() bool { return a.cfg.Journal.WhenFull == config.ServeUnmetered }
+func (a *App) unmetered() bool { return a.live.Load().cfg.Journal.WhenFull == config.ServeUnmetered }
 
 // openFront starts what listens: the pools behind, then the doors in front.
 func (a *App) openFront(ctx context.Context) error {
-	backends := edge.Backends{}
-	a.pools = map[string]*upstream.Pool{}
-	for _, s := range a.cfg.Services {
-		pool, err := upstream.NewPool(s, upstream.Options{Changed: func(st upstream.Status) {
-			a.log.Info("upstream changed", "service", s.Name, "upstream", st.Upstream, "health", st.Health)
-		}})
-		if err != nil {
-			return fmt.Errorf("service %s: %w", s.Name, err)
-		}
-		a.pools[s.Name], backends[s.Name] = pool, pool
+	pools, _, err := a.nextPools(nil, a.cfg)
+	if err != nil {
+		return err
 	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -117,16 +107,15 @@ func (a *App) openFront(ctx context.Context) error {
 		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
-	a.chain.Switch(backends)
-	front := &edge.Front{
-		Chain: a.chain, Console: pages, ConsoleHost: a.cfg.Console.Host,
-		Proxies: edge.Proxies(a.cfg.TrustedProxies), IDs: a.ids,
-	}
+	a.chain.Switch(backendsOf(pools))
+	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
+	a.front.Switch(frontSettings(a.cfg))
+	a.rooms.reload = a.Reload
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
 	}
-	a.serve("listener", front, edge.Listen(a.public))
+	a.serve("listener", a.front, edge.Listen(a.public))
 	return nil
 }
 
@@ -169,7 +158,7 @@ func (a *App) openConsole() (http.Handler, error) {
 	o := console.Options{
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:    func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
-		Services:  func() []toll.Service { return a.cfg.Services },
+		Services:  func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:     previews,
 		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,

@@ -23,6 +23,7 @@ var operations = map[string]operation{
 	"usage.doubts":    typed(listDoubts),
 	"usage.export":    typed(exportUsage),
 	"billing.preview": typed(previewBilling),
+	"reload":          typed(reloadOperation),
 }
 
 // CustomerCreate asks for a customer, and for its owner when Email is given.

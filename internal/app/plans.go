@@ -15,35 +15,35 @@ import (
 type plans struct{ current atomic.Pointer[catalogue] }
 
 type catalogue struct {
-	order    []string
-	versions map[string]toll.PlanVersion
+	order  []string
+	byName map[string]toll.PlanVersion
 }
 
 // switchTo makes other plan versions current, in the order given.
 func (p *plans) switchTo(versions []toll.PlanVersion) {
-	next := &catalogue{versions: make(map[string]toll.PlanVersion, len(versions))}
+	next := &catalogue{byName: make(map[string]toll.PlanVersion, len(versions))}
 	for _, v := range versions {
 		next.order = append(next.order, v.Plan.Name)
-		next.versions[v.Plan.Name] = v
+		next.byName[v.Plan.Name] = v
 	}
 	p.current.Store(next)
 }
 
 // Plan returns a plan and the ID of its newest version.
 func (p *plans) Plan(name string) (toll.Plan, string, bool) {
-	v, ok := p.current.Load().versions[name]
+	v, ok := p.current.Load().byName[name]
 	return v.Plan, v.ID, ok
 }
 
 // Names lists the plans in the order of the file.
 func (p *plans) Names() []string { return p.current.Load().order }
 
-// All lists the plans themselves, in the order of the file.
-func (p *plans) All() []toll.Plan {
+// versions lists the plans with what prices them, in the order of the file.
+func (p *plans) versions() []toll.PlanVersion {
 	now := p.current.Load()
-	list := make([]toll.Plan, len(now.order))
+	list := make([]toll.PlanVersion, len(now.order))
 	for i, name := range now.order {
-		list[i] = now.versions[name].Plan
+		list[i] = now.byName[name]
 	}
 	return list
 }

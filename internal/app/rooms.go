@@ -33,6 +33,8 @@ type rooms struct {
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is.
 	drain func(ctx context.Context) error
+	// reload takes the configuration file over; nil where no server runs.
+	reload func(ctx context.Context) (Reloaded, error)
 }
 
 // openData makes the data directory where it is missing and takes its lock:

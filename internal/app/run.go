@@ -58,7 +58,9 @@ func (a *App) openTelemetry() {
 	})
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
-		for name, pool := range a.pools {
+		now := a.live.Load()
+		for _, service := range now.cfg.Services {
+			name, pool := service.Name, now.pools[service.Name]
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
@@ -128,8 +130,10 @@ func (a *App) stop() error {
 	if a.control != nil {
 		_ = os.Remove(filepath.Join(a.cfg.Data, socketName))
 	}
-	for _, pool := range a.pools {
-		pool.Close()
+	if now := a.live.Load(); now != nil {
+		for _, pool := range now.pools {
+			pool.Close()
+		}
 	}
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())

@@ -125,6 +125,10 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}
 
 	backend := (*c.backends.Load())[p.Service.Name]
+	if backend == nil { // it was let in long ago, and its service is gone since
+		k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "destination_unavailable"})
+		return true
+	}
 	before := c.Clock()
 	response, err := backend.Forward(ctx, r)
 	k.seen.UpstreamTime = c.Clock().Sub(before)

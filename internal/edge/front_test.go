@@ -90,10 +90,9 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := edge.NewServer(&edge.Front{
-		Chain: chain, Console: console, IDs: toll.NewIDs(nil),
-		Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}, // not this test's own address
-	}, slog.New(slog.DiscardHandler))
+	f := &edge.Front{Chain: chain, Console: console, IDs: toll.NewIDs(nil)}
+	f.Switch(edge.Settings{Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}}) // not this test's own address
+	server := edge.NewServer(f, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(edge.Listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	h.url = "http://" + listener.Addr().String()

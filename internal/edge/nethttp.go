@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -19,11 +20,21 @@ import (
 type Front struct {
 	Chain   *Chain
 	Console http.Handler // nil: no console
-	Proxies Proxies
 	IDs     *toll.IDs
+
+	settings atomic.Pointer[Settings]
+}
+
+// Settings are what the configuration says about the front itself.
+type Settings struct {
+	Proxies Proxies
 	// ConsoleHost is the console's host; "" gives it every host that no service takes.
 	ConsoleHost string
 }
+
+// Switch makes other settings hold for the next request. It must be called
+// before the first one.
+func (f *Front) Switch(s Settings) { f.settings.Store(&s) }
 
 var _ http.Handler = (*Front)(nil)
 
@@ -31,7 +42,8 @@ var _ http.Handler = (*Front)(nil)
 func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	now := f.Chain.Clock()
 	peer := peerOf(hr.RemoteAddr)
-	trusted := f.Proxies.Trusts(peer)
+	settings := f.settings.Load()
+	trusted := settings.Proxies.Trusts(peer)
 	r := &exchange.Request{
 		Arrived:  now,
 		Method:   hr.Method,
@@ -39,7 +51,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		Host:     hostOf(hr.Host),
 		HostPort: hr.Host,
 		Peer:     peer,
-		Client:   f.Proxies.Client(peer, hr.Header["X-Forwarded-For"]),
+		Client:   settings.Proxies.Client(peer, hr.Header["X-Forwarded-For"]),
 		Header:   exchange.Fields(hr.Header),
 		Length:   hr.ContentLength,
 		Upgrade:  upgradeOf(hr),
@@ -58,7 +70,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 	out := &responseWriter{w: w, r: hr}
 	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
-		f.elsewhere(out, hr, r)
+		f.elsewhere(settings, out, hr, r)
 	}
 	if out.aborted {
 		panic(http.ErrAbortHandler)
@@ -66,8 +78,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 }
 
 // elsewhere serves what no service takes.
-func (f *Front) elsewhere(out *responseWriter, hr *http.Request, r *exchange.Request) {
-	if f.Console == nil || f.ConsoleHost != "" && !strings.EqualFold(r.Host, f.ConsoleHost) {
+func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Request, r *exchange.Request) {
+	if f.Console == nil || settings.ConsoleHost != "" && !strings.EqualFold(r.Host, settings.ConsoleHost) {
 		_ = writeWhole(out, hr.Method, f.Chain.Answers.NoRoute(r))
 		return
 	}

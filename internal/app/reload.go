@@ -1,0 +1,305 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
+)
+
+// watchEvery is how often the configuration's file is looked at for changes.
+const watchEvery = time.Second
+
+// current is the configuration that requests are served by, with what hangs on it.
+type current struct {
+	cfg   *config.Config
+	pools map[string]*upstream.Pool // by service; also those of the services before, until the next change
+}
+
+// Reloaded is what a change of the configuration came to.
+type Reloaded struct {
+	Changed []string `json:"changed"` // in words: "service ner changed"
+	Restart []string `json:"restart"` // fields that differ and hold only after a restart
+	Notices []string `json:"notices"`
+}
+
+// reloads takes one change at a time and remembers how the last one went.
+type reloads struct {
+	mu   sync.Mutex
+	seen [32]byte // the file's content that was last tried
+	last error
+}
+
+// LastReload is why the newest configuration file is not in force, nil when it is.
+func (a *App) LastReload() error {
+	a.reloads.mu.Lock()
+	defer a.reloads.mu.Unlock()
+	return a.reloads.last
+}
+
+// Reload reads the configuration file again and makes it hold for the next
+// request, as one switch. After an error everything is as it was.
+func (a *App) Reload(ctx context.Context) (Reloaded, error) {
+	a.reloads.mu.Lock()
+	defer a.reloads.mu.Unlock()
+	return a.reload(ctx)
+}
+
+func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
+	defer func() {
+		if a.reloads.last = err; err != nil {
+			a.log.Error("the configuration was not taken over; the one before holds", "error", err)
+			return
+		}
+		if len(out.Changed)+len(out.Restart) == 0 {
+			return
+		}
+		a.log.Info("the configuration was taken over", "changed", out.Changed, "needs_restart", out.Restart)
+		for _, n := range out.Notices {
+			a.log.Warn("configuration", "notice", n)
+		}
+	}()
+	if a.file == "" {
+		return out, toll.Errorf(toll.Invalid, "this server runs without a configuration file, so there is nothing to reload")
+	}
+	if content, err := os.ReadFile(a.file); err == nil {
+		a.reloads.seen = sha256.Sum256(content)
+	}
+	next, err := config.Load(a.file)
+	if err != nil {
+		return out, err
+	}
+	return a.apply(ctx, next)
+}
+
+// apply makes a configuration hold. What can fail comes first; the switch of
+// the gate's rules is the moment of the change.
+func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
+	was := a.live.Load()
+	out.Notices, out.Restart = next.Notices, keepFixed(was.cfg, next)
+	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
+		return out, nil
+	}
+	if err := a.plansInUse(ctx, was.cfg, next); err != nil {
+		return out, err
+	}
+	versions, err := loadPlans(ctx, a.rooms.store, next, a.clock())
+	if err != nil {
+		return out, err
+	}
+	pools, fresh, err := a.nextPools(was, next)
+	if err != nil {
+		return out, err
+	}
+	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
+	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
+		a.chain.Switch(backendsOf(was.pools))
+		closePools(fresh)
+		return out, err
+	}
+	a.rooms.plans.switchTo(versions)
+	a.live.Store(&current{cfg: next, pools: pools})
+	a.front.Switch(frontSettings(next))
+	for name, pool := range was.pools {
+		if pools[name] != pool {
+			pool.Close() // what is under way on it goes on
+		}
+	}
+	for name := range pools {
+		if _, serves := next.Service(name); !serves {
+			pools[name].Close()
+		}
+	}
+	return out, nil
+}
+
+// keepFixed puts the fields that only a restart changes back to what they are,
+// and names those that differ.
+func keepFixed(was, next *config.Config) (differ []string) {
+	keep := func(name string, from, to any) {
+		old, changed := reflect.ValueOf(from).Elem(), reflect.ValueOf(to).Elem()
+		if !reflect.DeepEqual(old.Interface(), changed.Interface()) {
+			differ = append(differ, name)
+			changed.Set(old)
+		}
+	}
+	keep("listen", &was.Listen, &next.Listen)
+	keep("data", &was.Data, &next.Data)
+	keep("database", &was.Database, &next.Database)
+	keep("secrets", &was.Secrets, &next.Secrets)
+	keep("journal.sync", &was.Journal.Sync, &next.Journal.Sync)
+	keep("time_zone", &was.TimeZone, &next.TimeZone)
+	keep("console.languages", &was.Console.Languages, &next.Console.Languages)
+	keep("console.sessions", &was.Console.Sessions, &next.Console.Sessions)
+	return differ
+}
+
+// difference says in words what a change of the configuration changes.
+func difference(was, next *config.Config) []string {
+	changed := []string{}
+	for _, s := range next.Services {
+		old, there := was.Service(s.Name)
+		switch {
+		case !there:
+			changed = append(changed, "service "+s.Name+" added")
+		case !reflect.DeepEqual(old, s):
+			changed = append(changed, "service "+s.Name+" changed")
+		}
+	}
+	for _, s := range was.Services {
+		if _, there := next.Service(s.Name); !there {
+			changed = append(changed, "service "+s.Name+" removed")
+		}
+	}
+	for _, p := range next.Plans {
+		old, there := was.Plan(p.Name)
+		switch {
+		case !there:
+			changed = append(changed, "plan "+p.Name+" added")
+		case !reflect.DeepEqual(old, p):
+			changed = append(changed, "plan "+p.Name+" changed")
+		}
+	}
+	for _, p := range was.Plans {
+		if _, there := next.Plan(p.Name); !there {
+			changed = append(changed, "plan "+p.Name+" removed")
+		}
+	}
+	for _, f := range []struct {
+		name     string
+		old, now any
+	}{
+		{"addons", was.Addons, next.Addons},
+		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
+		{"console.host", was.Console.Host, next.Console.Host},
+		{"journal.when_full", was.Journal.WhenFull, next.Journal.WhenFull},
+	} {
+		if !reflect.DeepEqual(f.old, f.now) {
+			changed = append(changed, f.name+" changed")
+		}
+	}
+	return changed
+}
+
+// plansInUse refuses to drop a plan that customers are on.
+func (a *App) plansInUse(ctx context.Context, was, next *config.Config) error {
+	var inUse []string
+	for _, p := range was.Plans {
+		if _, there := next.Plan(p.Name); there {
+			continue
+		}
+		page, err := a.rooms.store.Customers(ctx, toll.CustomerQuery{Plan: p.Name, Limit: 1})
+		if err != nil {
+			return fmt.Errorf("looking for customers on the plan %s: %w", p.Name, err)
+		}
+		if len(page.Customers) > 0 {
+			inUse = append(inUse, fmt.Sprintf("%q (for example %s, %s)", p.Name, page.Customers[0].ID, page.Customers[0].Name))
+		}
+	}
+	if len(inUse) > 0 {
+		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first, or keep it in the file", strings.Join(inUse, " and "))
+	}
+	return nil
+}
+
+// nextPools keeps the pools of services that did not change, and makes the others.
+func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upstream.Pool, fresh []*upstream.Pool, err error) {
+	all = make(map[string]*upstream.Pool, len(next.Services))
+	if was != nil {
+		for _, s := range was.cfg.Services { // requests that were let in before the switch still need them
+			all[s.Name] = was.pools[s.Name]
+		}
+	}
+	for _, s := range next.Services {
+		if was != nil {
+			if old, there := was.cfg.Service(s.Name); there && reflect.DeepEqual(old, s) {
+				continue
+			}
+		}
+		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name)})
+		if err != nil {
+			closePools(fresh)
+			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)
+		}
+		all[s.Name] = pool
+		fresh = append(fresh, pool)
+	}
+	return all, fresh, nil
+}
+
+func (a *App) upstreamChanged(service string) func(upstream.Status) {
+	return func(s upstream.Status) {
+		level := slog.LevelInfo
+		if s.Health == upstream.Unhealthy {
+			level = slog.LevelWarn
+		}
+		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "reason", s.Reason)
+	}
+}
+
+func closePools(pools []*upstream.Pool) {
+	for _, p := range pools {
+		p.Close()
+	}
+}
+
+func backendsOf(pools map[string]*upstream.Pool) edge.Backends {
+	b := make(edge.Backends, len(pools))
+	for name, pool := range pools {
+		b[name] = pool
+	}
+	return b
+}
+
+func frontSettings(cfg *config.Config) edge.Settings {
+	return edge.Settings{ConsoleHost: cfg.Console.Host, Proxies: edge.Proxies(cfg.TrustedProxies)}
+}
+
+// watchFile reloads when the file's content changes. It looks at the content
+// and not at the file's time, so that every way of replacing it is seen, also a
+// mounted ConfigMap's; a content that was refused is not tried again.
+func (a *App) watchFile(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		content, err := os.ReadFile(a.file)
+		if err != nil {
+			continue // being replaced, or gone: what holds goes on holding
+		}
+		a.reloads.mu.Lock()
+		if sum := sha256.Sum256(content); sum != a.reloads.seen {
+			a.reloads.seen = sum
+			_, _ = a.reload(ctx) // it told the log
+		}
+		a.reloads.mu.Unlock()
+	}
+}
+
+// reloadOperation is `tollhouse reload`.
+func reloadOperation(ctx context.Context, r *rooms, _ struct{}) (Reloaded, error) {
+	if r.reload == nil {
+		return Reloaded{}, toll.Errorf(toll.Unavailable, "no server runs on %s; `tollhouse serve` reads the file when it starts", r.at.Data)
+	}
+	out, err := r.reload(ctx)
+	var wrong *config.Error
+	if errors.As(err, &wrong) { // the server may be elsewhere: say what it read
+		return out, toll.Errorf(toll.Invalid, "%s", wrong.Error())
+	}
+	return out, err
+}
