@@ -60,7 +60,7 @@ func (s *Store) writeOnce(ctx context.Context, fn func(tx transaction) error) (e
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return err
+		return errors.Join(ctx.Err(), err) // a context that ended meanwhile is why
 	}
 	done = true
 	return nil
