@@ -18,7 +18,6 @@ import (
 type overviewView struct {
 	Customer toll.Customer
 	Plan     toll.Plan
-	Month    string
 	Tiles    []piece.Tile
 	Meters   []piece.Meter
 	Chart    piece.Chart
@@ -44,8 +43,9 @@ func (c *Console) overview(v *visit) (*answer, error) {
 		}
 		o.NoKeys = !slices.ContainsFunc(keys, func(k toll.Key) bool { return k.StateAt(v.now) == toll.KeyValid })
 	}
+	o.Sample = c.sample(v, o.Plan, "/overview")
 	a := &answer{title: v.T("overview.title"), menu: "overview", body: overviewPage(v, o)}
-	if o.Sample = c.sample(v, o.Plan, "/overview"); o.Sample != nil {
+	if o.Sample != nil {
 		a.parts = parts{"sample": sampleCard(v, *o.Sample)}
 	}
 	return a, nil
@@ -55,7 +55,7 @@ func (c *Console) overview(v *visit) (*answer, error) {
 func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (overviewView, error) {
 	ctx := v.r.Context()
 	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
-	o := overviewView{Customer: customer, Month: v.words.Month(start), UsageURL: usageURL}
+	o := overviewView{Customer: customer, UsageURL: usageURL}
 	o.Plan, _, _ = c.o.Plans.Plan(customer.Subscription.Plan)
 
 	points, err := c.o.Questions.Series(ctx, meter.Question{From: start, To: v.now, Step: meter.Day, Customer: customer.ID})

@@ -136,6 +136,9 @@ func TestTheCodeSampleIsACallThatWorks(t *testing.T) {
 			t.Errorf("the sample in %q is %s", lang, body)
 		}
 	}
+	if body := b.get("/overview").Body.String(); !strings.Contains(body, "curl http://localhost:8080/v1/ner/extractions") {
+		t.Error("the overview does not show the sample")
+	}
 	for _, body := range []string{`it's`, "back`tick", `a "quote" \ and`} {
 		for _, l := range codeLanguages {
 			if s := l.write("POST", "http://h/x", "text/plain", body); s == "" || strings.Contains(s, "%!") {
