@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -79,6 +80,10 @@ func (w *world) furnish() {
 		_, err := w.office.CreateCustomer(ctx, systemPerson, newCustomer(name, []string{"free", "pro", "payg"}[i%3]))
 		w.ok(err)
 		w.pass(time.Duration(i*31) * time.Hour)
+	}
+	for email, lang := range map[string]string{"aline@acme.example": "fr", "alba@acme.example": "es"} {
+		_, err := w.office.CreateMember(ctx, systemPerson, account.NewMember{CustomerID: w.customer.ID, Email: email, Name: "Aline Dubois", Role: toll.MemberOwner, Password: password, Language: lang})
+		w.ok(err)
 	}
 	page, err := w.office.Customers(ctx, systemPerson, toll.CustomerQuery{Search: "Tyrell"})
 	w.ok(err)

@@ -56,7 +56,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	ctx := v.r.Context()
 	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
 	o := overviewView{Customer: customer, UsageURL: usageURL}
-	o.Plan, _, _ = c.o.Plans.Plan(customer.Subscription.Plan)
+	o.Plan = c.plan(customer)
 
 	points, err := c.o.Questions.Series(ctx, meter.Question{From: start, To: v.now, Step: meter.Day, Customer: customer.ID})
 	if err != nil {
@@ -65,12 +65,15 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	requests := piece.Tile{Label: v.T("tile.requests")}
 	days := int(v.now.Sub(start)/(24*time.Hour)) + 1
 	requests.Spark = make([]int64, days)
-	var total int64
 	for _, p := range points {
-		total += p.Count
 		if day := int(p.Start.Sub(start.UTC().Truncate(24*time.Hour)) / (24 * time.Hour)); day >= 0 && day < days {
 			requests.Spark[day] += p.Count
 		}
+	}
+	// The days are UTC days; the month is the zone's, to the quarter of an hour.
+	total, err := c.sum(ctx, meter.Question{From: start, To: v.now, Step: meter.Whole, Customer: customer.ID})
+	if err != nil {
+		return o, err
 	}
 	requests.Value = v.words.Number(total)
 	if total == 0 {
@@ -114,6 +117,16 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	return o, nil
 }
 
+// plan returns a customer's plan; one that the configuration has no more is
+// known by its name only.
+func (c *Console) plan(customer toll.Customer) toll.Plan {
+	name := customer.Subscription.Plan
+	if p, _, ok := c.o.Plans.Plan(name); ok {
+		return p
+	}
+	return toll.Plan{Name: name, Title: name}
+}
+
 // lastMonthSoFar counts the requests of the month before up to the same moment.
 func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, now time.Time) (int64, error) {
 	from, end := toll.Monthly.PeriodAt(start.Add(-time.Hour), c.o.Zone)
@@ -121,15 +134,7 @@ func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, 
 	if to.After(end) {
 		to = end
 	}
-	points, err := c.o.Questions.Series(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
-	if err != nil {
-		return 0, fmt.Errorf("ask for the requests of the month before: %w", err)
-	}
-	var sum int64
-	for _, p := range points {
-		sum += p.Count
-	}
-	return sum, nil
+	return c.sum(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
 }
 
 // costTile asks what the month's chargeable usage costs so far: the number

@@ -168,10 +168,11 @@ func (c *Console) readUsage(v *visit, u *usageView, customerID string) error {
 	return nil
 }
 
+// sum asks for one number: q without a step or a split.
 func (c *Console) sum(ctx context.Context, q meter.Question) (sum int64, err error) {
 	points, err := c.o.Questions.Series(ctx, q)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the usage before: %w", err)
+		return 0, fmt.Errorf("ask for a sum of usage: %w", err)
 	}
 	for _, p := range points {
 		sum += p.Count
