@@ -83,7 +83,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	if err != nil {
 		return o, err
 	}
-	requests.Note = v.change(total, before)
+	requests.Note = v.change("change", total, before)
 	o.Tiles = append(o.Tiles, requests)
 
 	if c.o.Bills != nil && v.can(account.ReadBilling, customer.ID) {
@@ -164,17 +164,21 @@ func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan, sta
 	return t, nil
 }
 
-// change compares a figure with the one before in words.
-func (v *visit) change(now, before int64) string {
+// change compares a figure with the one before in words: those of "change" for
+// the month before, those of "before" for the time before. From tenfold on a
+// percentage says less than the figure itself.
+func (v *visit) change(key string, now, before int64) string {
 	switch {
 	case before == 0:
-		return v.T("change.none")
+		return v.T(key + ".none")
+	case now >= 10*before:
+		return v.T(key+".from", v.words.Number(before))
 	case now > before:
-		return v.T("change.more", v.words.Percent(float64(now-before)/float64(before)))
+		return v.T(key+".more", v.words.Percent(float64(now-before)/float64(before)))
 	case now < before:
-		return v.T("change.less", v.words.Percent(float64(before-now)/float64(before)))
+		return v.T(key+".less", v.words.Percent(float64(before-now)/float64(before)))
 	}
-	return v.T("change.same")
+	return v.T(key + ".same")
 }
 
 // money writes an amount; one without a currency is in the plan's, or in none.
