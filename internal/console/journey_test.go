@@ -78,7 +78,7 @@ func (b tab) at(path string) {
 
 // complaints collects what the browser says is wrong: refused by the policy,
 // exceptions, failed loads.
-func complaints(t *testing.T, ctx context.Context) {
+func complaints(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, tg *chromedp.Target) error {
 		_, err := cdp.Call(ctx, tg, log.Enable, cdp.Empty{})
@@ -111,7 +111,7 @@ func complaints(t *testing.T, ctx context.Context) {
 func TestJourneyWithJavaScript(t *testing.T) {
 	ctx := chromium(t)
 	w, base := served(t)
-	complaints(t, ctx)
+	complaints(ctx, t)
 	b := tab{t, ctx, base}
 	b.do(look(1280, 800, false), chromedp.Navigate(base+"/keys"))
 	b.at("/sign-in?next=%2Fkeys")
