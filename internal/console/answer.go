@@ -21,12 +21,16 @@ type answer struct {
 	title string
 	menu  string // the menu item that is current
 	body  templ.Component
-	parts map[string]templ.Component // smaller parts of the page, by the id of what htmx puts them into
-	bare  bool                       // without the menu: sign-in, and errors when nobody is signed in
+	parts parts // smaller parts of the page
+	bare  bool  // without the menu: sign-in, and errors when nobody is signed in
 
 	secret bool // holds a key's text
 	raw    func(http.ResponseWriter)
 }
+
+// parts are the smaller parts of a page by the id of the element that htmx
+// puts them into.
+type parts map[string]templ.Component
 
 // send puts an answer out: as the whole page, as its content, or as the part
 // that htmx asked for.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/console/assets"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -75,6 +78,7 @@ func TestEveryAnswerCarriesItsGuards(t *testing.T) {
 func TestNoPageHoldsInlineStyleOrScript(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, development, demo)
+	w.furnish()
 	inline := regexp.MustCompile(`(?i)<[^>]+\s(style|on[a-z]+|hx-on[^=]*)=|<style|<script>|<script [^s]|javascript:|js:`)
 	for _, v := range w.views() {
 		b := w.browser()
@@ -545,6 +549,47 @@ func TestNewRefusesWhatItCannotServe(t *testing.T) {
 		spoil(&o)
 		if _, err := New(o); err == nil {
 			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+func TestTheSpriteHoldsEachIconAndNoOther(t *testing.T) {
+	t.Parallel()
+	set, err := assets.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, m := range regexp.MustCompile(`id="i-([a-z0-9-]+)"`).FindAllStringSubmatch(set.Sprite(), -1) {
+		there[m[1]] = false
+	}
+	used := regexp.MustCompile(`Icon(?:\("|: +")([a-z0-9-]+)"|"/[a-z]+", "([a-z-]+)"}|return "([a-z-]+-[a-z]+)"`)
+	for _, pattern := range []string{"*.templ", "*.go", "piece/*.templ"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			src, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(f, "_templ.go") || strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			for _, m := range used.FindAllStringSubmatch(string(src), -1) {
+				name := m[1] + m[2] + m[3]
+				if _, ok := there[name]; ok {
+					there[name] = true
+				} else if m[3] == "" {
+					t.Errorf("%s shows the icon %q, which is not in the sprite", f, name)
+				}
+			}
+		}
+	}
+	for name, is := range there {
+		if !is {
+			t.Errorf("the sprite holds %q, which nothing shows", name)
 		}
 	}
 }

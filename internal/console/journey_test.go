@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -76,7 +78,7 @@ func (b tab) at(path string) {
 
 // complaints collects what the browser says is wrong: refused by the policy,
 // exceptions, failed loads.
-func complaints(t *testing.T, ctx context.Context) {
+func complaints(ctx context.Context, t *testing.T) {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, tg *chromedp.Target) error {
 		_, err := cdp.Call(ctx, tg, log.Enable, cdp.Empty{})
@@ -109,7 +111,7 @@ func complaints(t *testing.T, ctx context.Context) {
 func TestJourneyWithJavaScript(t *testing.T) {
 	ctx := chromium(t)
 	w, base := served(t)
-	complaints(t, ctx)
+	complaints(ctx, t)
 	b := tab{t, ctx, base}
 	b.do(look(1280, 800, false), chromedp.Navigate(base+"/keys"))
 	b.at("/sign-in?next=%2Fkeys")
@@ -198,6 +200,40 @@ func TestJourneyWithJavaScript(t *testing.T) {
 	b.see("#offline")
 	if got := b.ask(`document.querySelector("h1").textContent`); got != "Customers" {
 		t.Errorf("without a network the page shows %q", got)
+	}
+}
+
+// A button that works is disabled and says what it does; pressed twice it does
+// the thing once.
+func TestAButtonSaysWhatItIsDoing(t *testing.T) {
+	ctx := chromium(t)
+	w := newWorld(t)
+	hold := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/keys" {
+			<-hold
+		}
+		w.console.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(s.Close)
+	b := tab{t, ctx, s.URL}
+	b.do(look(1280, 800, false), signedInAt(s.URL, "owner@acme.example"), chromedp.Navigate(s.URL+"/keys/new"))
+	b.fill("name", "twice")
+	b.click("form.form button[type=submit]")
+	b.until(`document.querySelector("form.form button[type=submit]").disabled`)
+	if got := b.ask(`document.querySelector("form.form button[type=submit]").innerText`); got != "Creating…" {
+		t.Errorf("the button says %q while it works", got)
+	}
+	if got := b.ask(`getComputedStyle(document.querySelector("#progress")).animationName + " " + document.body.classList.contains("htmx-request")`); !strings.HasSuffix(got, "true") {
+		t.Errorf("nothing shows that a request is under way: %q", got)
+	}
+	b.do(run(`document.querySelector("form.form button").click(); document.querySelector("form.form").requestSubmit()`))
+	close(hold)
+	b.see("#secret")
+	keys, err := w.office.Keys(t.Context(), w.person("owner@acme.example"), w.customer.ID)
+	w.ok(err)
+	if len(keys) != 2 { // and the one that was there
+		t.Errorf("%d keys after a double click", len(keys))
 	}
 }
 

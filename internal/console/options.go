@@ -43,7 +43,9 @@ type Bills interface {
 	Of(ctx context.Context, c toll.Customer, usage map[string]int64) (billing.Preview, error)
 }
 
-// Options are what a console needs. The functions are called on many
+// Options are what a console needs. A front that gives requests their ID puts
+// it into the answer's X-Request-ID before it calls the console; otherwise the
+// console makes one. The functions are called on many
 // goroutines at once and must be quick: they read memory.
 type Options struct {
 	Office    Office          // needed

@@ -18,7 +18,6 @@ import (
 type overviewView struct {
 	Customer toll.Customer
 	Plan     toll.Plan
-	Month    string
 	Tiles    []piece.Tile
 	Meters   []piece.Meter
 	Chart    piece.Chart
@@ -44,8 +43,9 @@ func (c *Console) overview(v *visit) (*answer, error) {
 		}
 		o.NoKeys = !slices.ContainsFunc(keys, func(k toll.Key) bool { return k.StateAt(v.now) == toll.KeyValid })
 	}
+	o.Sample = c.sample(v, o.Plan, "/overview")
 	a := &answer{title: v.T("overview.title"), menu: "overview", body: overviewPage(v, o)}
-	if o.Sample = c.sample(v, o.Plan, "/overview"); o.Sample != nil {
+	if o.Sample != nil {
 		a.parts = parts{"sample": sampleCard(v, *o.Sample)}
 	}
 	return a, nil
@@ -55,8 +55,8 @@ func (c *Console) overview(v *visit) (*answer, error) {
 func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (overviewView, error) {
 	ctx := v.r.Context()
 	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
-	o := overviewView{Customer: customer, Month: v.words.Month(start), UsageURL: usageURL}
-	o.Plan, _, _ = c.o.Plans.Plan(customer.Subscription.Plan)
+	o := overviewView{Customer: customer, UsageURL: usageURL}
+	o.Plan = c.plan(customer)
 
 	points, err := c.o.Questions.Series(ctx, meter.Question{From: start, To: v.now, Step: meter.Day, Customer: customer.ID})
 	if err != nil {
@@ -65,12 +65,15 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	requests := piece.Tile{Label: v.T("tile.requests")}
 	days := int(v.now.Sub(start)/(24*time.Hour)) + 1
 	requests.Spark = make([]int64, days)
-	var total int64
 	for _, p := range points {
-		total += p.Count
 		if day := int(p.Start.Sub(start.UTC().Truncate(24*time.Hour)) / (24 * time.Hour)); day >= 0 && day < days {
 			requests.Spark[day] += p.Count
 		}
+	}
+	// The days are UTC days; the month is the zone's, to the quarter of an hour.
+	total, err := c.sum(ctx, meter.Question{From: start, To: v.now, Step: meter.Whole, Customer: customer.ID})
+	if err != nil {
+		return o, err
 	}
 	requests.Value = v.words.Number(total)
 	if total == 0 {
@@ -80,7 +83,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	if err != nil {
 		return o, err
 	}
-	requests.Note = v.change(total, before)
+	requests.Note = v.change("change", total, before)
 	o.Tiles = append(o.Tiles, requests)
 
 	if c.o.Bills != nil && v.can(account.ReadBilling, customer.ID) {
@@ -114,6 +117,16 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	return o, nil
 }
 
+// plan returns a customer's plan; one that the configuration has no more is
+// known by its name only.
+func (c *Console) plan(customer toll.Customer) toll.Plan {
+	name := customer.Subscription.Plan
+	if p, _, ok := c.o.Plans.Plan(name); ok {
+		return p
+	}
+	return toll.Plan{Name: name, Title: name}
+}
+
 // lastMonthSoFar counts the requests of the month before up to the same moment.
 func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, now time.Time) (int64, error) {
 	from, end := toll.Monthly.PeriodAt(start.Add(-time.Hour), c.o.Zone)
@@ -121,15 +134,7 @@ func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, 
 	if to.After(end) {
 		to = end
 	}
-	points, err := c.o.Questions.Series(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
-	if err != nil {
-		return 0, fmt.Errorf("ask for the requests of the month before: %w", err)
-	}
-	var sum int64
-	for _, p := range points {
-		sum += p.Count
-	}
-	return sum, nil
+	return c.sum(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
 }
 
 // costTile asks what the month's chargeable usage costs so far: the number
@@ -159,17 +164,21 @@ func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan, sta
 	return t, nil
 }
 
-// change compares a figure with the one before in words.
-func (v *visit) change(now, before int64) string {
+// change compares a figure with the one before in words: those of "change" for
+// the month before, those of "before" for the time before. From tenfold on a
+// percentage says less than the figure itself.
+func (v *visit) change(key string, now, before int64) string {
 	switch {
 	case before == 0:
-		return v.T("change.none")
+		return v.T(key + ".none")
+	case now >= 10*before:
+		return v.T(key+".from", v.words.Number(before))
 	case now > before:
-		return v.T("change.more", v.words.Percent(float64(now-before)/float64(before)))
+		return v.T(key+".more", v.words.Percent(float64(now-before)/float64(before)))
 	case now < before:
-		return v.T("change.less", v.words.Percent(float64(before-now)/float64(before)))
+		return v.T(key+".less", v.words.Percent(float64(before-now)/float64(before)))
 	}
-	return v.T("change.same")
+	return v.T(key + ".same")
 }
 
 // money writes an amount; one without a currency is in the plan's, or in none.

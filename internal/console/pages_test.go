@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/console/words"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -136,6 +137,9 @@ func TestTheCodeSampleIsACallThatWorks(t *testing.T) {
 			t.Errorf("the sample in %q is %s", lang, body)
 		}
 	}
+	if body := b.get("/overview").Body.String(); !strings.Contains(body, "curl http://localhost:8080/v1/ner/extractions") {
+		t.Error("the overview does not show the sample")
+	}
 	for _, body := range []string{`it's`, "back`tick", `a "quote" \ and`} {
 		for _, l := range codeLanguages {
 			if s := l.write("POST", "http://h/x", "text/plain", body); s == "" || strings.Contains(s, "%!") {
@@ -230,5 +234,26 @@ func TestOnceForgetsAndStaysSmall(t *testing.T) {
 	}
 	if _, err := o.do("fails", now.Add(rememberToken+time.Second), f); err != nil || n != 3 {
 		t.Errorf("a token is remembered for ever: %v, %d", err, n)
+	}
+}
+
+func TestFiguresAreComparedInWordsThatSaySomething(t *testing.T) {
+	t.Parallel()
+	v := &visit{words: words.In("en")}
+	for _, x := range []struct {
+		now, before int64
+		want        string
+	}{
+		{0, 0, "Nothing at this point last month"},
+		{5, 0, "Nothing at this point last month"},
+		{110, 100, "10% more than last month so far"},
+		{90, 100, "10% less than last month so far"},
+		{100, 100, "As many as last month so far"},
+		{3380, 5, "5 at this point last month"},
+		{0, 7, "100% less than last month so far"},
+	} {
+		if got := v.change("change", x.now, x.before); got != x.want {
+			t.Errorf("%d after %d is %q, want %q", x.now, x.before, got, x.want)
+		}
 	}
 }

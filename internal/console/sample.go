@@ -6,15 +6,9 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/a-h/templ"
-
 	"github.com/tollhouse/tollhouse/internal/console/piece"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
-
-// parts are the smaller parts of a page by the id of the element that htmx
-// puts them into.
-type parts = map[string]templ.Component
 
 // languages of code samples, as they stand in the URL, the first the default.
 var codeLanguages = []struct {

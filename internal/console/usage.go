@@ -138,7 +138,7 @@ func (c *Console) readUsage(v *visit, u *usageView, customerID string) error {
 	if err != nil {
 		return err
 	}
-	u.Tiles = append(u.Tiles, piece.Tile{Label: v.T("usage.total", unit), Value: v.words.Number(u.Total), Note: v.changeBefore(u.Total, past)})
+	u.Tiles = append(u.Tiles, piece.Tile{Label: v.T("usage.total", unit), Value: v.words.Number(u.Total), Note: v.change("before", u.Total, past)})
 	failed := u.Chart.Series[3].Total
 	errors := piece.Tile{Label: v.T("usage.failed"), Value: v.words.Number(failed), Note: v.T("usage.failed.none")}
 	if failed > 0 {
@@ -168,28 +168,16 @@ func (c *Console) readUsage(v *visit, u *usageView, customerID string) error {
 	return nil
 }
 
+// sum asks for one number: q without a step or a split.
 func (c *Console) sum(ctx context.Context, q meter.Question) (sum int64, err error) {
 	points, err := c.o.Questions.Series(ctx, q)
 	if err != nil {
-		return 0, fmt.Errorf("ask for the usage before: %w", err)
+		return 0, fmt.Errorf("ask for a sum of usage: %w", err)
 	}
 	for _, p := range points {
 		sum += p.Count
 	}
 	return sum, nil
-}
-
-// changeBefore compares a figure with the same time before it.
-func (v *visit) changeBefore(now, before int64) string {
-	switch {
-	case before == 0:
-		return v.T("before.none")
-	case now > before:
-		return v.T("before.more", v.words.Percent(float64(now-before)/float64(before)))
-	case now < before:
-		return v.T("before.less", v.words.Percent(float64(before-now)/float64(before)))
-	}
-	return v.T("before.same")
 }
 
 // share writes a part of a whole, and never says 0 % of what is there.

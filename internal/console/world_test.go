@@ -151,10 +151,7 @@ type change func(*Options)
 func newWorld(t testing.TB, changes ...change) *world {
 	t.Helper()
 	w := &world{t: t, store: accounttest.NewStore(), usage: &ledger{}, log: &bytes.Buffer{}, now: time.Date(2026, 11, 20, 14, 5, 33, 0, time.UTC)}
-	plans := accounttest.Plans{}
-	for _, p := range accounttest.ThreePlans {
-		plans = append(plans, p)
-	}
+	plans := accounttest.ThreePlans
 	passwords := accounttest.QuickPasswords(t)
 	ctx := t.Context()
 	var err error

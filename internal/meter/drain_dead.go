@@ -17,8 +17,10 @@ import (
 // that cannot be read, or is of a newer format (journal.ErrNewer), is left as
 // it is and told in the error after all others are done.
 func (d *Drainer) DrainDead(ctx context.Context) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	if err := d.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer d.endTurn()
 	if !d.swept {
 		if err := journal.Sweep(d.o.Files, d.o.Root); err != nil {
 			return err

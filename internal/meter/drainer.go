@@ -41,7 +41,7 @@ type DrainerOptions struct {
 type Drainer struct {
 	o DrainerOptions
 
-	turn    sync.Mutex // DrainDead, Flush and Run drain by turns; it guards the following
+	turn    chan struct{} // DrainDead, Flush and Run drain by turns; whoever has its one place owns the following
 	swept   bool
 	decoder Decoder
 	batch   Batch
@@ -76,7 +76,7 @@ func NewDrainer(o DrainerOptions) *Drainer {
 	if o.BatchSize <= 0 {
 		o.BatchSize = defaultBatchSize
 	}
-	d := &Drainer{o: o}
+	d := &Drainer{o: o, turn: make(chan struct{}, 1)}
 	d.condition.init(o.Clock, o.Log)
 	return d
 }
@@ -96,8 +96,8 @@ func (d *Drainer) Run(ctx context.Context) {
 
 func (d *Drainer) runOwn(ctx context.Context) {
 	defer func() {
-		d.turn.Lock()
-		defer d.turn.Unlock()
+		d.turn <- struct{}{}
+		defer d.endTurn()
 		if err := d.leaveOwn(); err != nil {
 			d.condition.failed(err)
 		}
@@ -147,11 +147,26 @@ func sleep(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
+// takeTurn waits for a turn; endTurn must follow when it gives no error.
+func (d *Drainer) takeTurn(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d *Drainer) endTurn() { <-d.turn }
+
 // Flush drains the own lane to where it ends now. Without an own lane, or when
-// it is closed, there is nothing to do.
+// it is closed, there is nothing to do. While the sink fails it tries again
+// until ctx is over.
 func (d *Drainer) Flush(ctx context.Context) error {
-	d.turn.Lock()
-	defer d.turn.Unlock()
+	if err := d.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer d.endTurn()
 	lane := d.o.Own
 	if lane == nil || errors.Is(lane.Err(), journal.ErrClosed) {
 		return d.leaveOwn()

@@ -35,7 +35,7 @@ type machine struct {
 	store *metertest.Memory
 	model lifecycle.Model
 	ids   *toll.IDs
-	power bool // this history loses power: the lane syncs always
+	power bool // this history may lose power: the lane syncs always
 
 	lane    *journal.Lane
 	rec     *meter.Recorder
@@ -117,6 +117,16 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		m.rec.Done(m.done[e.ID], true)
 		m.model.Done(e.ID)
 	}
+	open := func(t *rapid.T) toll.Event {
+		e := admit(t)
+		ticket, err := m.rec.Open(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.open[e.ID] = ticket
+		m.model.Open(e.ID)
+		return e
+	}
 	return map[string]func(*rapid.T){
 		"serve": serve,
 		"serve many": func(t *rapid.T) {
@@ -125,15 +135,28 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"admit": func(t *rapid.T) { admit(t) },
-		"open": func(t *rapid.T) {
-			e := admit(t)
-			e.Class = toll.Unknown // nothing is known yet
-			ticket, err := m.rec.Open(&e)
-			if err != nil {
-				t.Fatal(err)
+		"open":  func(t *rapid.T) { open(t) },
+		"open and record": func(t *rapid.T) {
+			e := open(t)
+			m.record(t, e, m.open[e.ID])
+		},
+		"stream for long beside one that never ends": func(t *rapid.T) {
+			e := open(t)
+			m.record(t, admit(t), meter.Ticket{})
+			for range 40 { // more than a segment
+				serve(t)
 			}
-			m.open[e.ID] = ticket
-			m.model.Open(e.ID)
+			m.record(t, e, m.open[e.ID])
+			m.rec.Done(m.done[e.ID], true)
+			m.model.Done(e.ID)
+			for range 40 {
+				serve(t)
+			}
+			if rapid.Bool().Draw(t, "drain") {
+				if err := m.drainer.Flush(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			}
 		},
 		"record": func(t *rapid.T) {
 			id := m.one(t, lifecycle.Admitted, lifecycle.Opened)
@@ -160,6 +183,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			if err := m.drainer.Flush(context.Background()); err != nil {
 				t.Fatal(err)
 			}
+			m.check(t)
 		},
 		"drain, losing an answer": func(t *rapid.T) {
 			times := rapid.IntRange(0, 3).Draw(t, "after")
@@ -201,7 +225,6 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			m.model.Close()
 			m.restart(t)
 		},
-		"": m.check,
 	}
 }
 
@@ -252,10 +275,11 @@ func (m *machine) restart(t *rapid.T) {
 	for _, lane := range m.store.Lanes() {
 		t.Fatalf("the cursor of %s was not forgotten", lane)
 	}
+	m.check(t)
 }
 
-// check compares the store with the model: exactly at each end of a process,
-// and for what runs no more than was recorded.
+// check compares the store with the model: exactly for ended processes, and for
+// what runs no more than was recorded.
 func (m *machine) check(t *rapid.T) {
 	want := m.model.Stored()
 	doubts, err := m.store.Doubts(context.Background(), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
@@ -323,7 +347,6 @@ func play(t *rapid.T, power bool) {
 	}
 	m.model.Close()
 	m.restart(t)
-	m.check(t)
 	least, most := m.model.Refusals()
 	if n := m.refusals(t); n < least || n > most {
 		t.Fatalf("%d refusals are stored, want %d to %d", n, least, most)

@@ -42,23 +42,46 @@ func (s *rollupSum) add(t rollupSum) {
 	s.latency += t.latency
 }
 
-type rollup map[rollupKey]*rollupSum
+// rollup adds amounts up by key.
+type rollup struct {
+	at   map[rollupKey]int // where in keys and sums
+	keys []rollupKey
+	sums []rollupSum
+}
 
-func (r rollup) add(k rollupKey, s rollupSum) {
-	if sum, ok := r[k]; ok {
-		sum.add(s)
+func newRollup(size int) *rollup { return &rollup{at: make(map[rollupKey]int, size)} }
+
+func (r *rollup) add(k rollupKey, s rollupSum) {
+	if i, ok := r.at[k]; ok {
+		r.sums[i].add(s)
 		return
 	}
-	r[k] = &s
+	r.at[k] = len(r.keys)
+	r.keys, r.sums = append(r.keys, k), append(r.sums, s)
 }
 
 // regroup adds a rollup up into coarser rows.
-func (r rollup) regroup(coarser func(rollupKey) rollupKey) rollup {
-	out := make(rollup, len(r))
-	for k, s := range r {
-		out.add(coarser(k), *s)
+func (r *rollup) regroup(coarser func(rollupKey) rollupKey) *rollup {
+	out := newRollup(len(r.keys))
+	for i, k := range r.keys {
+		out.add(coarser(k), r.sums[i])
 	}
 	return out
+}
+
+// sort puts the rows into the order of the primary key; afterwards nothing can
+// be added.
+func (r *rollup) sort() {
+	order := make([]int, len(r.keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return r.keys[a].compare(r.keys[b]) })
+	keys, sums := make([]rollupKey, len(order)), make([]rollupSum, len(order))
+	for to, from := range order {
+		keys[to], sums[to] = r.keys[from], r.sums[from]
+	}
+	r.at, r.keys, r.sums = nil, keys, sums
 }
 
 // floor returns the start of the period that holds a moment, both in Unix
@@ -79,9 +102,9 @@ const (
 )
 
 // addUp makes the rollup of quarters of an hour, from which all others follow.
-func addUp(events []toll.Event, named []numbers, names *naming) rollup {
+func addUp(events []toll.Event, named []numbers, names *naming) *rollup {
 	requests := names.of(toll.UnitRequests)
-	sums := rollup{}
+	sums := newRollup(0)
 	for i := range events {
 		e := &events[i]
 		k := rollupKey{
@@ -99,52 +122,49 @@ func addUp(events []toll.Event, named []numbers, names *naming) rollup {
 }
 
 // rollupRows are the rows of all rollups of usage.
-func rollupRows(quarters rollup) []*bulk {
+func rollupRows(quarters *rollup) []*bulk {
 	hours := quarters.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, hour); return k })
 	days := hours.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, day); return k })
 	total := func(k rollupKey) rollupKey { k.customer, k.key, k.planVersion = 0, 0, 0; return k }
+	allHours := hours.regroup(total)
+	allDays := days.regroup(total)
 	return []*bulk{
 		quarters.rows("rollup_quarter", true), hours.rows("rollup_hour", true), days.rows("rollup_day", true),
-		hours.regroup(total).rows("rollup_hour_total", false), days.regroup(total).rows("rollup_day_total", false),
+		allHours.rows("rollup_hour_total", false), allDays.rows("rollup_day_total", false),
 	}
 }
 
 // rows adds a rollup to a table; the tables of totals know no customer.
-func (r rollup) rows(table string, whose bool) *bulk {
-	keys := make([]rollupKey, 0, len(r))
-	for k := range r {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, rollupKey.compare)
-	ints := func(of func(rollupKey) int64) []int64 {
-		values := make([]int64, len(keys))
-		for i, k := range keys {
-			values[i] = of(k)
+func (r *rollup) rows(table string, whose bool) *bulk {
+	r.sort()
+	ints := func(of func(k *rollupKey, s *rollupSum) int64) []int64 {
+		values := make([]int64, len(r.keys))
+		for i := range values {
+			values[i] = of(&r.keys[i], &r.sums[i])
 		}
 		return values
 	}
-	sums := func(of func(*rollupSum) int64) []int64 { return ints(func(k rollupKey) int64 { return of(r[k]) }) }
 	b := &bulk{insert: table}
 	identity := `period, service, endpoint, status, class, unit`
 	if whose {
 		identity = `customer, period, key, plan_version, service, endpoint, status, class, unit`
 		b.columns = append(b.columns,
-			column{name: "customer", kind: integers, ints: ints(func(k rollupKey) int64 { return k.customer })},
-			column{name: "key", kind: integers, ints: ints(func(k rollupKey) int64 { return k.key })},
-			column{name: "plan_version", kind: integers, ints: ints(func(k rollupKey) int64 { return k.planVersion })},
+			column{name: "customer", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.customer })},
+			column{name: "key", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.key })},
+			column{name: "plan_version", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.planVersion })},
 		)
 	}
 	b.columns = append(b.columns,
-		column{name: "period", ints: ints(func(k rollupKey) int64 { return k.period })},
-		column{name: "service", kind: integers, ints: ints(func(k rollupKey) int64 { return k.service })},
-		column{name: "endpoint", kind: integers, ints: ints(func(k rollupKey) int64 { return k.endpoint })},
-		column{name: "status", kind: smallints, ints: ints(func(k rollupKey) int64 { return int64(k.status) })},
-		column{name: "class", kind: smallints, ints: ints(func(k rollupKey) int64 { return int64(k.class) })},
-		column{name: "unit", kind: integers, ints: ints(func(k rollupKey) int64 { return k.unit })},
-		column{name: "amount", ints: sums(func(s *rollupSum) int64 { return s.amount })},
-		column{name: "bytes_in", ints: sums(func(s *rollupSum) int64 { return s.bytesIn })},
-		column{name: "bytes_out", ints: sums(func(s *rollupSum) int64 { return s.bytesOut })},
-		column{name: "latency", ints: sums(func(s *rollupSum) int64 { return s.latency })},
+		column{name: "period", ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.period })},
+		column{name: "service", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.service })},
+		column{name: "endpoint", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.endpoint })},
+		column{name: "status", kind: smallints, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return int64(k.status) })},
+		column{name: "class", kind: smallints, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return int64(k.class) })},
+		column{name: "unit", kind: integers, ints: ints(func(k *rollupKey, _ *rollupSum) int64 { return k.unit })},
+		column{name: "amount", ints: ints(func(_ *rollupKey, s *rollupSum) int64 { return s.amount })},
+		column{name: "bytes_in", ints: ints(func(_ *rollupKey, s *rollupSum) int64 { return s.bytesIn })},
+		column{name: "bytes_out", ints: ints(func(_ *rollupKey, s *rollupSum) int64 { return s.bytesOut })},
+		column{name: "latency", ints: ints(func(_ *rollupKey, s *rollupSum) int64 { return s.latency })},
 	)
 	b.conflict = `on conflict (` + identity + `) do update set amount = ` + table + `.amount + excluded.amount,
 		bytes_in = ` + table + `.bytes_in + excluded.bytes_in, bytes_out = ` + table + `.bytes_out + excluded.bytes_out, latency = ` + table + `.latency + excluded.latency`

@@ -47,8 +47,9 @@ func (s *Store) writeOnce(ctx context.Context, fn func(tx transaction) error) (e
 	if err != nil {
 		return err
 	}
+	done := false
 	defer func() {
-		if err == nil {
+		if done { // not so after an error, nor when fn panics
 			return
 		}
 		if e := tx.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) {
@@ -58,7 +59,11 @@ func (s *Store) writeOnce(ctx context.Context, fn func(tx transaction) error) (e
 	if err := fn(transaction{tx, conn}); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return errors.Join(ctx.Err(), err) // a context that ended meanwhile is why
+	}
+	done = true
+	return nil
 }
 
 // change executes one statement that must touch exactly one row; none is

@@ -1,0 +1,67 @@
+package console
+
+import (
+	"context"
+
+	"github.com/chromedp/chromedp"
+)
+
+// view is a page in a state worth looking at.
+type view struct {
+	name, email, path string
+	then              chromedp.Action[chromedp.Void]
+}
+
+func click(selector, wait string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(chromedp.Click(chromedp.CSS(selector)), chromedp.WaitVisible(chromedp.CSS(wait)))
+}
+
+func run(script string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[chromedp.Void](script+"; void 0")(ctx, t)
+		return err
+	})
+}
+
+// views are all pages, each with its states that look different.
+func (w *world) views() []view {
+	key := "/keys/" + w.key.ID
+	cus := "/customers/" + w.customer.ID
+	return []view{
+		{"sign-in", "", "/sign-in", nil},
+		{"sign-in-wrong", "", "/sign-in", chromedp.Steps(
+			chromedp.SetValue(chromedp.ID("email"), "owner@acme.example"), chromedp.SetValue(chromedp.ID("password"), "wrong"),
+			chromedp.Submit(chromedp.ID("password")), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
+		{"overview", "owner@acme.example", "/overview", nil},
+		{"overview-go", "owner@acme.example", "/overview?code=go", nil},
+		{"overview-empty", "owner@initech.example", "/overview", nil},
+		{"keys", "owner@acme.example", "/keys", nil},
+		{"keys-empty", "owner@initech.example", "/keys", nil},
+		{"keys-viewer", "viewer@acme.example", "/keys", nil},
+		{"key-new", "owner@acme.example", "/keys/new", nil},
+		{"key-new-wrong", "owner@acme.example", "/keys/new", chromedp.Steps(
+			run(`document.querySelector("form.form").noValidate = true; document.querySelector("form.form button").click()`), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
+		{"key-made", "owner@acme.example", "/keys/new", chromedp.Steps(chromedp.SetValue(chromedp.ID("name"), "deploy bot"), click("form.form button[type=submit]", ".secret"))},
+		{"key-roll", "owner@acme.example", key + "/roll", nil},
+		{"key-revoke-dialog", "owner@acme.example", "/keys", click(`a[href="`+key+`/revoke"]`, "dialog[open]")},
+		{"usage", "owner@acme.example", "/usage", nil},
+		{"usage-24h", "owner@acme.example", "/usage?range=24h", nil},
+		{"usage-words", "owner@acme.example", "/usage?range=90d&unit=words", nil},
+		{"usage-empty", "owner@initech.example", "/usage", nil},
+		{"customers", "admin@house.example", "/customers", nil},
+		{"customers-none", "admin@house.example", "/customers?q=zzz", nil},
+		{"customer", "admin@house.example", cus, nil},
+		{"customer-usage", "admin@house.example", cus + "/usage", nil},
+		{"customer-suspend-dialog", "admin@house.example", cus, click(`a[href$="/suspend"]`, "dialog[open]")},
+		{"overview-swapped", "owner@acme.example", "/keys", chromedp.Steps(run(`document.querySelector("#menu a[href='/overview']").click()`), chromedp.WaitVisible(chromedp.CSS("#sample")), click("#code-Python", "#code-Python[aria-current]"))},
+		{"usage-hover", "owner@acme.example", "/usage", chromedp.Steps(run(`document.querySelector("toll-chart").show(document.querySelectorAll(".slot")[12]); document.querySelector("details").open = true`), chromedp.WaitVisible(chromedp.CSS(".tip")))},
+		{"menu-open", "owner@acme.example", "/usage", run(`innerWidth < 600 && document.querySelector("#menu").showPopover()`)},
+		{"toast", "admin@house.example", "/customers/" + w.other.ID + "/suspend", chromedp.Steps(run(`document.querySelector(".confirm button").click()`), chromedp.WaitVisible(chromedp.CSS(".toast")))},
+		{"overview-fr", "aline@acme.example", "/overview", nil},
+		{"keys-fr", "aline@acme.example", "/keys", nil},
+		{"usage-es", "alba@acme.example", "/usage", nil},
+		{"not-found", "owner@acme.example", "/nowhere", nil},
+		{"forbidden", "owner@acme.example", "/customers", nil},
+		{"pieces", "owner@acme.example", "/dev/pieces", nil},
+	}
+}
