@@ -38,8 +38,12 @@ type Event struct {
 // Amount is so much of a unit.
 type Amount struct {
 	Unit  string
-	Count int64 // >= 0
+	Count int64 // 0 to MaxAmount
 }
+
+// MaxAmount is the most of a unit that one event can report: a million million.
+// Sums over many events must still fit into 63 bits.
+const MaxAmount = 1_000_000_000_000
 
 // RefusalReason says why the gate refused a request.
 type RefusalReason string
