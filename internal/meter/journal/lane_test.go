@@ -140,7 +140,11 @@ func TestAKilledLaneGivesBackEveryRecordInOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer c.Release()
+			defer func() {
+				if err := c.Release(); err != nil {
+					t.Error(err)
+				}
+			}()
 			r := c.Reader(journal.Position{})
 			defer r.Close()
 			records, damages := read(t, r)

@@ -39,10 +39,12 @@ func readAll(t testing.TB, files journal.Files) ([]journal.Record, []*journal.Da
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Release()
 	r := c.Reader(journal.Position{})
-	defer r.Close()
-	return read(t, r)
+	records, damages := read(t, r)
+	if err := errors.Join(r.Close(), c.Release()); err != nil {
+		t.Fatal(err)
+	}
+	return records, damages
 }
 
 func segment(n uint64) string { return dir + "/0000000" + string(rune('0'+n)) + ".thj" }

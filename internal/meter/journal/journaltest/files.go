@@ -41,7 +41,7 @@ type node struct {
 	durable                 []byte
 }
 
-// ErrShortWrite, when a fault answers it for a write, lets half of the bytes through.
+// ErrShortWrite lets half of the bytes through when a fault answers it for a write.
 var ErrShortWrite = errors.New("short write")
 
 // New returns an empty file system that lasts as long as the test.
