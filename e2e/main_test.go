@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
 
 // binary is the program under test, built once.
@@ -26,5 +28,5 @@ func run(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	return pgserver.Main(m)
 }

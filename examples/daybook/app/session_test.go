@@ -118,18 +118,36 @@ func TestRefusesTokensOfTheSameKeyThatAreNoSessions(t *testing.T) {
 		"of the future":  {Issuer: "daybook", Subject: "x", IssuedAt: jwt.NewNumericDate(now.Add(time.Hour)), ExpiresAt: jwt.NewNumericDate(now.Add(2 * time.Hour))},
 		"expired before": {Issuer: "daybook", Subject: "x", IssuedAt: jwt.NewNumericDate(now.Add(-time.Hour)), ExpiresAt: jwt.NewNumericDate(now.Add(-time.Second))},
 	} {
-		text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request := httptest.NewRequest(http.MethodGet, "/", nil)
-		request.AddCookie(&http.Cookie{Name: "daybook_session", Value: text})
-		recorder := httptest.NewRecorder()
-		a.Handler().ServeHTTP(recorder, request)
-		if recorder.Code != http.StatusSeeOther {
-			t.Errorf("%s: got %d", name, recorder.Code)
+		if code := visit(t, a, jwt.SigningMethodHS256, c, key); code != http.StatusSeeOther {
+			t.Errorf("%s: got %d", name, code)
 		}
 	}
+	// A real session of a real user, signed by another method than ours.
+	created := post(a, "/sign-up", url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a quiet Ada morning"}}, nil)
+	var claims jwt.RegisteredClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(created.Result().Cookies()[0].Value, &claims); err != nil {
+		t.Fatal(err)
+	}
+	if code := visit(t, a, jwt.SigningMethodHS512, claims, key); code != http.StatusSeeOther {
+		t.Errorf("another method: got %d", code)
+	}
+	if code := visit(t, a, jwt.SigningMethodHS256, claims, key); code != http.StatusOK {
+		t.Errorf("the session itself: got %d", code)
+	}
+}
+
+// visit opens today's page with a token made of these claims.
+func visit(t *testing.T, a *app.App, method jwt.SigningMethod, c jwt.RegisteredClaims, key []byte) int {
+	t.Helper()
+	text, err := jwt.NewWithClaims(method, c).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	request.AddCookie(&http.Cookie{Name: "daybook_session", Value: text})
+	recorder := httptest.NewRecorder()
+	a.Handler().ServeHTTP(recorder, request)
+	return recorder.Code
 }
 
 func TestNamesAndScopesItsCookieByHowItIsReached(t *testing.T) {

@@ -1,0 +1,65 @@
+# `make help` lists what there is. Nothing here is needed to use Tollhouse: that
+# is `go run ./cmd/tollhouse demo`, and `go test ./...`.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export GOTOOLCHAIN := auto
+
+assets := internal/console/assets
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: dev
+dev: ## run the demo; a saved template or Go file of the console rebuilds and restarts it
+	go tool templ generate --path internal/console --watch --cmd "go run -C ../.. ./cmd/tollhouse demo"
+
+.PHONY: css
+css: $(assets)/node_modules ## rebuild the console's style sheet at each change (beside make dev)
+	cd $(assets) && node_modules/.bin/tailwindcss --input src/console.css --output dist/console.css --minify --watch=always
+
+.PHONY: test
+test: ## run the tests; what is not installed is skipped, with a line that says so
+	go test ./...
+
+.PHONY: race
+race: ## run the tests of the inner rooms under the race detector (needs gcc)
+	go test -race ./internal/...
+
+.PHONY: e2e
+e2e: ## run the tests of the whole program, from outside
+	go test -count=1 -v ./e2e/...
+
+.PHONY: proof-kill
+proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
+	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
+
+.PHONY: bench
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target, 10 s each (SECONDS_EACH=60 for more)
+	.ci/fuzz $(or $(SECONDS_EACH),10)
+
+.PHONY: lint
+lint: ## run the linters, at their pinned version
+	.ci/lint
+
+.PHONY: generate
+generate: ## rebuild templates, style sheet and icons (needs Node 20)
+	.ci/generate
+
+$(assets)/node_modules:
+	.ci/generate packages
+
+.PHONY: ci
+ci: ## all that CI does; installs Debian packages, so run it as root in a container
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built; the data in ./tollhouse-data stays
+	rm -rf bin tollhouse $(assets)/node_modules
+	find . -name '*.test' -o -name '*.prof' -o -name '*.out' | xargs -r rm -f
+	go clean ./...

@@ -1,0 +1,152 @@
+package console
+
+import (
+	"compress/gzip"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestAKeyIsShownOnceAndMadeOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as("developer@acme.example")
+	form := url.Values{"once": {tokenOf(t, b.get("/keys/new"))}, "name": {"deploy"}, "mode": {"live"}, "expires": {"90d"}}
+	var wg sync.WaitGroup
+	texts := make([]string, 8)
+	for i := range texts { // an impatient person
+		wg.Go(func() {
+			r := (&browser{w: w, cookies: map[string]string{PlainCookie: b.cookies[PlainCookie]}, header: b.header}).post("/keys", form)
+			if r.Code == 200 {
+				texts[i] = secretOf(r)
+			}
+		})
+	}
+	wg.Wait()
+	for _, text := range texts {
+		if !strings.HasPrefix(text, "th_live_") || text != texts[0] {
+			t.Fatalf("each click must show the same key, got %q", texts)
+		}
+	}
+	keys, err := w.office.Keys(t.Context(), w.person("owner@acme.example"), w.customer.ID)
+	w.ok(err)
+	made := 0
+	for _, k := range keys {
+		if k.Name == "deploy" {
+			made++
+			if want := w.clock().AddDate(0, 0, 90); !k.ExpiresAt.Equal(want.Truncate(time.Microsecond)) {
+				t.Errorf("it expires at %v, want %v", k.ExpiresAt, want)
+			}
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d keys were made by one form", made)
+	}
+	if body := b.get("/keys").Body.String(); strings.Contains(body, texts[0]) {
+		t.Error("the list shows the key's text")
+	}
+	w.pass(rememberAnswer + time.Second)
+	if r := b.post("/keys", form); r.Code != 409 || strings.Contains(r.Body.String(), texts[0]) {
+		t.Errorf("the form sent again later is %d and must not show the key", r.Code)
+	}
+	other := w.as("owner@acme.example")
+	if r := other.post("/keys", form); r.Code != 200 || secretOf(r) == texts[0] {
+		t.Error("somebody else's session got the answer of this one")
+	}
+	if w.log.Len() > 0 && strings.Contains(w.log.String(), texts[0]) {
+		t.Error("the log holds the key's text")
+	}
+}
+
+func TestAPageWithAKeysTextIsNeitherStoredNorCompressed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as("owner@acme.example").with("Accept-Encoding", "gzip, br")
+	if r := b.get("/keys"); r.Header().Get("Content-Encoding") != "gzip" {
+		t.Error("a page without a secret is not compressed")
+	} else if z, err := gzip.NewReader(r.Body); err != nil {
+		t.Error(err)
+	} else if body, err := io.ReadAll(z); err != nil || !strings.Contains(string(body), "<h1") {
+		t.Errorf("the compressed page does not read as the page (%v)", err)
+	}
+	form := url.Values{"once": {(&Console{o: Options{Random: &counter{}}}).token()}, "name": {"x"}, "mode": {"live"}, "expires": {"never"}}
+	r := b.post("/keys", form)
+	if cc := r.Header().Get("Cache-Control"); r.Header().Get("Content-Encoding") != "" || !strings.Contains(cc, "no-store") || !strings.Contains(cc, "no-transform") {
+		t.Errorf("the page with the key is encoded as %q with Cache-Control %q", r.Header().Get("Content-Encoding"), cc)
+	}
+	if secretOf(r) == "" {
+		t.Error("the key is not shown")
+	}
+}
+
+func TestAWrongKeyFormComesBackWithWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as("owner@acme.example")
+	token := tokenOf(t, b.get("/keys/new"))
+	for _, x := range []struct {
+		form url.Values
+		says string
+	}{
+		{url.Values{"name": {"  "}, "mode": {"live"}, "expires": {"never"}}, "Give the key a name."},
+		{url.Values{"name": {strings.Repeat("é", 101)}, "mode": {"live"}, "expires": {"never"}}, "at most 100 characters"},
+		{url.Values{"name": {"x"}, "mode": {"root"}, "expires": {"never"}}, "live or test"},
+		{url.Values{"name": {"x"}, "mode": {"live"}, "expires": {"yesterday"}}, "offered times"},
+		{url.Values{"name": {"bell \a rings"}, "mode": {"live"}, "expires": {"never"}}, "aria-invalid"},
+	} {
+		x.form.Set("once", token)
+		for _, asker := range []*browser{b, b.htmx("main#content")} {
+			r := asker.post("/keys", x.form)
+			if r.Code != 422 || !strings.Contains(r.Body.String(), x.says) || !strings.Contains(r.Body.String(), "data-summary") {
+				t.Errorf("%v is %d, want 422 that says %q", x.form, r.Code, x.says)
+			}
+			if tokenOf(t, r) != token {
+				t.Error("the form came back with another token")
+			}
+		}
+	}
+	good := url.Values{"once": {token}, "name": {`<b>"x"</b>`}, "mode": {"test"}, "expires": {"never"}}
+	if r := b.post("/keys", good); r.Code != 200 || secretOf(r) == "" || strings.Contains(r.Body.String(), "<b>") {
+		t.Errorf("the corrected form is %d", r.Code)
+	}
+	good.Del("once")
+	if r := b.post("/keys", good); r.Code != 422 {
+		t.Errorf("a form without its token is %d", r.Code)
+	}
+	if r := b.post("/keys", url.Values{"once": {token}, "name": {strings.Repeat("x", 70_000)}}); r.Code != 422 {
+		t.Errorf("a form of 70 KB is %d", r.Code)
+	}
+}
+
+func TestRollingAndRevokingSayWhatHappened(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as("owner@acme.example")
+	path := "/keys/" + w.key.ID
+	ask := b.get(path + "/roll")
+	r := b.post(path+"/roll", url.Values{"once": {tokenOf(t, ask)}, "overlap": {"24h"}})
+	if r.Code != 200 || secretOf(r) == "" || !strings.Contains(r.Body.String(), "21 Nov 2026, 14:05:33 UTC") {
+		t.Errorf("rolling is %d: %s", r.Code, r.Body)
+	}
+	if r := b.post(path+"/roll", url.Values{"once": {tokenOf(t, ask)}, "overlap": {"24h"}}); secretOf(r) == "" {
+		t.Error("the second click does not show the key")
+	}
+	if r := b.post(path+"/roll", url.Values{"once": {tokenOf(t, b.get(path+"/roll"))}, "overlap": {"24h"}}); r.Code != 409 {
+		t.Errorf("rolling a rolled key is %d, want 409", r.Code)
+	}
+	if r := b.post(path+"/roll", url.Values{"once": {tokenOf(t, ask)}, "overlap": {"99y"}}); r.Code != 422 {
+		t.Errorf("an overlap that is not offered is %d, want 422", r.Code)
+	}
+	if r := b.post(path+"/revoke", nil); r.Code != 303 || r.Header().Get("Location") != "/keys" {
+		t.Errorf("revoking is %d to %q", r.Code, r.Header().Get("Location"))
+	}
+	if body := b.get("/keys").Body.String(); !strings.Contains(body, "The key “production” was revoked.") {
+		t.Error("the next page does not say that the key was revoked")
+	}
+	if body := b.get("/keys").Body.String(); strings.Contains(body, "was revoked.") {
+		t.Error("it is said twice")
+	}
+}
