@@ -1,10 +1,10 @@
 package toll
 
 import (
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -91,53 +91,44 @@ func crockfordValue(c byte) byte {
 	return 0xff
 }
 
-// IDs makes identifiers. It is safe for concurrent use. Within one
-// millisecond the identifiers of one source still ascend.
+// IDs makes identifiers. It is safe for concurrent use. Identifiers of the same
+// millisecond come in no order: what they need is to be unique, and nobody may
+// take a ULID for a secret.
 type IDs struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // only with entropy of its own
 	entropy io.Reader
-	last    ULID
-	pool    [800]byte
-	at      int
 }
 
 // NewIDs returns a source of identifiers that reads its randomness from
-// entropy (nil: crypto/rand). A test gives a seeded reader.
-func NewIDs(entropy io.Reader) *IDs {
-	if entropy == nil {
-		entropy = rand.Reader
-	}
-	return &IDs{entropy: entropy, at: 800}
-}
+// entropy, which a test gives. nil is the runtime's own generator (ChaCha8,
+// seeded by the system): it has a state for each thread, so that requests do
+// not meet at a lock.
+func NewIDs(entropy io.Reader) *IDs { return &IDs{entropy: entropy} }
 
-// New makes the identifier for a moment. It panics when randomness fails,
-// because nothing safe can follow.
+// New makes the identifier for a moment. It panics when entropy fails, because
+// nothing safe can follow.
 func (s *IDs) New(now time.Time) ULID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	ms := uint64(now.UnixMilli())
 	var u ULID
 	u[0], u[1], u[2], u[3], u[4], u[5] = byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms)
-	if [6]byte(u[:6]) == [6]byte(s.last[:6]) {
-		u = s.last
-		for i := 15; i >= 6; i-- { // ascend within the millisecond
-			u[i]++
-			if u[i] != 0 {
-				break
-			}
-		}
-	} else {
-		if s.at+10 > len(s.pool) {
-			if _, err := io.ReadFull(s.entropy, s.pool[:]); err != nil {
-				panic("toll: no randomness: " + err.Error())
-			}
-			s.at = 0
-		}
-		copy(u[6:], s.pool[s.at:s.at+10])
-		s.at += 10
+	if s.entropy == nil {
+		binary.BigEndian.PutUint64(u[6:14], rand.Uint64())
+		binary.BigEndian.PutUint16(u[14:16], uint16(rand.Uint32()))
+		return u
 	}
-	s.last = u
+	random := s.read()
+	copy(u[6:], random[:])
 	return u
+}
+
+// read takes the random part from entropy of its own.
+func (s *IDs) read() (random [10]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := io.ReadFull(s.entropy, random[:]); err != nil {
+		panic("toll: no randomness: " + err.Error())
+	}
+	return random
 }
 
 // NewID makes a prefixed text identifier such as "cus_01J9…". The prefixes in
