@@ -138,7 +138,7 @@ var sample = console.Sample{
 	Body: `{"text": "John Doe is a Go Developer at Google"}`,
 }
 
-func (a *App) openConsole() (http.Handler, error) {
+func (a *App) openConsole() (*console.Console, error) {
 	secret := a.cfg.Secrets.Session
 	if secret == "" {
 		var err error

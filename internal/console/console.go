@@ -26,13 +26,14 @@ type Console struct {
 	origin     *http.CrossOriginProtection
 	once       *once
 	ids        *toll.IDs
+	pages      *http.ServeMux
 	cookieName string
 	flashName  string
 }
 
 // New opens a console. What is missing or wrong in the options is an error. On
 // plain HTTP it says once, in the log, that cookies can be read on the way.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (*Console, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -63,7 +64,18 @@ func New(o Options) (http.Handler, error) {
 		o.Logger.Warn("the console is served over plain HTTP: whoever can read the traffic can read passwords and sessions; use HTTPS for anything but a trial")
 	}
 	c.flashName = c.cookieName + flashSuffix
-	return c.mux(), nil
+	c.pages = c.mux()
+	return c, nil
+}
+
+// ServeHTTP answers a page or a part of one.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.pages.ServeHTTP(w, r) }
+
+// Has tells whether the console has anything at a request's path, whoever asks.
+// A front asks it before it gives a program an HTML page for a wrong address.
+func (c *Console) Has(r *http.Request) bool {
+	_, pattern := c.pages.Handler(r)
+	return pattern != "" && pattern != "/"
 }
 
 func (c *Console) mux() *http.ServeMux {

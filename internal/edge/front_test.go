@@ -83,14 +83,11 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 		},
 	}
 	chain.Switch(edge.Backends{"ner": pool})
-	console := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "console for %s at %s", r.RemoteAddr, r.URL.Path)
-	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &edge.Front{Chain: chain, Console: console, IDs: toll.NewIDs(nil)}
+	f := &edge.Front{Chain: chain, Console: pages{}, IDs: toll.NewIDs(nil)}
 	f.Switch(edge.Settings{Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}}) // not this test's own address
 	server := edge.NewServer(f, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(edge.Listen(listener)) }()
@@ -98,6 +95,15 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 	h.url = "http://" + listener.Addr().String()
 	return h
 }
+
+// pages is a console that has every page but those below /v2.
+type pages struct{}
+
+func (pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "console for %s at %s", r.RemoteAddr, r.URL.Path)
+}
+
+func (pages) Has(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, "/v2") }
 
 // call sends a request with the key, and reads the answer whole.
 func (h *house) call(t *testing.T, method, path, body string, fields ...string) (*http.Response, string) {
@@ -443,6 +449,12 @@ func TestTheConsoleGetsWhatNoServiceTakes(t *testing.T) {
 	if response.StatusCode != 200 || body != "console for 127.0.0.1:0 at /keys" {
 		t.Errorf("%s %q", response.Status, body)
 	}
+	response, body = h.call(t, "GET", "/v2/nothing", "", "Accept", "text/html,*/*")
+	if response.StatusCode != 200 || !strings.HasPrefix(body, "console") { // it has a page for a wrong address
+		t.Errorf("a browser at a wrong address: %s %q", response.Status, body)
+	}
+	response, body = h.call(t, "GET", "/v2/nothing", "")
+	problemOf(t, response, body, 404, "no-route")
 	response, body = h.call(t, "GET", "/v1/ner/..%2f..%2fkeys", "")
 	problemOf(t, response, body, 400, "bad-path")
 }

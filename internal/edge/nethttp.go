@@ -19,10 +19,17 @@ import (
 // chain, and gives what no service takes to the console.
 type Front struct {
 	Chain   *Chain
-	Console http.Handler // nil: no console
+	Console Console // nil: no console
 	IDs     *toll.IDs
 
 	settings atomic.Pointer[Settings]
+}
+
+// Console is the pages, as a front sees them.
+type Console interface {
+	http.Handler
+	// Has tells whether there is anything at a request's path, whoever asks.
+	Has(r *http.Request) bool
 }
 
 // Settings are what the configuration says about the front itself.
@@ -79,7 +86,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 
 // elsewhere serves what no service takes.
 func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Request, r *exchange.Request) {
-	if f.Console == nil || settings.ConsoleHost != "" && !strings.EqualFold(r.Host, settings.ConsoleHost) {
+	if f.Console == nil || settings.ConsoleHost != "" && !strings.EqualFold(r.Host, settings.ConsoleHost) ||
+		!wantsPage(hr.Header) && !f.Console.Has(hr) {
 		_ = writeWhole(out, hr.Method, f.Chain.Answers.NoRoute(r))
 		return
 	}
@@ -87,6 +95,12 @@ func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Requ
 	out.w.Header().Set(idField, r.ID)
 	hr.RemoteAddr = netip.AddrPortFrom(r.Client, 0).String()
 	f.Console.ServeHTTP(out.w, hr)
+}
+
+// wantsPage tells a person's browser from a program: a program that calls an
+// address that nothing takes is told so in its own form.
+func wantsPage(h http.Header) bool {
+	return h.Get("HX-Request") != "" || strings.Contains(h.Get("Accept"), "text/html")
 }
 
 // splitTarget takes the path and the query from the request line as the client
