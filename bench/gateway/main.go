@@ -188,6 +188,7 @@ http {
       if ($customer = "") { return 401; }
       limit_req zone=plan burst=100000 nodelay;
       proxy_set_header Customer $customer;
+      proxy_set_header Connection ""; # a field set here leaves out those set above
       proxy_pass http://back;
     }
   }
