@@ -38,8 +38,13 @@ type Event struct {
 // Amount is so much of a unit.
 type Amount struct {
 	Unit  string
-	Count int64 // >= 0
+	Count int64 // 0 to MaxCount
 }
+
+// MaxCount is the most of a unit that one event reports. It is far above what
+// a request can use, and so far below 64 bits that nine million such events
+// still add up: a service that reports nonsense must not stop the books.
+const MaxCount = 1_000_000_000_000
 
 // RefusalReason says why the gate refused a request.
 type RefusalReason string
