@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -224,6 +225,25 @@ func TestQuotaCountsAnswersAndGivesBackWhatTheServiceDidNotAnswer(t *testing.T) 
 		}
 		if got := used(); got != c.after {
 			t.Errorf("after status %d the quota has %d used, want %d", c.out.Status, got, c.after)
+		}
+	}
+}
+
+func TestWhatTheJournalDidNotTakeIsGivenBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.recorder.BeforeRecord = func() { h.recorder.Fail(errors.New("the disk is full")) } // after it was admitted
+	ask := h.ask()
+	if h.Admit(&ask, &h.pass) != gate.Admitted {
+		t.Fatal(h.pass.Reason)
+	}
+	if _, err := h.pass.Record(&gate.Outcome{Status: 200, Answered: true, Usage: []string{"words=5"}}); err == nil {
+		t.Fatal("a full journal took the event")
+	}
+	h.pass.Done().Delivered(false)
+	for _, s := range h.LimitStates("cus_1", noon) {
+		if s.Policy.Kind == toll.Quota && s.Used != 0 {
+			t.Errorf("%d of %s are used by a request that no bill will know", s.Used, s.Policy.Name)
 		}
 	}
 }
