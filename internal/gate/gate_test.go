@@ -336,6 +336,23 @@ func TestTestKeysAreCountedApart(t *testing.T) {
 	}
 }
 
+func TestManyTestKeysAreOneSmallLimit(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	admitted := 0
+	for range 30 {
+		k, text := newKey(t, "cus_1", toll.Test)
+		h.PutKey(k)
+		h.text = text
+		if h.call(t, gate.Outcome{Status: 200, Answered: true}) == gate.Admitted {
+			admitted++
+		}
+	}
+	if admitted != 10 {
+		t.Errorf("30 test keys of one customer made %d calls at once for nothing; want the burst of 10", admitted)
+	}
+}
+
 func TestPublicServicesLimitByAddress(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
