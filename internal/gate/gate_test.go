@@ -3,6 +3,7 @@ package gate_test
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -334,6 +335,21 @@ func TestTestKeysAreCountedApart(t *testing.T) {
 			t.Errorf("a test call used %d of the customer's %s", s.Used, s.Policy.Name)
 		}
 	}
+}
+
+func TestAMethodThatNoJournalHoldsIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ask := h.ask()
+	ask.Method = strings.Repeat("M", 65<<10)
+	if d := h.Admit(&ask, &h.pass); d != gate.Refused || h.pass.Reason != toll.RefusedBadMethod {
+		t.Errorf("%v (%s), want it refused as %s", d, h.pass.Reason, toll.RefusedBadMethod)
+	}
+	ask.Method = "UPDATEREDIRECTREF" // the longest of IANA's registry
+	if h.Admit(&ask, &h.pass) != gate.Admitted {
+		t.Errorf("the method %s is refused: %s", ask.Method, h.pass.Reason)
+	}
+	h.pass.Done().Delivered(false)
 }
 
 func TestManyTestKeysAreOneSmallLimit(t *testing.T) {

@@ -73,6 +73,7 @@ const (
 	RefusedLimit        RefusalReason = "limit"        // a rate limit, quota or concurrency limit
 	RefusedNoRoute      RefusalReason = "no-route"     // no service takes it
 	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path
+	RefusedBadMethod    RefusalReason = "bad-method"   // longer than any method there is
 	RefusedTooLarge     RefusalReason = "body-too-large"
 	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
 	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left
