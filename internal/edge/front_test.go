@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -217,6 +218,23 @@ func TestEachMissingOrBadKeyHasItsOwnProblem(t *testing.T) {
 		if strings.Contains(body, "kkkk") || strings.Contains(body, stranger.Reveal()) {
 			t.Error("the answer repeats the key")
 		}
+	}
+	for _, name := range []string{"X-API-Key", "Authorization"} { // the good one first
+		request, err := http.NewRequest("GET", h.url+"/v1/ner/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Add(name, strings.TrimPrefix("Bearer "+h.key, map[string]string{"X-API-Key": "Bearer "}[name]))
+		request.Header.Add(name, "Bearer "+stranger.Reveal())
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		problemOf(t, response, string(body), 401, "key-malformed")
 	}
 	if response, _ := h.call(t, "GET", "/v1/ner/?key="+h.key, "", "Authorization", ""); response.StatusCode != 401 {
 		t.Errorf("a key in the query: %s, want 401", response.Status)
