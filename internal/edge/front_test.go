@@ -466,47 +466,6 @@ func TestTheConsoleGetsWhatNoServiceTakes(t *testing.T) {
 	problemOf(t, response, body, 400, "bad-path")
 }
 
-func TestUpgradesArePassedThroughBothWays(t *testing.T) {
-	t.Parallel()
-	h := open(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "echo" {
-			t.Errorf("the service saw Upgrade %q", r.Header.Get("Upgrade"))
-		}
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		line, err := buffered.ReadString('\n')
-		if err != nil {
-			t.Error(err)
-		}
-		fmt.Fprint(conn, "echo "+line)
-	})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/ner/socket HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", h.key)
-	reader := bufio.NewReader(conn)
-	response, err := http.ReadResponse(reader, nil)
-	if err != nil || response.StatusCode != 101 || response.Header.Get("Upgrade") != "echo" {
-		t.Fatalf("answer %v %v", response, err)
-	}
-	fmt.Fprint(conn, "hello\n")
-	if line, err := reader.ReadString('\n'); line != "echo hello\n" {
-		t.Errorf("got %q (%v)", line, err)
-	}
-	conn.Close()
-	<-h.seen
-	if opened, events := h.recorder.Opened(), h.recorder.Events(); len(opened) != 1 || len(events) != 1 || events[0].Status != 101 {
-		t.Errorf("opened %+v, recorded %+v", opened, events)
-	}
-}
-
 func TestHeadHasNoBodyAndIsOneEvent(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "12345") })

@@ -150,6 +150,7 @@ type responseWriter struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	counted bool // the body's length is known, so its last byte goes out with Flush
+	taken   bool // the connection is the upgrade's: net/http holds nothing back and tells nothing more
 	aborted bool
 }
 
@@ -190,6 +191,7 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 	if err != nil {
 		return nil, err
 	}
+	o.taken = true
 	head := strings.Builder{}
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	for name, value := range h.All() {
@@ -206,7 +208,11 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 // with a chunk that net/http writes only after the handler; its connection
 // tells when that has happened.
 func (o *responseWriter) End(handed func(whole bool)) {
-	if o.counted {
+	switch {
+	case o.taken:
+		handed(true)
+		return
+	case o.counted:
 		handed(o.Flush() == nil)
 		return
 	}
