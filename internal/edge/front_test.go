@@ -164,6 +164,7 @@ func TestTheServiceLearnsWhoCallsAndNothingElseSaysSo(t *testing.T) {
 	response, _ := h.call(t, "GET", "/v1/ner/a%20b?x=%2F", "",
 		"Tollhouse-Customer", "cus_forged", "Tollhouse_Customer", "cus_forged", "tollhouse-Anything", "x", "X_Request_ID", "forged",
 		"X-Request-ID", "forged-by-nobody-trusted", "X-Forwarded-Proto", "https", "X-Forwarded-For", "203.0.113.7",
+		"Forwarded", "for=203.0.113.7", "X-Real-IP", "203.0.113.7", "X_Real_IP", "203.0.113.7",
 		"Cookie", "a=1; tollhouse=secret; b=2; __Host-tollhouse=secret")
 	if response.StatusCode != 200 {
 		t.Fatal(response.Status)
@@ -172,6 +173,7 @@ func TestTheServiceLearnsWhoCallsAndNothingElseSaysSo(t *testing.T) {
 		"Tollhouse-Customer": "cus_1", "Tollhouse-Key": "key_1", "Tollhouse-Plan": "free", "Tollhouse-Mode": "live",
 		"Tollhouse-Features": "models", "X-Forwarded-Prefix": "/v1/ner", "X-Forwarded-Proto": "http",
 		"X-Forwarded-For": "127.0.0.1", "Cookie": "a=1; b=2", "Authorization": "",
+		"Forwarded": "", "X-Real-Ip": "",
 	} {
 		if got.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, got.Get(name), want)
