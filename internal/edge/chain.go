@@ -118,8 +118,13 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 			return true
 		}
 	} else if r.Length < 0 || r.Length > 256<<10 {
-		opening := time.AfterFunc(openAfter, func() { _ = p.Open() })
-		defer opening.Stop()
+		opened := make(chan struct{})
+		opening := time.AfterFunc(openAfter, func() { defer close(opened); _ = p.Open() })
+		defer func() {
+			if !opening.Stop() {
+				<-opened // p is another request's after this one
+			}
+		}()
 	}
 
 	backend := (*c.backends.Load())[p.Service.Name]
