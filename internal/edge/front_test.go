@@ -85,6 +85,7 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 	}
 	chain.Switch(edge.Backends{"ner": pool})
 	console := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
 		fmt.Fprintf(w, "console for %s at %s", r.RemoteAddr, r.URL.Path)
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -10,3 +10,9 @@ const (
 	idleTimeout = 2 * time.Minute
 	maxHeader   = 64 << 10
 )
+
+// How long a body is waited for that no service waits for. Tests shorten them.
+var (
+	formTimeout   = 30 * time.Second // one for the console
+	lingerTimeout = 5 * time.Second  // the rest of one whose answer is out
+)
