@@ -110,6 +110,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}()
 
 	body.Limit(p.Service.MaxBody)
+	w.Patience(p.Service.Timeouts.Idle)
 	r.Path, r.RawPath = p.Path, p.RawPath
 	identify(r, p, trusted)
 	if r.Upgrade != "" {

@@ -58,6 +58,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	r.Body = body
 
 	out := &responseWriter{w: w, r: hr, body: body, conn: connectionOf(hr)}
+	out.Patience(0)
 	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
 		f.elsewhere(out, hr, r)
 	}
@@ -182,6 +183,12 @@ func (o *responseWriter) Head(status int, h exchange.Header, length int64) error
 	o.overtake(target)
 	o.w.WriteHeader(status)
 	return nil
+}
+
+func (o *responseWriter) Patience(d time.Duration) {
+	if o.conn != nil {
+		o.conn.wait(d)
+	}
 }
 
 // overtake lets an answer go out while its request's body is still on the way.
