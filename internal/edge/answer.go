@@ -52,6 +52,7 @@ var refusals = map[toll.RefusalReason]problem{
 	toll.RefusedOutOfScope:   {Status: 403, Title: "Out of the key's scope", Detail: "This key may not call this service. Use a key that may."},
 	toll.RefusedNoRoute:      {Status: 404, Title: "Nothing here", Detail: "No service takes this host and path."},
 	toll.RefusedBadPath:      {Status: 400, Title: "Ambiguous path", Detail: "The path can be read in more than one way."},
+	toll.RefusedBadMethod:    {Status: 501, Title: "No such method", Detail: "The request's method is longer than any method there is."},
 	toll.RefusedTooLarge:     {Status: 413, Title: "Body too large", Detail: "The request's body is larger than the service takes."},
 	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
 	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},

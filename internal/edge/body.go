@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
 
@@ -13,12 +14,16 @@ type Body struct {
 	from  io.ReadCloser
 	limit atomic.Int64
 	read  atomic.Int64
+	begun atomic.Bool // somebody has read from it
+	ended atomic.Bool // it was read to its end
 }
 
-// NewBody wraps what the front reads the body from.
-func NewBody(from io.ReadCloser) *Body {
+// NewBody wraps what the front reads the body from. length is its declared
+// length in bytes, -1 when unknown.
+func NewBody(from io.ReadCloser, length int64) *Body {
 	b := &Body{from: from}
 	b.limit.Store(1<<63 - 1)
+	b.ended.Store(length == 0)
 	return b
 }
 
@@ -31,6 +36,7 @@ func (b *Body) Count() int64 { return b.read.Load() }
 
 // Read reads the next part of the body.
 func (b *Body) Read(p []byte) (int, error) {
+	b.begun.Store(true)
 	left := b.limit.Load() - b.read.Load()
 	if left < 0 {
 		return 0, exchange.ErrBodyTooLarge
@@ -42,6 +48,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	b.read.Add(int64(n))
 	if int64(n) > left {
 		return int(left), exchange.ErrBodyTooLarge
+	}
+	if errors.Is(err, io.EOF) {
+		b.ended.Store(true)
 	}
 	return n, err
 }

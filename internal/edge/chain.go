@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,11 +86,8 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	p := &k.pass
 	k.ask = gate.Ask{
 		Now: r.Arrived, RequestID: r.ID, Host: r.Host, Method: r.Method, RawPath: r.RawPath,
-		Authorization: r.Header.Get("Authorization"), APIKey: r.Header.Get("X-Api-Key"),
+		Authorization: joined(r.Header.Values("Authorization")), APIKey: joined(r.Header.Values("X-Api-Key")),
 		Client: r.Client, Length: r.Length,
-	}
-	if len(r.Header.Values("Authorization")) > 1 || len(r.Header.Values("X-Api-Key")) > 1 {
-		k.ask.Authorization = "ambiguous: the field stands twice"
 	}
 	k.seen = Seen{Request: r, Path: r.RawPath, Pass: p}
 	switch c.Gate.Admit(&k.ask, p) {
@@ -112,6 +110,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}()
 
 	body.Limit(p.Service.MaxBody)
+	w.Patience(p.Service.Timeouts.Idle)
 	r.Path, r.RawPath = p.Path, p.RawPath
 	identify(r, p, trusted)
 	if r.Upgrade != "" {
@@ -120,8 +119,13 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 			return true
 		}
 	} else if r.Length < 0 || r.Length > 256<<10 {
-		opening := time.AfterFunc(openAfter, func() { _ = p.Open() })
-		defer opening.Stop()
+		opened := make(chan struct{})
+		opening := time.AfterFunc(openAfter, func() { defer close(opened); _ = p.Open() })
+		defer func() {
+			if !opening.Stop() {
+				<-opened // p is another request's after this one
+			}
+		}()
 	}
 
 	backend := (*c.backends.Load())[p.Service.Name]
@@ -146,6 +150,18 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}
 	k.relay(ctx, c, w, r, body, response)
 	return true
+}
+
+// joined is a field's one value, or all of them as RFC 9110 §5.3 joins them:
+// two keys are then no key, and none of them is picked.
+func joined(values []string) string {
+	switch len(values) {
+	case 0:
+		return ""
+	case 1:
+		return values[0]
+	}
+	return strings.Join(values, ", ")
 }
 
 func (c *Chain) observe(k *walk) {

@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -100,6 +101,7 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 type pages struct{}
 
 func (pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
 	fmt.Fprintf(w, "console for %s at %s", r.RemoteAddr, r.URL.Path)
 }
 
@@ -168,6 +170,7 @@ func TestTheServiceLearnsWhoCallsAndNothingElseSaysSo(t *testing.T) {
 	response, _ := h.call(t, "GET", "/v1/ner/a%20b?x=%2F", "",
 		"Tollhouse-Customer", "cus_forged", "Tollhouse_Customer", "cus_forged", "tollhouse-Anything", "x", "X_Request_ID", "forged",
 		"X-Request-ID", "forged-by-nobody-trusted", "X-Forwarded-Proto", "https", "X-Forwarded-For", "203.0.113.7",
+		"Forwarded", "for=203.0.113.7", "X-Real-IP", "203.0.113.7", "X_Real_IP", "203.0.113.7",
 		"Cookie", "a=1; tollhouse=secret; b=2; __Host-tollhouse=secret")
 	if response.StatusCode != 200 {
 		t.Fatal(response.Status)
@@ -176,6 +179,7 @@ func TestTheServiceLearnsWhoCallsAndNothingElseSaysSo(t *testing.T) {
 		"Tollhouse-Customer": "cus_1", "Tollhouse-Key": "key_1", "Tollhouse-Plan": "free", "Tollhouse-Mode": "live",
 		"Tollhouse-Features": "models", "X-Forwarded-Prefix": "/v1/ner", "X-Forwarded-Proto": "http",
 		"X-Forwarded-For": "127.0.0.1", "Cookie": "a=1; b=2", "Authorization": "",
+		"Forwarded": "", "X-Real-Ip": "",
 	} {
 		if got.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, got.Get(name), want)
@@ -222,6 +226,23 @@ func TestEachMissingOrBadKeyHasItsOwnProblem(t *testing.T) {
 		if strings.Contains(body, "kkkk") || strings.Contains(body, stranger.Reveal()) {
 			t.Error("the answer repeats the key")
 		}
+	}
+	for _, name := range []string{"X-API-Key", "Authorization"} { // the good one first
+		request, err := http.NewRequest("GET", h.url+"/v1/ner/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Add(name, strings.TrimPrefix("Bearer "+h.key, map[string]string{"X-API-Key": "Bearer "}[name]))
+		request.Header.Add(name, "Bearer "+stranger.Reveal())
+		response, err := http.DefaultTransport.RoundTrip(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		problemOf(t, response, string(body), 401, "key-malformed")
 	}
 	if response, _ := h.call(t, "GET", "/v1/ner/?key="+h.key, "", "Authorization", ""); response.StatusCode != 401 {
 		t.Errorf("a key in the query: %s, want 401", response.Status)
@@ -457,47 +478,6 @@ func TestTheConsoleGetsWhatNoServiceTakes(t *testing.T) {
 	problemOf(t, response, body, 404, "no-route")
 	response, body = h.call(t, "GET", "/v1/ner/..%2f..%2fkeys", "")
 	problemOf(t, response, body, 400, "bad-path")
-}
-
-func TestUpgradesArePassedThroughBothWays(t *testing.T) {
-	t.Parallel()
-	h := open(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Upgrade") != "echo" {
-			t.Errorf("the service saw Upgrade %q", r.Header.Get("Upgrade"))
-		}
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		line, err := buffered.ReadString('\n')
-		if err != nil {
-			t.Error(err)
-		}
-		fmt.Fprint(conn, "echo "+line)
-	})
-	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/ner/socket HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n", h.key)
-	reader := bufio.NewReader(conn)
-	response, err := http.ReadResponse(reader, nil)
-	if err != nil || response.StatusCode != 101 || response.Header.Get("Upgrade") != "echo" {
-		t.Fatalf("answer %v %v", response, err)
-	}
-	fmt.Fprint(conn, "hello\n")
-	if line, err := reader.ReadString('\n'); line != "echo hello\n" {
-		t.Errorf("got %q (%v)", line, err)
-	}
-	conn.Close()
-	<-h.seen
-	if opened, events := h.recorder.Opened(), h.recorder.Events(); len(opened) != 1 || len(events) != 1 || events[0].Status != 101 {
-		t.Errorf("opened %+v, recorded %+v", opened, events)
-	}
 }
 
 func TestHeadHasNoBodyAndIsOneEvent(t *testing.T) {

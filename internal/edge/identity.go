@@ -45,7 +45,7 @@ func identify(r *exchange.Request, p *gate.Pass, trusted bool) {
 	h := r.Header
 	var remove []string
 	for name := range h.All() {
-		if ours(name) || strings.ContainsRune(name, '_') && isForwardedFor(name) {
+		if ours(name) || !trusted && saysWhereFrom(name) || strings.ContainsRune(name, '_') && isForwardedFor(name) {
 			remove = append(remove, name)
 		}
 	}
@@ -80,6 +80,13 @@ func identify(r *exchange.Request, p *gate.Pass, trusted bool) {
 	} else {
 		h.Set("X-Forwarded-For", r.Peer.String())
 	}
+}
+
+// saysWhereFrom tells whether a field says what X-Forwarded-For says: only a
+// trusted proxy may, or a service that reads it takes the caller's word.
+func saysWhereFrom(name string) bool {
+	name = strings.ReplaceAll(name, "_", "-")
+	return strings.EqualFold(name, "Forwarded") || strings.EqualFold(name, "X-Real-Ip")
 }
 
 func isForwardedFor(name string) bool {

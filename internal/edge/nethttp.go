@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -72,16 +73,18 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	} else {
 		r.ID = f.IDs.New(now).String()
 	}
-	body := NewBody(hr.Body)
+	body := NewBody(hr.Body, hr.ContentLength)
 	r.Body = body
 
-	out := &responseWriter{w: w, r: hr}
+	out := &responseWriter{w: w, r: hr, body: body, conn: connectionOf(hr)}
+	out.Patience(0)
 	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
 		f.elsewhere(settings, out, hr, r)
 	}
 	if out.aborted {
 		panic(http.ErrAbortHandler)
 	}
+	out.await(lingerTimeout)
 }
 
 // elsewhere serves what no service takes.
@@ -91,6 +94,7 @@ func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Requ
 		_ = writeWhole(out, hr.Method, f.Chain.Answers.NoRoute(r))
 		return
 	}
+	out.await(formTimeout)
 	hr.Header.Set(idField, r.ID)
 	out.w.Header().Set(idField, r.ID)
 	hr.RemoteAddr = netip.AddrPortFrom(r.Client, 0).String()
@@ -175,7 +179,10 @@ func goodRequestID(id string) bool {
 type responseWriter struct {
 	w       http.ResponseWriter
 	r       *http.Request
-	counted bool // the body's length is known, so its last byte goes out with Flush
+	body    *Body
+	conn    *connection // nil when it is none of Listen's
+	counted bool        // the body's length is known, so its last byte goes out with Flush
+	taken   bool        // the connection is the upgrade's: net/http holds nothing back and tells nothing more
 	aborted bool
 }
 
@@ -199,8 +206,41 @@ func (o *responseWriter) Head(status int, h exchange.Header, length int64) error
 		target.Set("Content-Length", strconv.FormatInt(length, 10))
 	}
 	o.counted = length >= 0 || !hasBody(o.r.Method, status)
+	o.overtake(target)
 	o.w.WriteHeader(status)
 	return nil
+}
+
+func (o *responseWriter) Patience(d time.Duration) {
+	if o.conn != nil {
+		o.conn.wait(d)
+	}
+}
+
+// overtake lets an answer go out while its request's body is still on the way.
+// Left to itself, net/http sends no head before it has read the body, however
+// long the client takes, and takes it away from whoever is reading it.
+func (o *responseWriter) overtake(h http.Header) {
+	switch {
+	case o.body.ended.Load() || o.r.ProtoMajor != 1:
+	case o.body.begun.Load():
+		// It goes on being read for the service; what is left of it after the
+		// answer must not be taken for the next request.
+		_ = http.NewResponseController(o.w).EnableFullDuplex()
+		h.Set("Connection", "close")
+	default:
+		// Nobody wants it. net/http throws a short rest away and keeps the
+		// connection, if the rest is there in time.
+		o.await(lingerTimeout)
+	}
+}
+
+// await bounds how long the rest of the request's body is waited for from now
+// on, where no service's own limits do.
+func (o *responseWriter) await(rest time.Duration) {
+	if o.conn != nil && !o.body.ended.Load() && !o.taken {
+		_ = o.conn.linger(time.Now().Add(rest)) // a connection that is gone is not waited for either
+	}
 }
 
 func (o *responseWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
@@ -216,6 +256,7 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 	if err != nil {
 		return nil, err
 	}
+	o.taken = true
 	head := strings.Builder{}
 	head.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	for name, value := range h.All() {
@@ -232,12 +273,16 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 // with a chunk that net/http writes only after the handler; its connection
 // tells when that has happened.
 func (o *responseWriter) End(handed func(whole bool)) {
-	if o.counted {
+	switch {
+	case o.taken:
+		handed(true)
+		return
+	case o.counted:
 		handed(o.Flush() == nil)
 		return
 	}
-	if c, ok := o.r.Context().Value(connectionKey{}).(*connection); ok && o.r.ProtoMajor == 1 {
-		c.handed = handed
+	if o.conn != nil && o.r.ProtoMajor == 1 {
+		o.conn.handed = handed
 		return
 	}
 	handed(o.Flush() == nil)

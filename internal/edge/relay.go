@@ -152,9 +152,10 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 // protocols, until either ends. It counts as one request, at its end.
 func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
 	defer response.Upgraded.Close()
+	usage := takeUsage(response.Header)
 	client, err := w.Upgrade(response.Header)
 	if err != nil {
-		k.left(c, response.Status, body, nil)
+		k.left(c, response.Status, body, usage)
 		return
 	}
 	defer client.Close()
@@ -170,7 +171,7 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 	})
 	both.Wait()
 	k.seen.BytesOut, k.seen.BytesIn = out, in
-	if _, err := k.record(c, response.Status, true, nil); err != nil {
+	if _, err := k.record(c, response.Status, true, usage); err != nil {
 		k.seen.Err = err
 	}
 	k.seen.Delivered = true

@@ -1,11 +1,18 @@
 package exchange
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // Writer is where a front takes an answer. It belongs to one request and is
 // not safe for concurrent use. A front may hold bytes back until Flush, the
 // end of the request, or a length it knows to be reached.
 type Writer interface {
+	// Patience says how long one write may wait for a client that takes nothing;
+	// then Write and Flush fail, and so does the connection that Upgrade gave. 0
+	// leaves it to the front.
+	Patience(d time.Duration)
 	// Head sends status and fields. It is called once, before any Write.
 	// length is that of the body, -1 when unknown.
 	Head(status int, h Header, length int64) error

@@ -40,6 +40,11 @@ type Gate struct {
 // maxAddresses bounds the memory that limits per address take.
 const maxAddresses = 1 << 18
 
+// maxMethod is how long a request's method may be, in bytes; the longest that
+// is registered has 17. The method is the one part of an event that the caller
+// words: one that no journal record holds would be an answer that is not counted.
+const maxMethod = 32
+
 // New makes a gate without rules, keys and customers: it refuses everything
 // until Switch.
 func New(recorder Recorder, ids *toll.IDs) *Gate {
@@ -93,6 +98,9 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	matched, ok := rules.table.Match(ask.Host, path)
 	if !ok {
 		return Elsewhere
+	}
+	if len(ask.Method) > maxMethod {
+		return p.refuse(toll.RefusedBadMethod)
 	}
 	p.Service = matched.Service
 	p.Path, p.RawPath = matched.Strip(path, raw)

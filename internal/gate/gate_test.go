@@ -1,7 +1,9 @@
 package gate_test
 
 import (
+	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,6 +230,25 @@ func TestQuotaCountsAnswersAndGivesBackWhatTheServiceDidNotAnswer(t *testing.T) 
 	}
 }
 
+func TestWhatTheJournalDidNotTakeIsGivenBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.recorder.BeforeRecord = func() { h.recorder.Fail(errors.New("the disk is full")) } // after it was admitted
+	ask := h.ask()
+	if h.Admit(&ask, &h.pass) != gate.Admitted {
+		t.Fatal(h.pass.Reason)
+	}
+	if _, err := h.pass.Record(&gate.Outcome{Status: 200, Answered: true, Usage: []string{"words=5"}}); err == nil {
+		t.Fatal("a full journal took the event")
+	}
+	h.pass.Done().Delivered(false)
+	for _, s := range h.LimitStates("cus_1", noon) {
+		if s.Policy.Kind == toll.Quota && s.Used != 0 {
+			t.Errorf("%d of %s are used by a request that no bill will know", s.Used, s.Policy.Name)
+		}
+	}
+}
+
 func TestARequestThatWasNeverRecordedGivesEverythingBackButItsRate(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -313,6 +334,38 @@ func TestTestKeysAreCountedApart(t *testing.T) {
 		if s.Used != 0 {
 			t.Errorf("a test call used %d of the customer's %s", s.Used, s.Policy.Name)
 		}
+	}
+}
+
+func TestAMethodThatNoJournalHoldsIsRefused(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ask := h.ask()
+	ask.Method = strings.Repeat("M", 65<<10)
+	if d := h.Admit(&ask, &h.pass); d != gate.Refused || h.pass.Reason != toll.RefusedBadMethod {
+		t.Errorf("%v (%s), want it refused as %s", d, h.pass.Reason, toll.RefusedBadMethod)
+	}
+	ask.Method = "UPDATEREDIRECTREF" // the longest of IANA's registry
+	if h.Admit(&ask, &h.pass) != gate.Admitted {
+		t.Errorf("the method %s is refused: %s", ask.Method, h.pass.Reason)
+	}
+	h.pass.Done().Delivered(false)
+}
+
+func TestManyTestKeysAreOneSmallLimit(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	admitted := 0
+	for range 30 {
+		k, text := newKey(t, "cus_1", toll.Test)
+		h.PutKey(k)
+		h.text = text
+		if h.call(t, gate.Outcome{Status: 200, Answered: true}) == gate.Admitted {
+			admitted++
+		}
+	}
+	if admitted != 10 {
+		t.Errorf("30 test keys of one customer made %d calls at once for nothing; want the burst of 10", admitted)
 	}
 }
 

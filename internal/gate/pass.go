@@ -123,8 +123,11 @@ func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
 	p.recorded = true
 	badUsage = p.fill(out)
 	p.event.Class = p.class(out)
-	p.admission.Settle(p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage, p.event.Units)
 	p.ticket, err = p.gate.recorder.Record(&p.event, p.opened)
+	// What the journal did not take is in no rollup: a quota that kept it would
+	// show and refuse by another number than the bill's.
+	counts := p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage
+	p.admission.Settle(err == nil && counts, p.event.Units)
 	return badUsage, err
 }
 

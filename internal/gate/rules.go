@@ -39,8 +39,10 @@ type plan struct {
 	perAddress bool
 }
 
-// testPolicy is what a test key may do: its own, small limit, whatever the plan.
-var testPolicy = toll.Policy{Name: "test", Kind: toll.RateLimit, Partition: toll.PerKey, Count: 60, Window: time.Minute, Burst: 10}
+// testPolicy is what a customer's test keys may do together: a small limit of
+// their own, whatever the plan. Were it for each key, a customer could use a
+// service for nothing by making many.
+var testPolicy = toll.Policy{Name: "test", Kind: toll.RateLimit, Partition: toll.PerCustomer, Count: 60, Window: time.Minute, Burst: 10}
 
 // Switch compiles rules and makes them hold for the next request, as one
 // atomic change. After an error the old rules hold.

@@ -8,7 +8,7 @@ import (
 
 // AppendUsage reads one Tollhouse-Usage field ("words=123, characters=871")
 // and appends its amounts to dst. Only units that the service declares count;
-// each value is a whole number from 0 to toll.MaxAmount without sign. What is
+// each value is a whole number from 0 to toll.MaxCount without sign. What is
 // malformed, undeclared, negative, too large or named twice is left out and
 // counted in refused.
 func AppendUsage(dst []toll.Amount, field string, units []string) (_ []toll.Amount, refused int) {
@@ -62,5 +62,5 @@ func parseCount(s string) (int64, bool) {
 		}
 		n = n*10 + uint64(s[i]-'0')
 	}
-	return int64(n), n <= toll.MaxAmount
+	return int64(n), n <= toll.MaxCount
 }

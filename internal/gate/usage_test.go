@@ -20,7 +20,7 @@ func TestUsageFieldsAreReadStrictly(t *testing.T) {
 	}{
 		{"words=123, characters=871", []toll.Amount{{Unit: "words", Count: 123}, {Unit: "characters", Count: 871}}, 0},
 		{"words=0", []toll.Amount{{Unit: "words", Count: 0}}, 0},
-		{"words=1000000000000", []toll.Amount{{Unit: "words", Count: toll.MaxAmount}}, 0},
+		{"words=1000000000000", []toll.Amount{{Unit: "words", Count: toll.MaxCount}}, 0},
 		{"words=1000000000001", nil, 1},
 		{"words=9223372036854775807", nil, 1},
 		{"words=9223372036854775808", nil, 1},
@@ -56,7 +56,7 @@ func FuzzUsageIsNeverNegativeNorUndeclared(f *testing.F) {
 			t.Fatalf("%d amounts, %d refused", len(amounts), refused)
 		}
 		for _, a := range amounts {
-			if a.Count < 0 || !slices.Contains(declared, a.Unit) {
+			if a.Count < 0 || a.Count > toll.MaxCount || !slices.Contains(declared, a.Unit) {
 				t.Fatalf("amount %+v", a)
 			}
 		}

@@ -109,7 +109,7 @@ func encodeUnits(units []toll.Amount) string {
 		b = append(b, separator)
 		b = appendJSONText(b, mend(u.Unit))
 		b = append(b, ':')
-		b = strconv.AppendInt(b, u.Count, 10)
+		b = strconv.AppendInt(b, countable(u.Count), 10)
 	}
 	return string(append(b, '}'))
 }

@@ -115,11 +115,16 @@ func addUp(events []toll.Event, named []numbers, names *naming) *rollup {
 		sums.add(k, rollupSum{amount: 1, bytesIn: e.BytesIn, bytesOut: e.BytesOut, latency: e.Latency.Microseconds()})
 		for _, u := range e.Units {
 			k.unit = names.of(u.Unit)
-			sums.add(k, rollupSum{amount: u.Count})
+			sums.add(k, rollupSum{amount: countable(u.Count)})
 		}
 	}
 	return sums
 }
+
+// countable bounds a reported amount as the gate does. One that is larger can
+// only come from a journal that another gate wrote; refusing it would keep
+// everything behind it out of the store for ever.
+func countable(n int64) int64 { return min(n, toll.MaxCount) }
 
 // rollupRows are the rows of all rollups of usage.
 func rollupRows(quarters *rollup) []*bulk {

@@ -38,12 +38,13 @@ type Event struct {
 // Amount is so much of a unit.
 type Amount struct {
 	Unit  string
-	Count int64 // 0 to MaxAmount
+	Count int64 // 0 to MaxCount
 }
 
-// MaxAmount is the most of a unit that one event can report: a million million.
-// Sums over many events must still fit into 63 bits.
-const MaxAmount = 1_000_000_000_000
+// MaxCount is the most of a unit that one event reports. It is far above what
+// a request can use, and so far below 64 bits that nine million such events
+// still add up: a service that reports nonsense must not stop the books.
+const MaxCount = 1_000_000_000_000
 
 // RefusalReason says why the gate refused a request.
 type RefusalReason string
@@ -72,6 +73,7 @@ const (
 	RefusedLimit        RefusalReason = "limit"        // a rate limit, quota or concurrency limit
 	RefusedNoRoute      RefusalReason = "no-route"     // no service takes it
 	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path
+	RefusedBadMethod    RefusalReason = "bad-method"   // longer than any method there is
 	RefusedTooLarge     RefusalReason = "body-too-large"
 	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
 	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left

@@ -79,6 +79,7 @@ var english = map[string]string{
 	"refused.out-of-scope":       "the key may not call it",
 	"refused.limit":              "a limit was reached",
 	"refused.no-route":           "no service there",
+	"refused.bad-method":         "no such method",
 	"refused.bad-path":           "an ambiguous path",
 	"refused.body-too-large":     "the body was too large",
 	"refused.journal-full":       "it could not be metered",

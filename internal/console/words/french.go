@@ -79,6 +79,7 @@ var french = map[string]string{
 	"refused.out-of-scope":       "la clé n’y a pas droit",
 	"refused.limit":              "une limite était atteinte",
 	"refused.no-route":           "aucun service à cette adresse",
+	"refused.bad-method":         "une méthode inexistante",
 	"refused.bad-path":           "un chemin ambigu",
 	"refused.body-too-large":     "le corps était trop grand",
 	"refused.journal-full":       "l’appel ne pouvait être compté",

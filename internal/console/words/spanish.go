@@ -79,6 +79,7 @@ var spanish = map[string]string{
 	"refused.out-of-scope":       "la clave no tiene permiso",
 	"refused.limit":              "se alcanzó un límite",
 	"refused.no-route":           "no hay servicio en esa dirección",
+	"refused.bad-method":         "un método inexistente",
 	"refused.bad-path":           "una ruta ambigua",
 	"refused.body-too-large":     "el cuerpo era demasiado grande",
 	"refused.journal-full":       "no se pudo contabilizar",

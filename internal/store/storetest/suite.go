@@ -59,6 +59,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"FindsEventsByRequestID", findsEventsByRequestID},
 		{"DrainsManyLanesAtOnce", drainsManyLanesAtOnce},
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
+		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"RefusesUnstorableText", refusesUnstorableText},
 		{"KeepsNothingUnderAContextThatIsOver", keepsNothingUnderAContextThatIsOver},
 	} {

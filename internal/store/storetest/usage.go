@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -183,6 +184,32 @@ func refusesAnEventItCannotAddUp(t *testing.T, s *store.Store) {
 	wantCode(t, "refusals per quarter", err, toll.Invalid)
 	events, err := s.Events(background, meter.EventQuery{Limit: 10})
 	wantSame(t, "events", events, err, nil)
+}
+
+func goesOnBehindAnAmountThatIsTooLarge(t *testing.T, s *store.Store) {
+	ids := toll.NewIDs(nil)
+	large, also := event(ids, noon), event(ids, noon)
+	large.Units = []toll.Amount{{Unit: "words", Count: math.MaxInt64}}
+	also.Units = large.Units
+	to := meter.Position{}
+	for _, events := range [][]toll.Event{{large, also}, {event(ids, noon)}} {
+		from := to
+		to = meter.Position{Segment: 1, Offset: from.Offset + 100}
+		must(t, s.Drain(background, &meter.Batch{Lane: "n/a", From: from, Next: to, Events: events}))
+	}
+	used, err := s.UsedBetween(background, noon.Add(-time.Hour), noon.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := int64(0)
+	for _, u := range used {
+		if u.Unit == "words" {
+			words += u.Count
+		}
+	}
+	if want := int64(2*toll.MaxCount + 3); words != want {
+		t.Errorf("%d words were used; want %d", words, want)
+	}
 }
 
 func refusesUnstorableText(t *testing.T, s *store.Store) {
