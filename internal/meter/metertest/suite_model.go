@@ -75,7 +75,7 @@ func (w world) event(rt *rapid.T, n uint64) toll.Event {
 	e.Key = e.Customer + "_key" + rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "key")
 	for _, unit := range []string{"words", "characters"} {
 		if rapid.Bool().Draw(rt, unit) {
-			e.Units = append(e.Units, toll.Amount{Unit: unit, Count: rapid.Int64Range(0, 1<<45).Draw(rt, "count")})
+			e.Units = append(e.Units, toll.Amount{Unit: unit, Count: rapid.Int64Range(0, toll.MaxCount).Draw(rt, "count")})
 		}
 	}
 	return e

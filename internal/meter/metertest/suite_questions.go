@@ -18,7 +18,7 @@ func givesEventsBackAsTheyWere(t *testing.T, s Store) {
 	rich.Endpoint, rich.Method, rich.Status = "other", "PROPFIND", 404
 	rich.Latency = 2*time.Hour + 3*time.Microsecond + 999*time.Nanosecond
 	rich.BytesIn, rich.BytesOut = 1<<40, 1<<41
-	rich.Units = []toll.Amount{{Unit: "words", Count: 123}, {Unit: "characters", Count: 1 << 50}, {Unit: "nothing", Count: 0}}
+	rich.Units = []toll.Amount{{Unit: "words", Count: 123}, {Unit: "characters", Count: toll.MaxCount}, {Unit: "nothing", Count: 0}}
 	public := example(3)
 	public.Customer, public.Key, public.Plan, public.PlanVersion, public.Class = "", "", "", "", toll.NotBillable
 	public.Status, public.Latency, public.BytesIn, public.BytesOut = 0, 0, 0, 0
