@@ -60,7 +60,7 @@ func countsTextThatCannotBeKept(t *testing.T, s *store.Store) {
 	e := event(ids, noon)
 	e.Endpoint, e.Method, e.RequestID = "GET /\x00", "G\xffT", "\xf0\x28 id\x00"
 	e.Customer, e.Units = "cus\xff", []toll.Amount{{Unit: "w\x00rds", Count: 4}, {Unit: `quo"te\ žluť`, Count: 5}}
-	plain := event(ids, noon)
+	plain := event(ids, noon.Add(time.Millisecond))
 	plain.Endpoint = "GET /\uFFFD" // what the other becomes
 	must(t, s.Drain(background, &meter.Batch{
 		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{e, plain},
@@ -84,7 +84,8 @@ func countsTextThatCannotBeKept(t *testing.T, s *store.Store) {
 
 func findsEventsByRequestID(t *testing.T, s *store.Store) {
 	ids := toll.NewIDs(nil)
-	own, outside, none, another := event(ids, noon), event(ids, noon), event(ids, noon), event(ids, noon)
+	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) } // the order of IDs is that of times
+	own, outside, none, another := event(ids, at(0)), event(ids, at(1)), event(ids, at(2)), event(ids, at(3))
 	own.RequestID = own.ID.String()
 	outside.RequestID = another.ID.String() // a trusted caller chose what looks like an ID of ours
 	none.RequestID = ""
