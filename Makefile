@@ -12,8 +12,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
-dev: ## run the demo; a saved template or Go file of the console rebuilds and restarts it
-	go tool templ generate --path internal/console --watch --cmd "go run -C ../.. ./cmd/tollhouse demo"
+dev: ## run the demo; a saved template or Go file rebuilds and restarts it
+	go tool templ generate --watch --cmd "go run ./cmd/tollhouse demo"
 
 .PHONY: css
 css: $(assets)/node_modules ## rebuild the console's style sheet at each change (beside make dev)
