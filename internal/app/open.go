@@ -157,9 +157,9 @@ func (a *App) openConsole() (*console.Console, error) {
 	previews := billing.NewPreviews(store, store, store, a.clock, a.cfg.TimeZone)
 	o := console.Options{
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
-		Limits:    func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
-		Services:  func() []toll.Service { return a.live.Load().cfg.Services },
-		Bills:     previews,
+		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
+		Services: func() []toll.Service { return a.live.Load().cfg.Services },
+		Bills:    previews, ConfigProblem: a.LastReload,
 		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}

@@ -111,6 +111,7 @@ func (v *visit) menu() []item {
 		{item{"overview", "/overview", "gauge"}, member, account.ReadUsage},
 		{item{"keys", "/keys", "key-round"}, member, account.ListKeys},
 		{item{"usage", "/usage", "chart-column"}, member, account.ReadUsage},
+		{item{"plan", "/plan", "credit-card"}, member, account.ReadUsage},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
 	}
 	var out []item

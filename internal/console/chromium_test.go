@@ -85,6 +85,7 @@ func (w *world) furnish() {
 		_, err := w.office.CreateMember(ctx, systemPerson, account.NewMember{CustomerID: w.customer.ID, Email: email, Name: "Aline Dubois", Role: toll.MemberOwner, Password: password, Language: lang})
 		w.ok(err)
 	}
+	w.usage.past(w.other.ID, w.now, 20, 160)
 	page, err := w.office.Customers(ctx, systemPerson, toll.CustomerQuery{Search: "Tyrell"})
 	w.ok(err)
 	_, err = w.office.Suspend(ctx, systemPerson, page.Customers[0].ID)

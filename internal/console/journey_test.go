@@ -139,6 +139,19 @@ func TestJourneyWithJavaScript(t *testing.T) {
 	b.do(chromedp.Focus(chromedp.CSS("toll-chart .chart")), chromedp.KeyEvent("\ue012")) // arrow left
 	b.until(`!document.querySelector(".tip")?.hidden`)
 
+	// From the cost of the month to its lines, and back.
+	b.click(`#menu a[href="/overview"]`)
+	b.see(".tile-link")
+	b.click(".tile-link .value")
+	b.until(`location.pathname === "/plan" && !!document.querySelector("#bill") && document.activeElement?.tagName === "H1"`)
+	if got := b.ask(`window.stays + " " + document.querySelector("#menu [aria-current]").textContent.trim()`); got != "yes Plan" {
+		t.Errorf("after the way to the plan: %q", got)
+	}
+	b.do(chromedp.NavigateBack())
+	b.until(`location.pathname === "/overview"`)
+	b.do(chromedp.NavigateBack())
+	b.until(`location.pathname === "/usage"`)
+
 	// Back and reload show whole pages.
 	b.do(chromedp.NavigateBack())
 	b.until(`location.pathname === "/keys" && document.querySelector("h1")?.textContent === "Keys" && document.querySelectorAll("#menu").length === 1`)
@@ -249,7 +262,7 @@ func TestJourneyOnAPhone(t *testing.T) {
 	b.see("#menu a[href='/usage']")
 	b.click("#menu a[href='/usage']")
 	b.until(`document.querySelector("h1").textContent === "Usage" && !document.querySelector("#menu").checkVisibility()`)
-	for _, path := range []string{"/overview", "/keys", "/keys/new", "/usage", "/usage?range=90d"} {
+	for _, path := range []string{"/overview", "/keys", "/keys/new", "/usage", "/usage?range=90d", "/plan"} {
 		b.do(chromedp.Navigate(base + path))
 		if got := b.ask(`String(document.documentElement.scrollWidth)`); got != "390" {
 			t.Errorf("%s is %s px wide on a phone of 390", path, got)
@@ -275,6 +288,11 @@ func TestJourneyWithoutJavaScript(t *testing.T) {
 	b.see("noscript button")
 	b.click(`.chips a[href="/usage?range=7d"]`)
 	b.see(`.chips a[href="/usage?range=7d"][aria-current]`)
+	b.click(`#menu a[href="/overview"]`)
+	b.see(`.tile-link a[href="/plan"]`)
+	b.click(`.pagehead a[href="/plan"]`)
+	b.see("#bill")
+	b.at("/plan")
 	b.click(`#menu a[href="/keys"]`)
 	b.see(`.pagehead a[href="/keys/new"]`)
 	b.click(`.pagehead a[href="/keys/new"]`)

@@ -45,3 +45,12 @@ func errorTitleID(v *visit) string {
 	}
 	return "title"
 }
+
+// configProblem is why the newest configuration file is not in force, for
+// operators; nil for others.
+func (v *visit) configProblem() error {
+	if v.c.o.ConfigProblem == nil || !v.person.IsOperator() {
+		return nil
+	}
+	return v.c.o.ConfigProblem()
+}

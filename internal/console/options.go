@@ -61,6 +61,11 @@ type Options struct {
 	// Bills says what a customer owes so far. nil: the cost is left out.
 	Bills Bills
 
+	// ConfigProblem says why the newest configuration file is not in force, nil
+	// when it is. Operators see it on every page, as toll.SafeMessage gives it.
+	// nil: nothing is said.
+	ConfigProblem func() error
+
 	// Services lists the services of the configuration, for filters and code
 	// samples. nil: none.
 	Services func() []toll.Service

@@ -87,7 +87,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	o.Tiles = append(o.Tiles, requests)
 
 	if c.o.Bills != nil && v.can(account.ReadBilling, customer.ID) {
-		tile, err := c.costTile(v, customer, o.Plan, start)
+		tile, err := c.costTile(v, customer, o.Plan)
 		if err != nil {
 			return o, err
 		}
@@ -100,11 +100,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	}
 	o.Tiles = append(o.Tiles, v.refusedTile(refusals))
 
-	if c.o.Limits != nil {
-		for _, l := range c.o.Limits(customer.ID) {
-			o.Meters = append(o.Meters, v.limitMeter(l))
-		}
-	}
+	o.Meters = c.limitMeters(v, customer.ID)
 
 	s := monthLong
 	from, to := s.bounds(v.now)
@@ -137,21 +133,9 @@ func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, 
 	return c.sum(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
 }
 
-// costTile asks what the month's chargeable usage costs so far: the number
-// that the invoice will be made of.
-func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan, start time.Time) (piece.Tile, error) {
-	points, err := c.o.Questions.Series(v.r.Context(), meter.Question{
-		From: start, To: v.now, Step: meter.Whole, By: meter.ByUnit,
-		Customer: customer.ID, Classes: []toll.Class{toll.Chargeable},
-	})
-	if err != nil {
-		return piece.Tile{}, fmt.Errorf("ask for the month's chargeable usage: %w", err)
-	}
-	usage := make(map[string]int64, len(points))
-	for _, p := range points {
-		usage[p.Group] += p.Count
-	}
-	bill, err := c.o.Bills.Of(v.r.Context(), customer, usage)
+// costTile shows what the month costs so far, and leads a member to the lines.
+func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan) (piece.Tile, error) {
+	bill, err := c.monthsBill(v.r.Context(), v, customer)
 	if err != nil {
 		return piece.Tile{}, err
 	}
@@ -160,6 +144,9 @@ func (c *Console) costTile(v *visit, customer toll.Customer, plan toll.Plan, sta
 		t.Note = v.T("tile.cost.nothing", plan.Title)
 	} else {
 		t.Note = v.T("tile.cost.note", plan.Title)
+	}
+	if v.person.IsMember() {
+		t.Href = "/plan"
 	}
 	return t, nil
 }

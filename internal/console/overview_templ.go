@@ -49,7 +49,7 @@ func overviewPage(v *visit, o overviewView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = piece.Badge{Kind: "accent", Label: v.T("overview.plan", o.Plan.Title)}.View().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = piece.Badge{Kind: "accent", Label: v.T("overview.plan", o.Plan.Title), Href: "/plan"}.View().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

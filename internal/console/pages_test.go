@@ -24,6 +24,8 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"keys":      {"owner@acme.example", "/keys"},
 		"newkey":    {"owner@acme.example", "/keys/new"},
 		"usage":     {"owner@acme.example", "/usage?range=7d"},
+		"plan":      {"owner@globex.example", "/plan"},
+		"planfree":  {"owner@initech.example", "/plan"},
 		"customers": {"support@house.example", "/customers?sort=created&order=desc"},
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},

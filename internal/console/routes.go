@@ -45,6 +45,7 @@ func (c *Console) routes() []route {
 		{"POST", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).revokeKey},
 		{"GET", "/usage", member, account.ReadUsage, (*Console).usage},
 		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV},
+		{"GET", "/plan", member, account.ReadUsage, (*Console).ownPlan},
 
 		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers},
 		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer},

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // view is a page in a state worth looking at.
@@ -21,6 +23,18 @@ func run(script string) chromedp.Action[chromedp.Void] {
 		_, err := chromedp.Evaluate[chromedp.Void](script+"; void 0")(ctx, t)
 		return err
 	})
+}
+
+// underProblem loads the page again while the newest configuration file is not
+// in force.
+func (w *world) underProblem(err error) chromedp.Action[chromedp.Void] {
+	set := func(err error) chromedp.Action[chromedp.Void] {
+		return chromedp.Func(func(context.Context, *chromedp.Target) error {
+			w.setProblem(err)
+			return nil
+		})
+	}
+	return chromedp.Steps(set(err), chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#content .panel-warn")), set(nil))
 }
 
 // views are all pages, each with its states that look different.
@@ -48,8 +62,15 @@ func (w *world) views() []view {
 		{"usage-24h", "owner@acme.example", "/usage?range=24h", nil},
 		{"usage-words", "owner@acme.example", "/usage?range=90d&unit=words", nil},
 		{"usage-empty", "owner@initech.example", "/usage", nil},
+		{"plan", "owner@acme.example", "/plan", nil},
+		{"plan-developer", "developer@acme.example", "/plan", nil},
+		{"plan-free", "owner@initech.example", "/plan", nil},
+		{"plan-payg", "owner@globex.example", "/plan", nil},
+		{"plan-fr", "aline@acme.example", "/plan", nil},
+		{"plan-swapped", "owner@acme.example", "/overview", click(".tile-link a", "#bill")},
 		{"customers", "admin@house.example", "/customers", nil},
 		{"customers-none", "admin@house.example", "/customers?q=zzz", nil},
+		{"customers-config", "admin@house.example", "/customers", w.underProblem(toll.Errorf(toll.Invalid, "tollhouse.yml:12:5: plans.pro: unknown field `prize`; did you mean `price`? (and 2 more)"))},
 		{"customer", "admin@house.example", cus, nil},
 		{"customer-usage", "admin@house.example", cus + "/usage", nil},
 		{"customer-suspend-dialog", "admin@house.example", cus, click(`a[href$="/suspend"]`, "dialog[open]")},

@@ -144,6 +144,7 @@ type world struct {
 	key      toll.Key      // of customer
 	server   *httptest.Server
 	otherKey toll.Key
+	problem  error // of the newest configuration file
 }
 
 type change func(*Options)
@@ -151,7 +152,7 @@ type change func(*Options)
 func newWorld(t testing.TB, changes ...change) *world {
 	t.Helper()
 	w := &world{t: t, store: accounttest.NewStore(), usage: &ledger{}, log: &bytes.Buffer{}, now: time.Date(2026, 11, 20, 14, 5, 33, 0, time.UTC)}
-	plans := accounttest.ThreePlans
+	plans := contractPlans
 	passwords := accounttest.QuickPasswords(t)
 	ctx := t.Context()
 	var err error
@@ -193,7 +194,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.options = Options{
 		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans,
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, w.clock, nil),
-		Limits: w.limits,
+		Limits: w.limits, ConfigProblem: w.configProblem,
 		Services: func() []toll.Service {
 			return []toll.Service{{Name: "ner", Path: "/v1/ner", Access: toll.AccessKey, Units: []string{"words", "characters"}, Endpoints: []string{"POST /extractions"}}}
 		},
@@ -209,6 +210,45 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.console, err = New(w.options)
 	w.ok(err)
 	return w
+}
+
+// contractPlans are the plans of the contract file.
+var contractPlans = accounttest.Plans{
+	{
+		Name: "free", Title: "Free", Includes: []string{"ner"},
+		Policies: []toll.Policy{perMinute("minute", 10), parallel(2), aMonth(1000)},
+	},
+	{
+		Name: "pro", Title: "Pro", Includes: []string{"ner"}, Features: []string{"models"},
+		Price: toll.Price{Amount: "29.00", Currency: "USD", Every: "month"},
+		Policies: []toll.Policy{
+			perMinute("minute", 300),
+			{Name: "hour", Kind: toll.RateLimit, Count: 6000, Window: time.Hour},
+			{Name: "extractions", Kind: toll.RateLimit, Count: 120, Window: time.Minute, Service: "ner", Endpoint: "POST /extractions"},
+			parallel(20), aMonth(100_000),
+		},
+	},
+	{
+		Name: "payg", Title: "Pay as you go", Includes: []string{"ner"},
+		Price:    toll.Price{Amount: "0", Currency: "USD", Every: "month"},
+		Policies: []toll.Policy{perMinute("minute", 600)},
+		Usage: []toll.UnitPrice{
+			{Unit: "words", Tiers: []toll.Tier{{UpTo: 1_000_000, Each: "0.00002"}, {Each: "0.00001"}}},
+			{Unit: toll.UnitRequests, Included: 1000, Each: "0.001"},
+		},
+	},
+}
+
+func perMinute(name string, count int64) toll.Policy {
+	return toll.Policy{Name: name, Kind: toll.RateLimit, Count: count, Window: time.Minute}
+}
+
+func parallel(count int64) toll.Policy {
+	return toll.Policy{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: count}
+}
+
+func aMonth(count int64) toll.Policy {
+	return toll.Policy{Name: "monthly", Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.Monthly, Count: count}
 }
 
 type versions struct{ plans accounttest.Plans }
@@ -233,6 +273,9 @@ func (c *counter) Read(p []byte) (int, error) {
 func mint(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return accounttest.Mint(mode) }
 
 func (w *world) limits(customer string) []toll.LimitState {
+	if customer == w.other.ID {
+		return []toll.LimitState{{Policy: perMinute("minute", 600), Used: 17, Limit: 600, ResetAt: w.now}}
+	}
 	if customer == w.empty.ID {
 		return []toll.LimitState{
 			{Policy: toll.Policy{Name: "minute", Kind: toll.RateLimit, Count: 10, Window: time.Minute}, Limit: 10},
@@ -246,6 +289,18 @@ func (w *world) limits(customer string) []toll.LimitState {
 		{Policy: toll.Policy{Name: "extractions", Kind: toll.RateLimit, Count: 120, Window: time.Minute, Service: "ner", Endpoint: "POST /extractions"}, Used: 120, Limit: 120, ResetAt: w.now},
 		{Policy: toll.Policy{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 20}, Used: 3, Limit: 20},
 	}
+}
+
+func (w *world) configProblem() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.problem
+}
+
+func (w *world) setProblem(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.problem = err
 }
 
 func (w *world) ok(err error) {

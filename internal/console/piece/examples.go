@@ -30,6 +30,7 @@ func Examples() []Example {
 			Badge{Kind: "warn", Icon: "rotate-cw", Label: "Rolled"}.View(),
 			Badge{Kind: "bad", Icon: "circle-pause", Label: "Suspended"}.View(),
 			Badge{Kind: "accent", Label: "Test"}.View(),
+			Badge{Kind: "accent", Label: "Pro plan", Href: "/plan"}.View(),
 		), "row"},
 		{"field", templ.Join(
 			Field{ID: "f1", Name: "name", Label: "Name", Hint: "So that you know it again.", Required: true}.View(),
@@ -42,7 +43,8 @@ func Examples() []Example {
 		{"table", exampleTable(), ""},
 		{"tile", templ.Join(
 			Tile{Label: "Requests this month", Value: "12,481", Note: "12% more than last month so far", Spark: []int64{3, 8, 5, 13, 21, 13, 34}}.View(),
-			Tile{Label: "Cost so far", Value: "$29.00", Note: "Pro"}.View(),
+			Tile{Label: "Refused", Value: "7", Note: "Pro"}.View(),
+			Tile{Label: "Cost so far", Value: "$29.00", Note: "Pro", Href: "/plan"}.View(),
 		), "tiles"},
 		{"meter", templ.Join(
 			Meter{Name: "Requests this month", Used: 312, Limit: 1000, Text: "312 of 1,000", Foot: "Resets in 10 days"}.View(),
@@ -58,6 +60,7 @@ func Examples() []Example {
 			Panel{Kind: "bad", Title: "Something went wrong on our side.", Text: "Try again; if it stays, tell us the request ID.", Request: "Request ID 01J9ZZZZZZZZZZZZZZZZZZZZZZ"}.View(),
 			Panel{Kind: "bad", Title: "Please correct this:", Items: []Item{{"A name is needed.", "#f1"}}, Summary: true}.View(),
 			Panel{Kind: "warn", Title: "This customer is suspended", Text: "Every call is refused."}.View(),
+			Panel{Kind: "warn", Title: "The newest configuration is not in force", Exact: "tollhouse.yml:12:5: plans.pro: unknown field `prize`"}.View(),
 		), ""},
 		{"empty", Empty{Title: "No keys yet", Text: "A key lets a program call the services of your plan.", Action: &Button{Kind: "primary", Label: "Create key", Href: "/keys/new"}}.View(), ""},
 		{"pager", Pager{Label: "Pages", Count: "50 customers on this page", First: "/customers", Next: "/customers?after=x", Words: PagerWords{"First page", "Next page"}, Part: "#results"}.View(), ""},
@@ -65,6 +68,8 @@ func Examples() []Example {
 		{"chips", Chips("Range", []Tab{{"24 hours", "?range=24h", false}, {"30 days", "/usage", true}}), "row"},
 		{"confirm", Confirm{Title: "Revoke the key ci?", Text: "Calls with it are refused at once. This cannot be undone.", Action: "/keys/key_1/revoke", Do: Button{Kind: "danger", Label: "Revoke"}, Cancel: "Cancel", Back: "/keys"}.View(), ""},
 		{"card", exampleCard(), ""},
+		{"compare", exampleCompare().View(), ""},
+		{"bill", exampleBill().View(), ""},
 		{"icon", templ.Join(Icon("gauge"), Icon("key-round"), Icon("chart-column"), Icon("users")), "row"},
 	}
 }
@@ -81,4 +86,30 @@ func exampleChart() Chart {
 		c.Bars = append(c.Bars, Bar{Label: day + " 2026", Short: day, Values: []int64{4 + 2*i, 2, 1}})
 	}
 	return c
+}
+
+func exampleCompare() Compare {
+	return Compare{
+		Caption: "Compare plans", Mine: "Your plan",
+		Columns: []CompareColumn{{"Free", false}, {"Pro", true}},
+		Groups: []CompareGroup{
+			{"", []CompareRow{{"Fee", false, []CompareCell{{Lines: []string{"No fee"}, Strong: true}, {Lines: []string{"$29.00 a month"}, Strong: true}}}}},
+			{"Features", []CompareRow{{"models", true, []CompareCell{{Icon: "minus", Says: "No", Muted: true}, {Icon: "check", Says: "Yes"}}}}},
+			{"Usage", []CompareRow{{"Words", false, []CompareCell{{Lines: []string{"No charge"}, Muted: true}, {Lines: []string{"First 1,000: free", "After that: $0.02 per 1,000"}}}}}},
+		},
+	}
+}
+
+func exampleBill() Bill {
+	return Bill{
+		Caption: "Bill for November 2026, so far", Item: "Item", Quantity: "Quantity", Price: "Price", Amount: "Amount", Sum: "Total so far", Total: "$49.00",
+		Lines: []BillLine{
+			{Item: "Pro, fee", Amount: "$29.00"},
+			{Item: "Words", Quantity: "1,001,000", Amount: "$20.00", Parts: []BillLine{
+				{Item: "Included", Quantity: "1,000", Price: "free"},
+				{Item: "Billed", Quantity: "1,000,000", Price: "$0.02 per 1,000", Amount: "$20.00"},
+			}},
+			{Item: "Requests", Quantity: "0", Price: "$1.00 per 1,000", Amount: "$0.00"},
+		},
+	}
 }

@@ -1,0 +1,88 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tollhouse/tollhouse/internal/billing"
+	"github.com/tollhouse/tollhouse/internal/console/piece"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// monthsBill rates the chargeable usage of the month that holds now: what the
+// invoice will be made of.
+func (c *Console) monthsBill(ctx context.Context, v *visit, customer toll.Customer) (billing.Preview, error) {
+	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
+	points, err := c.o.Questions.Series(ctx, meter.Question{
+		From: start, To: v.now, Step: meter.Whole, By: meter.ByUnit,
+		Customer: customer.ID, Classes: []toll.Class{toll.Chargeable},
+	})
+	if err != nil {
+		return billing.Preview{}, fmt.Errorf("ask for the month's chargeable usage: %w", err)
+	}
+	usage := make(map[string]int64, len(points))
+	for _, p := range points {
+		usage[p.Group] += p.Count
+	}
+	return c.o.Bills.Of(ctx, customer, usage)
+}
+
+// bill writes a draft line by line. A line's amount is rounded once; its parts
+// are exact.
+func (v *visit) bill(preview billing.Preview, plan toll.Plan) piece.Bill {
+	b := piece.Bill{
+		Caption: v.T("bill.title", v.words.Month(preview.From)),
+		Item:    v.T("bill.item"), Quantity: v.T("bill.quantity"), Price: v.T("bill.price"), Amount: v.T("bill.amount"),
+		Sum: v.T("bill.total"), Total: v.money(preview.Draft.Total, plan.Price.Currency),
+	}
+	for _, l := range preview.Draft.Lines {
+		b.Lines = append(b.Lines, v.billLine(l, plan))
+	}
+	return b
+}
+
+// billNote says what the draft will still become.
+func (v *visit) billNote(preview billing.Preview) string {
+	lines := preview.Draft.Lines
+	switch {
+	case slices.ContainsFunc(lines, func(l billing.Line) bool { return l.Kind == billing.UsageLine }):
+		return v.T("bill.note", v.words.Ago(preview.To, v.now))
+	case len(lines) > 0:
+		return v.T("bill.note.fee", v.words.Ago(preview.To, v.now))
+	}
+	return v.T("bill.note.none")
+}
+
+func (v *visit) billLine(l billing.Line, plan toll.Plan) piece.BillLine {
+	currency := l.Amount.Currency
+	line := piece.BillLine{Item: v.words.Or("unit."+l.Unit, l.Unit), Amount: v.money(l.Amount, plan.Price.Currency)}
+	if l.Kind == billing.FeeLine {
+		line.Item = v.T("bill.fee", plan.Title)
+		if l.Quantity != 1 {
+			line.Quantity, line.Price = v.words.Number(l.Quantity), v.exactly(l.Parts[0].Each, currency)
+		}
+		return line
+	}
+	line.Quantity = v.words.Number(l.Quantity)
+	prices := make([]toll.Decimal, 0, len(l.Parts))
+	for _, p := range l.Parts {
+		prices = append(prices, p.Each)
+	}
+	basis := perFor(currency, prices...)
+	if l.Included == 0 && len(l.Parts) == 1 {
+		line.Price = v.unitPrice(l.Parts[0].Each, currency, basis)
+		return line
+	}
+	if l.Included > 0 {
+		line.Parts = append(line.Parts, piece.BillLine{Item: v.T("bill.included"), Quantity: v.words.Number(l.Included), Price: v.T("price.free")})
+	}
+	for _, p := range l.Parts {
+		line.Parts = append(line.Parts, piece.BillLine{
+			Item: v.T("bill.billed"), Quantity: v.words.Number(p.Quantity),
+			Price: v.unitPrice(p.Each, currency, basis), Amount: v.exactly(p.Exact, currency),
+		})
+	}
+	return line
+}
