@@ -91,7 +91,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedBadPath)
 	}
 	matched, ok := rules.table.Match(ask.Host, path)
-	if !ok {
+	if !ok || rules.forConsole(ask.Host, matched.Service) {
 		return Elsewhere
 	}
 	p.Service = matched.Service
