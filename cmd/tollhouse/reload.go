@@ -32,7 +32,7 @@ A running server also looks at the file by itself, every second.`,
 			for _, c := range out.Changed {
 				fmt.Fprintln(w, c)
 			}
-			if len(out.Changed) == 0 {
+			if len(out.Changed)+len(out.Restart) == 0 {
 				fmt.Fprintln(w, "Nothing changed.")
 			}
 			for _, r := range out.Restart {

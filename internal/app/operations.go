@@ -178,6 +178,9 @@ func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) 
 	if in.ExpiresIn > 0 {
 		ask.ExpiresAt = r.clock().Add(time.Duration(in.ExpiresIn) * time.Second)
 	}
+	if err := r.plans.haveServices(in.Services); err != nil {
+		return KeyCreated{}, err
+	}
 	made, err := r.office.CreateKey(ctx, account.System, ask)
 	if err != nil {
 		return KeyCreated{}, err
