@@ -33,7 +33,7 @@ A running server also looks at the file by itself, every second.`,
 				fmt.Fprintln(w, c)
 			}
 			if len(out.Changed)+len(out.Restart) == 0 {
-				fmt.Fprintln(w, "Nothing changed.")
+				fmt.Fprintln(w, "Nothing new: the server runs by this file already.")
 			}
 			for _, r := range out.Restart {
 				fmt.Fprintf(w, "%s differs from what runs, and holds only after a restart.\n", r)

@@ -11,7 +11,7 @@ var english = map[string]string{
 	"nav.usage":        "Usage",
 	"nav.customers":    "Customers",
 	"nav.signout":      "Sign out",
-	"demo.banner":      "Demo: past usage was generated.",
+	"demo.banner":      "Demo: the customers and their past usage are made up.",
 	"offline":          "No connection. What you see may be out of date.",
 	"toast.dismiss":    "Dismiss",
 	"copy":             "Copy",

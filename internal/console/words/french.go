@@ -11,7 +11,7 @@ var french = map[string]string{
 	"nav.usage":        "Usage",
 	"nav.customers":    "Clients",
 	"nav.signout":      "Se déconnecter",
-	"demo.banner":      "Démonstration\u202f: l’usage passé a été généré.",
+	"demo.banner":      "Démonstration\u202f: les clients et leur usage passé sont inventés.",
 	"offline":          "Pas de connexion. Ce que vous voyez n’est peut-être plus à jour.",
 	"toast.dismiss":    "Fermer",
 	"copy":             "Copier",

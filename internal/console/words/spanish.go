@@ -11,7 +11,7 @@ var spanish = map[string]string{
 	"nav.usage":        "Uso",
 	"nav.customers":    "Clientes",
 	"nav.signout":      "Cerrar sesión",
-	"demo.banner":      "Demostración: el uso pasado fue generado.",
+	"demo.banner":      "Demostración: los clientes y su uso anterior son inventados.",
 	"offline":          "Sin conexión. Lo que ve puede no estar al día.",
 	"toast.dismiss":    "Cerrar",
 	"copy":             "Copiar",
