@@ -13,6 +13,7 @@ import (
 var operations = map[string]operation{
 	"customer.create": typed(createCustomer),
 	"customer.list":   typed(listCustomers),
+	"customer.plan":   typed(planCustomer),
 	"key.create":      typed(createKey),
 	"key.list":        typed(listKeys),
 	"key.roll":        typed(rollKey),
@@ -131,6 +132,20 @@ func listCustomers(ctx context.Context, r *rooms, in CustomerList) (CustomerList
 		}
 		q.Cursor = page.Next
 	}
+}
+
+// CustomerPlan asks to move a customer to another plan.
+type CustomerPlan struct {
+	ID   string `json:"id"`
+	Plan string `json:"plan"`
+}
+
+func planCustomer(ctx context.Context, r *rooms, in CustomerPlan) (CustomerShown, error) {
+	c, err := r.office.SetPlan(ctx, account.System, in.ID, in.Plan, 0)
+	if err != nil {
+		return CustomerShown{}, err
+	}
+	return showCustomer(c), nil
 }
 
 // KeyCreate asks for a key.

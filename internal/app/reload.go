@@ -214,7 +214,7 @@ func (a *App) plansInUse(ctx context.Context, was, next *config.Config) error {
 		}
 	}
 	if len(inUse) > 0 {
-		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first, or keep it in the file", strings.Join(inUse, " and "))
+		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
 	}
 	return nil
 }
