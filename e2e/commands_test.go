@@ -50,6 +50,19 @@ func commands(t *testing.T, data string, called func(key string, want int)) {
 	ask[key](t, "key", "revoke", k.ID, "--data", data)
 	called(k.Key, 401)
 	called(rolled.Key, 200)
+	if line := refused(t, 1, "key", "create", "--data", data, "--customer", c.ID, "--name", "odd", "--service", "nerr"); !strings.Contains(line, "ner.") {
+		t.Errorf("a key for no service: %q", line)
+	}
+	if line := refused(t, 1, "usage", "show", "--data", data, "--customer", "cus_nobody"); !strings.Contains(line, "customer") {
+		t.Errorf("usage of nobody: %q", line)
+	}
+	if moved := ask[customer](t, "customer", "plan", c.ID, "payg", "--data", data); moved.ID != c.ID || moved.Plan != "payg" {
+		t.Errorf("moved to another plan: %+v", moved)
+	}
+	if line := refused(t, 1, "customer", "plan", c.ID, "pyg", "--data", data); !strings.Contains(line, "payg") {
+		t.Errorf("a plan that is not there: %q", line)
+	}
+	called(rolled.Key, 200)
 	list := ask[struct{ Keys []key }](t, "key", "list", "--data", data, "--customer", c.ID)
 	if len(list.Keys) != 2 || list.Keys[0].State != "valid" || list.Keys[1].State != "revoked" {
 		t.Errorf("keys: %+v", list.Keys)
@@ -84,7 +97,14 @@ func TestWrongCallsAreStatusTwoWithACure(t *testing.T) {
 		{[]string{"customer", "create", "--nam", "x"}, "--help"},
 		{[]string{"customer", "create", "--plan", "pro"}, "--name"},
 		{[]string{"key", "create", "--name", "x"}, "--customer"},
-		{[]string{"key", "revoke"}, "--help"},
+		{[]string{"customer", "plan", "pro"}, "cus_"},
+		{[]string{"key", "revoke"}, "key list"},
+		{[]string{"key", "revoke", "th_live_x"}, "key_"},
+		{[]string{"key", "list", "--customer", "ACME"}, "cus_"},
+		{[]string{"key", "create", "--customer", "cus_1", "--name", "x", "--expires", "soon"}, "30d"},
+		{[]string{"usage", "audit", "--period", "november"}, "2026-11"},
+		{[]string{"serve", "--upsteam", "http://localhost:1"}, "--upstream"},
+		{[]string{"serve", "my.yml"}, "--config my.yml"},
 		{[]string{"version", "extra"}, "--help"},
 		{[]string{"serve", "--upstream", "http://localhost:1", "--config", "x.yml"}, "exclude"},
 	} {
@@ -103,7 +123,7 @@ func TestWrongCallsAreStatusTwoWithACure(t *testing.T) {
 func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
-		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"},
+		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"}, {"customer", "plan"},
 		{"key", "create"}, {"key", "list"}, {"key", "roll"}, {"key", "revoke"}, {"operator", "create"},
 		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"billing", "preview"},
 	} {

@@ -24,13 +24,16 @@ func newBillingPreview() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.BillingPreview
-	cmd.Flags().StringVar(&in.Customer, "customer", "", "only this customer's `ID`")
+	customerFlag(cmd, &in.Customer, "only this customer's `ID`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		preview, err := call[app.BillingPreviewed](cmd, at, "billing.preview", in)
 		if err != nil {
 			return err
 		}
 		return show(cmd, *asJSON, preview, func(w io.Writer) {
+			if len(preview.Drafts) == 0 {
+				fmt.Fprintln(w, "There is no customer yet, so there is nothing to bill.")
+			}
 			for _, draft := range preview.Drafts {
 				fmt.Fprintf(w, "%s (%s), plan %s, %s to %s\n", draft.Name, draft.Customer, draft.Plan,
 					draft.From.Format("2006-01-02"), draft.To.Format("2006-01-02"))

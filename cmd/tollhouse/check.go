@@ -50,6 +50,11 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 				rows = append(rows, []string{r.Where, r.Service, r.Access, r.Upstreams})
 			}
 			table(w, []string{"ROUTE", "SERVICE", "ACCESS", "UPSTREAMS"}, rows)
+			if summary.Console != "" {
+				fmt.Fprintf(w, "The console is at %s.\n", summary.Console)
+			} else {
+				fmt.Fprintln(w, "The console has what no service takes.")
+			}
 			fmt.Fprintln(w)
 			rows = nil
 			for _, p := range summary.Policies {

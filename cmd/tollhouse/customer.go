@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,8 +12,8 @@ import (
 )
 
 func newCustomer() *cobra.Command {
-	cmd := &cobra.Command{Use: "customer", Short: "Create and list customers"}
-	cmd.AddCommand(newCustomerCreate(), newCustomerList())
+	cmd := &cobra.Command{Use: "customer", Short: "Create and list customers, and change their plans"}
+	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerPlan())
 	return cmd
 }
 
@@ -78,6 +80,33 @@ func newCustomerList() *cobra.Command {
 				rows[i] = []string{c.ID, c.Name, c.Plan, c.Status, moment(c.CreatedAt)}
 			}
 			table(w, []string{"ID", "NAME", "PLAN", "STATUS", "CREATED"}, rows)
+		})
+	}
+	return cmd
+}
+
+func newCustomerPlan() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plan ID PLAN",
+		Short: "Move a customer to another plan, from the next request on",
+		Long: `Move a customer to another plan. It holds from the next request on. What was used
+stays used: of a quota, what the new plan gives less what was used is left.`,
+		Example: "  tollhouse customer plan cus_01J… pro",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 || !strings.HasPrefix(args[0], "cus_") {
+				return errors.New("it takes the customer's ID, which begins with cus_, and the name of a plan")
+			}
+			return nil
+		},
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := call[app.CustomerShown](cmd, at, "customer.plan", app.CustomerPlan{ID: args[0], Plan: args[1]})
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, c, func(w io.Writer) {
+			fmt.Fprintf(w, "Customer %s (%s) is on the plan %s.\n", c.ID, c.Name, c.Plan)
 		})
 	}
 	return cmd

@@ -23,8 +23,8 @@ one JSON document with a list "events".`,
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.UsageExport
-	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one)")
-	cmd.Flags().StringVar(&in.Customer, "customer", "", "only this customer's `ID`")
+	monthFlag(cmd, &in.Period)
+	customerFlag(cmd, &in.Customer, "only this customer's `ID`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		write, finish := exportCSV(cmd)
 		if *asJSON {

@@ -38,7 +38,17 @@ func newInit() *cobra.Command {
 		if err := out.Close(); err != nil {
 			return fmt.Errorf("writing the configuration: %w", err)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s. Check it with `tollhouse check --config %s`, run it with `tollhouse serve --config %s`.\n", *file, *file, *file)
+		at := ""
+		if *file != "tollhouse.yml" {
+			at = " --config " + *file
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), `Wrote %s. Next:
+  tollhouse check%[2]s                                       what it comes to
+  tollhouse serve%[2]s                                       run it; then, beside it:
+  tollhouse operator create%[2]s --email you@example.com     your sign-in to the console
+  tollhouse customer create%[2]s --name ACME --plan free     who may call
+  tollhouse key create%[2]s --customer cus_… --name ci       and with which key
+`, *file, at)
 		return nil
 	}
 	return cmd

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tollhouse/tollhouse/internal/app"
@@ -28,5 +30,9 @@ func call[Out any](cmd *cobra.Command, p *place, operation string, input any) (O
 		var none Out
 		return none, err
 	}
-	return app.Call[Out](cmd.Context(), at, operation, input)
+	out, err := app.Call[Out](cmd.Context(), at, operation, input)
+	if err == nil && at.New {
+		fmt.Fprintf(cmd.ErrOrStderr(), "A new installation was begun in %s.\n", at.Data)
+	}
+	return out, err
 }

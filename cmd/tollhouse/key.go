@@ -25,12 +25,12 @@ func newKeyCreate() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.KeyCreate
-	var expires time.Duration
-	cmd.Flags().StringVar(&in.Customer, "customer", "", "the customer's `ID`")
+	var expires span
+	customerFlag(cmd, &in.Customer, "the customer's `ID`")
 	cmd.Flags().StringVar(&in.Name, "name", "", "a `NAME` to know it by")
 	cmd.Flags().BoolVar(&in.Test, "test", false, "a test key: counted apart, never billed")
 	cmd.Flags().StringSliceVar(&in.Services, "service", nil, "only for this `SERVICE` (may be repeated; default: all of the plan)")
-	cmd.Flags().DurationVar(&expires, "expires", 0, "valid for this `LONG`, such as 720h (default: without end)")
+	cmd.Flags().Var(&expires, "expires", "it ends after this `TIME`, such as 30d or 12h (default: without end)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.Customer == "" {
 			return required(cmd, "customer")
@@ -39,10 +39,10 @@ func newKeyCreate() *cobra.Command {
 			return required(cmd, "name")
 		}
 		if cmd.Flags().Changed("expires") {
-			if expires < time.Second {
-				return usageError{fmt.Errorf("--expires takes a duration of at least one second, such as 720h; got %s", expires)}
+			if time.Duration(expires) < time.Second {
+				return usageError{fmt.Errorf("--expires takes a time of at least one second, such as 30d or 12h; see `%s --help`", cmd.CommandPath())}
 			}
-			in.ExpiresIn = int64(expires / time.Second)
+			in.ExpiresIn = int64(time.Duration(expires) / time.Second)
 		}
 		made, err := call[app.KeyCreated](cmd, at, "key.create", in)
 		if err != nil {
@@ -64,7 +64,7 @@ func newKeyList() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.KeyList
-	cmd.Flags().StringVar(&in.Customer, "customer", "", "the customer's `ID`")
+	customerFlag(cmd, &in.Customer, "the customer's `ID`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.Customer == "" {
 			return required(cmd, "customer")
@@ -93,20 +93,25 @@ func newKeyRoll() *cobra.Command {
 		Use:     "roll ID",
 		Short:   "Replace a key by a new one; the old one works for the overlap",
 		Example: "  tollhouse key roll key_01J… --overlap 24h",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneKeyID,
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
-	overlap := cmd.Flags().Duration("overlap", 24*time.Hour, "how `LONG` the old key still works")
+	overlap := span(24 * time.Hour)
+	cmd.Flags().Var(&overlap, "overlap", "the `TIME` that the old key still works")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *overlap < 0 {
-			return usageError{fmt.Errorf("--overlap cannot be negative; got %s", *overlap)}
+		if overlap < 0 {
+			return usageError{fmt.Errorf("--overlap cannot be negative; got %s", &overlap)}
 		}
-		made, err := call[app.KeyCreated](cmd, at, "key.roll", app.KeyRoll{ID: args[0], OverlapSeconds: int64(*overlap / time.Second)})
+		made, err := call[app.KeyCreated](cmd, at, "key.roll", app.KeyRoll{ID: args[0], OverlapSeconds: int64(time.Duration(overlap) / time.Second)})
 		if err != nil {
 			return err
 		}
 		return show(cmd, *asJSON, made, func(w io.Writer) {
-			fmt.Fprintf(w, "Key %s replaces %s, which works for another %s. Shown once:\n%s\n", made.ID, args[0], *overlap, made.Key)
+			old := "which is refused from now on"
+			if overlap > 0 {
+				old = "which works for another " + overlap.String()
+			}
+			fmt.Fprintf(w, "Key %s replaces %s, %s. Shown once:\n%s\n", made.ID, args[0], old, made.Key)
 		})
 	}
 	return cmd
@@ -117,7 +122,7 @@ func newKeyRevoke() *cobra.Command {
 		Use:     "revoke ID",
 		Short:   "Revoke a key; a running server refuses it at once",
 		Example: "  tollhouse key revoke key_01J…",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneKeyID,
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -68,8 +70,10 @@ Start here:  tollhouse demo`,
 		},
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		return usageError{fmt.Errorf("%w%s; see `%s --help`", err, meantFlag(cmd, err), cmd.CommandPath())}
 	})
+	root.Version = versionLine()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newDemo(), newServe(), newReload(), newInit(), newCheck(),
 		newCustomer(), newKey(), newOperator(), newUsage(), newBilling(),
@@ -89,6 +93,31 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return usageError{err}
 }
 
+// meantFlag says which flag a mistyped one was meant to be, "" for none.
+func meantFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	// Cobra knows how to find a near command, so it is shown the flags as such.
+	flags := &cobra.Command{SuggestionsMinimumDistance: 2}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		flags.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if near := flags.SuggestionsFor(unknown.GetSpecifiedName()); len(near) > 0 {
+		return fmt.Sprintf(" (did you mean --%s?)", near[0])
+	}
+	return ""
+}
+
+// meantFile says how a configuration file is named, where an argument looks like one.
+func meantFile(cmd *cobra.Command, arg string) string {
+	if cmd.Flags().Lookup("config") == nil || !strings.HasSuffix(arg, ".yml") && !strings.HasSuffix(arg, ".yaml") {
+		return ""
+	}
+	return fmt.Sprintf("; the file is named by --config %s", arg)
+}
+
 // wrongArgsAreUsage makes every command's complaint about its arguments an
 // exit status 2, and gives commands that only group others a clear answer.
 func wrongArgsAreUsage(cmd *cobra.Command) {
@@ -96,6 +125,9 @@ func wrongArgsAreUsage(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
+				if !c.HasSubCommands() && strings.HasPrefix(err.Error(), "unknown command") { // cobra.NoArgs means an argument
+					err = fmt.Errorf("it takes no argument such as %q%s", args[0], meantFile(c, args[0]))
+				}
 				return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
 			}
 			return nil

@@ -32,8 +32,8 @@ A running server also looks at the file by itself, every second.`,
 			for _, c := range out.Changed {
 				fmt.Fprintln(w, c)
 			}
-			if len(out.Changed) == 0 {
-				fmt.Fprintln(w, "Nothing changed.")
+			if len(out.Changed)+len(out.Restart) == 0 {
+				fmt.Fprintln(w, "Nothing new: the server runs by this file already.")
 			}
 			for _, r := range out.Restart {
 				fmt.Fprintf(w, "%s differs from what runs, and holds only after a restart.\n", r)

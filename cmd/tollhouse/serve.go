@@ -35,18 +35,24 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 		if err != nil {
 			return err
 		}
-		if at.data != "" {
-			cfg.Data = at.data
-		}
-		if *listen != "" {
-			cfg.Listen.HTTP = *listen
-		}
 		return app.Run(cmd.Context(), cfg, app.Options{
 			Log:  cmd.ErrOrStderr(),
 			File: file,
+			Override: func(cfg *config.Config) {
+				if at.data != "" {
+					cfg.Data = at.data
+				}
+				if *listen != "" {
+					cfg.Listen.HTTP = *listen
+				}
+			},
 			Ready: func(a *app.App) {
 				reloadOnHangup(cmd.Context(), a)
-				fmt.Fprintf(cmd.OutOrStdout(), "Tollhouse serves at %s (console: %s, admin: %s)\n", a.URL(), a.ConsoleURL(), a.AdminURL())
+				places := "console: " + a.ConsoleURL()
+				if admin := a.AdminURL(); admin != "" {
+					places += ", admin: " + admin
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "Tollhouse serves at %s (%s)\n", a.URL(), places)
 			},
 		})
 	}

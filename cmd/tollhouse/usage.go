@@ -25,14 +25,18 @@ func newUsageShow() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.UsagePeriod
-	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one)")
-	cmd.Flags().StringVar(&in.Customer, "customer", "", "only this customer's `ID`")
+	monthFlag(cmd, &in.Period)
+	customerFlag(cmd, &in.Customer, "only this customer's `ID`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		used, err := call[app.UsageShown](cmd, at, "usage.show", in)
 		if err != nil {
 			return err
 		}
 		return show(cmd, *asJSON, used, func(w io.Writer) {
+			if len(used.Usage) == 0 {
+				fmt.Fprintf(w, "Nothing was used in %s.\n", used.From.Format("January 2006"))
+				return
+			}
 			rows := make([][]string, len(used.Usage))
 			for i, u := range used.Usage {
 				rows[i] = []string{u.Customer, u.Name, u.Unit, strconv.FormatInt(u.Count, 10)}
@@ -57,7 +61,7 @@ the whole answer). Exit status 1 when the sums do not agree.`,
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.UsagePeriod
 	doubts := cmd.Flags().Bool("doubts", false, "list the requests in doubt instead of the sums")
-	cmd.Flags().StringVar(&in.Period, "period", "", "the `MONTH`, as 2026-11 (default: this one)")
+	monthFlag(cmd, &in.Period)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *doubts {
 			list, err := call[app.DoubtsListed](cmd, at, "usage.doubts", in)
@@ -65,6 +69,10 @@ the whole answer). Exit status 1 when the sums do not agree.`,
 				return err
 			}
 			return show(cmd, *asJSON, list, func(w io.Writer) {
+				if len(list.Doubts) == 0 {
+					fmt.Fprintln(w, "No request is in doubt.")
+					return
+				}
 				rows := make([][]string, len(list.Doubts))
 				for i, d := range list.Doubts {
 					rows[i] = []string{d.RequestID, d.Kind, moment(d.Time), d.Customer, d.Service, d.Endpoint, strconv.Itoa(d.Status)}
@@ -77,6 +85,10 @@ the whole answer). Exit status 1 when the sums do not agree.`,
 			return err
 		}
 		err = show(cmd, *asJSON, audit.Units, func(w io.Writer) {
+			if len(audit.Order) == 0 {
+				fmt.Fprintf(w, "Nothing was received in %s.\n", audit.From.Format("January 2006"))
+				return
+			}
 			var rows [][]string
 			for _, unit := range audit.Order {
 				c := audit.Units[unit]

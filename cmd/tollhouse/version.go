@@ -18,10 +18,15 @@ func newVersion() *cobra.Command {
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		v := app.Version()
-		return show(cmd, *asJSON, v, func(w io.Writer) {
-			fmt.Fprintf(w, "tollhouse %s (%s, %s)\n", v.Version, v.Commit, v.Go)
+		return show(cmd, *asJSON, app.Version(), func(w io.Writer) {
+			fmt.Fprintln(w, versionLine())
 		})
 	}
 	return cmd
+}
+
+// versionLine says on one line which Tollhouse this is.
+func versionLine() string {
+	v := app.Version()
+	return fmt.Sprintf("tollhouse %s (%s, %s)", v.Version, v.Commit, v.Go)
 }

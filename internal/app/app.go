@@ -31,7 +31,10 @@ type Options struct {
 	Clock toll.Clock // nil: toll.SystemClock
 	Demo  bool       // pages say that there is demo data
 	File  string     // where the configuration came from, to be watched and reloaded; "": nowhere
-	Ready func(*App) // called once, when every listener answers
+	// Override is what flags say in place of the file; it is asked again at each
+	// reload. nil: nothing.
+	Override func(*config.Config)
+	Ready    func(*App) // called once, when every listener answers
 
 	lock     *journal.DataLock // of the data directory, when the caller holds it already
 	listener net.Listener      // for listen.http, when the caller opened it already
@@ -51,6 +54,7 @@ type App struct {
 	chain    *edge.Chain
 	front    *edge.Front
 	file     string
+	override func(*config.Config)
 	live     atomic.Pointer[current]
 	reloads  reloads
 	recorder *meter.Recorder
@@ -99,7 +103,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // start opens the rooms from the journal outwards: nothing is admitted before
 // the counters know everything that was ever recorded.
 func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
-	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
+	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, override: o.Override, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
+	if a.override == nil {
+		a.override = func(*config.Config) {}
+	}
+	a.override(cfg)
 	if a.clock == nil {
 		a.clock = toll.SystemClock
 	}

@@ -55,6 +55,11 @@ func showUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageShown, error
 	if err := r.drain(ctx); err != nil {
 		return UsageShown{}, err
 	}
+	if in.Customer != "" {
+		if _, err := r.office.Customer(ctx, account.System, in.Customer); err != nil {
+			return UsageShown{}, err
+		}
+	}
 	used, err := r.store.UsedBetween(ctx, from, to)
 	if err != nil {
 		return UsageShown{}, err

@@ -109,6 +109,9 @@ func Call[Out any](ctx context.Context, at Installation, name string, input any)
 	}
 	answer, err := callServer(ctx, at.Data, name, raw)
 	if errors.Is(err, errNoServer) {
+		if err := at.mayBegin(name); err != nil {
+			return out, err
+		}
 		answer, err = callLocal(ctx, at, name, raw)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -50,6 +51,11 @@ func exportUsage(ctx context.Context, r *rooms, in UsageExport) (UsageExported, 
 		return out, err
 	}
 	q := meter.EventQuery{Customer: in.Customer, Limit: exportPage, Before: firstAt(to)}
+	if in.Customer != "" {
+		if _, err := r.office.Customer(ctx, account.System, in.Customer); err != nil {
+			return out, err
+		}
+	}
 	if in.Before == "" {
 		err = r.drain(ctx)
 	} else {

@@ -82,10 +82,11 @@ func (a *App) openGate(ctx context.Context) error {
 // rulesOf is what a configuration says about requests.
 func rulesOf(cfg *config.Config, versions []toll.PlanVersion) gate.Rules {
 	return gate.Rules{
-		Services:  cfg.Services,
-		Plans:     versions,
-		Location:  cfg.TimeZone,
-		Unmetered: cfg.Journal.WhenFull == config.ServeUnmetered,
+		Services:    cfg.Services,
+		Plans:       versions,
+		Location:    cfg.TimeZone,
+		Unmetered:   cfg.Journal.WhenFull == config.ServeUnmetered,
+		ConsoleHost: cfg.Console.Host,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 var operations = map[string]operation{
 	"customer.create": typed(createCustomer),
 	"customer.list":   typed(listCustomers),
+	"customer.plan":   typed(planCustomer),
 	"key.create":      typed(createKey),
 	"key.list":        typed(listKeys),
 	"key.roll":        typed(rollKey),
@@ -133,6 +134,20 @@ func listCustomers(ctx context.Context, r *rooms, in CustomerList) (CustomerList
 	}
 }
 
+// CustomerPlan asks to move a customer to another plan.
+type CustomerPlan struct {
+	ID   string `json:"id"`
+	Plan string `json:"plan"`
+}
+
+func planCustomer(ctx context.Context, r *rooms, in CustomerPlan) (CustomerShown, error) {
+	c, err := r.office.SetPlan(ctx, account.System, in.ID, in.Plan, 0)
+	if err != nil {
+		return CustomerShown{}, err
+	}
+	return showCustomer(c), nil
+}
+
 // KeyCreate asks for a key.
 type KeyCreate struct {
 	Customer  string   `json:"customer"`
@@ -177,6 +192,9 @@ func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) 
 	}
 	if in.ExpiresIn > 0 {
 		ask.ExpiresAt = r.clock().Add(time.Duration(in.ExpiresIn) * time.Second)
+	}
+	if err := r.plans.haveServices(in.Services); err != nil {
+		return KeyCreated{}, err
 	}
 	made, err := r.office.CreateKey(ctx, account.System, ask)
 	if err != nil {

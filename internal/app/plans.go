@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +49,23 @@ func (p *plans) versions() []toll.PlanVersion {
 		list[i] = now.byName[name]
 	}
 	return list
+}
+
+// haveServices refuses services that no plan includes: a key for one would
+// never open anything.
+func (p *plans) haveServices(names []string) error {
+	included := map[string]bool{}
+	for _, v := range p.versions() {
+		for _, name := range v.Plan.Includes {
+			included[name] = true
+		}
+	}
+	for _, name := range names {
+		if !included[name] {
+			return toll.FieldError("services", "No plan includes a service %q. There are: %s.", name, strings.Join(slices.Sorted(maps.Keys(included)), ", "))
+		}
+	}
+	return nil
 }
 
 // planStore keeps every version that was ever loaded.

@@ -62,10 +62,14 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 			a.log.Error("the configuration was not taken over; the one before holds", "error", err)
 			return
 		}
-		if len(out.Changed)+len(out.Restart) == 0 {
+		switch {
+		case len(out.Changed)+len(out.Restart) == 0:
 			return
+		case len(out.Changed) == 0:
+			a.log.Warn("the configuration differs from what runs, and holds only after a restart", "needs_restart", out.Restart)
+		default:
+			a.log.Info("the configuration was taken over", "changed", out.Changed, "needs_restart", out.Restart)
 		}
-		a.log.Info("the configuration was taken over", "changed", out.Changed, "needs_restart", out.Restart)
 		for _, n := range out.Notices {
 			a.log.Warn("configuration", "notice", n)
 		}
@@ -80,6 +84,7 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 	if err != nil {
 		return out, err
 	}
+	a.override(next)
 	return a.apply(ctx, next)
 }
 
@@ -87,7 +92,7 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 // the gate's rules is the moment of the change.
 func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
 	was := a.live.Load()
-	out.Notices, out.Restart = next.Notices, keepFixed(was.cfg, next)
+	out.Notices, out.Restart = append([]string{}, next.Notices...), keepFixed(was.cfg, next)
 	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
 		return out, nil
 	}
@@ -126,7 +131,8 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 
 // keepFixed puts the fields that only a restart changes back to what they are,
 // and names those that differ.
-func keepFixed(was, next *config.Config) (differ []string) {
+func keepFixed(was, next *config.Config) []string {
+	differ := []string{}
 	keep := func(name string, from, to any) {
 		old, changed := reflect.ValueOf(from).Elem(), reflect.ValueOf(to).Elem()
 		if !reflect.DeepEqual(old.Interface(), changed.Interface()) {
@@ -208,7 +214,7 @@ func (a *App) plansInUse(ctx context.Context, was, next *config.Config) error {
 		}
 	}
 	if len(inUse) > 0 {
-		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first, or keep it in the file", strings.Join(inUse, " and "))
+		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 type Summary struct {
 	Routes   []RouteShown  `json:"routes"`
 	Policies []PolicyShown `json:"policies"`
+	Console  string        `json:"console"` // the console's own host; "" gives it what no service takes
 	Notices  []string      `json:"notices"`
 }
 
@@ -37,7 +38,7 @@ type PolicyShown struct {
 // Summarise compiles a configuration as a server would, without starting
 // anything, and says what it comes to.
 func Summarise(cfg *config.Config) (Summary, error) {
-	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Notices: append([]string{}, cfg.Notices...)}
+	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Console: cfg.Console.Host, Notices: append([]string{}, cfg.Notices...)}
 	rules := gate.Rules{Services: cfg.Services}
 	for _, plan := range cfg.Plans {
 		rules.Plans = append(rules.Plans, config.PlanVersion(plan, time.Time{}))
@@ -72,6 +73,19 @@ func withoutProbes(s toll.Service) toll.Service {
 	return s
 }
 
+// window says how long a rate's time is: "minute", "30s".
+func window(d time.Duration) string {
+	switch d {
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	}
+	return d.String()
+}
+
 func showPolicies(of string, policies []toll.Policy) []PolicyShown {
 	per := map[toll.Partition]string{toll.PerCustomer: "customer", toll.PerKey: "key", toll.PerIP: "address"}
 	var out []PolicyShown
@@ -79,7 +93,7 @@ func showPolicies(of string, policies []toll.Policy) []PolicyShown {
 		limit := ""
 		switch p.Kind {
 		case toll.RateLimit:
-			limit = fmt.Sprintf("%d in %s", p.Count, p.Window)
+			limit = fmt.Sprintf("%d per %s", p.Count, window(p.Window))
 			if p.Burst != 0 && p.Burst != p.Count {
 				limit += fmt.Sprintf(", %d at once", p.Burst)
 			}

@@ -77,7 +77,7 @@ type Options struct {
 	PublicURL   string         // where customers call, "https://api.example.com", without a slash at the end; needed
 	Secure      bool           // the console is reached over HTTPS: __Host- cookie, Secure
 	Version     string         // of the program, for /version.json
-	Demo        bool           // say on each page that past usage was generated
+	Demo        bool           // say on each page that customers and past usage are made up
 	Development bool           // serve /dev/pieces
 	Languages   []string       // offered languages, the first is the default; nil: en, fr, es
 	Zone        *time.Location // whose months are shown; nil: UTC

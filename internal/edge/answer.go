@@ -75,7 +75,7 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
 		doc.UpgradeURL = a.UpgradeURL
 	case toll.RefusedTooLarge:
-		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %d bytes.", p.Service.Name, p.Service.MaxBody)
+		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 	}
 	response := a.problem(r, doc)
 	switch doc.Status {
@@ -105,13 +105,13 @@ func (a Answers) limited(r *exchange.Request, p *gate.Pass) *exchange.Response {
 		said = append(said, describe(results[i].Policy))
 	}
 	seconds := int64(wait.Seconds())
-	doc.Detail = fmt.Sprintf("Over %s. Try again in %d s.", strings.Join(said, " and "), seconds)
+	doc.Detail = fmt.Sprintf("Over %s. Try again in %s.", strings.Join(said, " and "), waitInWords(wait))
 	response := a.problem(r, doc)
 	response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	return response
 }
 
-// describe says a policy in words: "the rate limit “minute” (10 per 1m0s)".
+// describe says a policy in words: "the rate limit “minute” (10 per minute)".
 func describe(p *toll.Policy) string {
 	switch p.Kind {
 	case toll.Quota:
@@ -149,7 +149,7 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
 		doc := refusals[toll.RefusedTooLarge]
 		doc.Type = problemBase + string(toll.RefusedTooLarge)
-		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %d bytes.", p.Service.Name, p.Service.MaxBody)
+		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 		return a.problem(r, doc)
 	}
 	doc := problem{

@@ -96,7 +96,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedBadPath)
 	}
 	matched, ok := rules.table.Match(ask.Host, path)
-	if !ok {
+	if !ok || rules.forConsole(ask.Host, matched.Service) {
 		return Elsewhere
 	}
 	if len(ask.Method) > maxMethod {

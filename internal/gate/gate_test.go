@@ -492,3 +492,41 @@ func BenchmarkTheWalk(b *testing.B) {
 		pass.Done().Delivered(true)
 	}
 }
+
+func TestAServiceForEveryHostLeavesTheConsoleItsOwn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	everywhere := toll.Service{Name: "everywhere", Access: toll.AccessPublic, MaxBody: 1000}
+	below := toll.Service{Name: "below", Host: "*.example", Access: toll.AccessPublic, MaxBody: 1000}
+	named := toll.Service{Name: "named", Host: "Console.example", Path: "/v1", Access: toll.AccessPublic, MaxBody: 1000}
+	if err := h.Switch(gate.Rules{Services: []toll.Service{everywhere, below, named}, ConsoleHost: "Console.example"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []struct {
+		host, path string
+		service    string // "" for the console
+	}{
+		{"console.example", "/", ""},
+		{"console.example", "/sign-in", ""},
+		{"console.example", "/v1/x", "named"}, // who names the console's host means it
+		{"other.example", "/sign-in", "below"},
+		{"localhost", "/sign-in", "everywhere"},
+		{"", "/sign-in", "everywhere"},
+	} {
+		ask := h.ask()
+		ask.Host, ask.RawPath = at.host, at.path
+		switch d := h.Admit(&ask, &h.pass); {
+		case at.service == "":
+			if d != gate.Elsewhere {
+				t.Errorf("%s%s: decision %v, want Elsewhere", at.host, at.path, d)
+			}
+		case d != gate.Admitted:
+			t.Errorf("%s%s: decision %v (%s), want Admitted", at.host, at.path, d, h.pass.Reason)
+		default:
+			if h.pass.Service.Name != at.service {
+				t.Errorf("%s%s goes to %s, want %s", at.host, at.path, h.pass.Service.Name, at.service)
+			}
+			h.pass.Done().Delivered(false)
+		}
+	}
+}

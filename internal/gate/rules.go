@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/limit"
@@ -15,6 +16,10 @@ type Rules struct {
 	Plans     []toll.PlanVersion
 	Location  *time.Location // of calendar quotas; nil: UTC
 	Unmetered bool           // serve what cannot be journalled (journal.when_full: serve-unmetered)
+	// ConsoleHost is the console's own host, "" when it has none. Only a service
+	// that names this very host takes requests there: one for every host, or for a
+	// wildcard, would lock everybody out of the console.
+	ConsoleHost string
 }
 
 // rules are Rules compiled; immutable, switched whole.
@@ -25,6 +30,7 @@ type rules struct {
 	testSet   *limit.Set
 	counting  *limit.Set // every plan's quotas: counted also while the customer is on another plan
 	unmetered bool
+	console   string // the console's own host, in lower case
 }
 
 type service struct {
@@ -37,6 +43,11 @@ type plan struct {
 	version    string
 	set        *limit.Set
 	perAddress bool
+}
+
+// forConsole tells whether a request for host is the console's, though s takes it too.
+func (r *rules) forConsole(host string, s *toll.Service) bool {
+	return host == r.console && host != "" && !strings.EqualFold(s.Host, host)
 }
 
 // testPolicy is what a customer's test keys may do together: a small limit of
@@ -60,6 +71,7 @@ func (g *Gate) Switch(r Rules) error {
 		services:  make(map[string]*service, len(r.Services)),
 		plans:     make(map[string]*plan, len(r.Plans)),
 		unmetered: r.Unmetered,
+		console:   strings.ToLower(r.ConsoleHost),
 	}
 	for _, s := range r.Services {
 		set, err := limit.CompileService(s.Name, s.Policies, loc)

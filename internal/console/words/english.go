@@ -12,7 +12,7 @@ var english = map[string]string{
 	"nav.plan":           "Plan",
 	"nav.customers":      "Customers",
 	"nav.signout":        "Sign out",
-	"demo.banner":        "Demo: past usage was generated.",
+	"demo.banner":        "Demo: the customers and their past usage are made up.",
 	"config.problem":     "The newest configuration file is not in force; the one before holds",
 	"config.problem.log": "The log says why.",
 	"offline":            "No connection. What you see may be out of date.",

@@ -12,7 +12,7 @@ var french = map[string]string{
 	"nav.plan":           "Forfait",
 	"nav.customers":      "Clients",
 	"nav.signout":        "Se déconnecter",
-	"demo.banner":        "Démonstration\u202f: l’usage passé a été généré.",
+	"demo.banner":        "Démonstration\u202f: les clients et leur usage passé sont inventés.",
 	"config.problem":     "Le dernier fichier de configuration n’est pas en vigueur\u202f; le précédent s’applique",
 	"config.problem.log": "Le journal dit pourquoi.",
 	"offline":            "Pas de connexion. Ce que vous voyez n’est peut-être plus à jour.",

@@ -12,7 +12,7 @@ var spanish = map[string]string{
 	"nav.plan":           "Plan",
 	"nav.customers":      "Clientes",
 	"nav.signout":        "Cerrar sesión",
-	"demo.banner":        "Demostración: el uso pasado fue generado.",
+	"demo.banner":        "Demostración: los clientes y su uso anterior son inventados.",
 	"config.problem":     "El último archivo de configuración no está en vigor; rige el anterior",
 	"config.problem.log": "El registro dice por qué.",
 	"offline":            "Sin conexión. Lo que ve puede no estar al día.",
