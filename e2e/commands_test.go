@@ -103,7 +103,7 @@ func TestWrongCallsAreStatusTwoWithACure(t *testing.T) {
 		{[]string{"key", "list", "--customer", "ACME"}, "cus_"},
 		{[]string{"key", "create", "--customer", "cus_1", "--name", "x", "--expires", "soon"}, "30d"},
 		{[]string{"usage", "audit", "--period", "november"}, "2026-11"},
-		{[]string{"serve", "--upsteam", "http://localhost:1"}, "--upstream"},
+		{[]string{"serve", "--lisen", "localhost:1"}, "--listen"},
 		{[]string{"serve", "my.yml"}, "--config my.yml"},
 		{[]string{"version", "extra"}, "--help"},
 		{[]string{"serve", "--upstream", "http://localhost:1", "--config", "x.yml"}, "exclude"},
