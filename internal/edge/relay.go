@@ -159,6 +159,7 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 // protocols, until either ends. It counts as one request, at its end.
 func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
 	defer response.Upgraded.Close()
+	c.streams.begin(k, func() { _ = response.Upgraded.Close() }) // before the client knows of it
 	usage := takeUsage(response.Header)
 	client, err := w.Upgrade(response.Header)
 	if err != nil {
@@ -166,7 +167,6 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 		return
 	}
 	defer client.Close()
-	c.streams.begin(k, func() { _ = client.Close() })
 	var out, in int64
 	var both sync.WaitGroup
 	both.Go(func() {
