@@ -47,6 +47,13 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	case !ok:
 		return Token{}, Person{}, errWrong()
 	}
+	token, p, err := s.begin(ctx, p, userAgent)
+	if err != nil {
+		return Token{}, Person{}, err
+	}
+	if err := s.stillHolds(ctx, p, hash, password); err != nil {
+		return Token{}, Person{}, err
+	}
 	s.byEmail.giveBack(count, now)
 	if weaker {
 		if err := s.rehash(ctx, p, hash, password); err != nil {
@@ -54,7 +61,25 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 				"person", p.ID, "error", err)
 		}
 	}
-	return s.begin(ctx, p, userAgent)
+	return token, p, nil
+}
+
+// stillHolds looks once more whether the password is the person's, now that
+// the session is there. A new password ends every session that is there by
+// then; one that began with the old password a moment later would outlive it.
+func (s *Sessions) stillHolds(ctx context.Context, p Person, was, password toll.Secret) error {
+	again, is, err := s.personByEmail(ctx, p.Email)
+	ok := err == nil && again.ID == p.ID
+	if ok && is != was { // or only hashed anew, by another sign-in
+		ok, _, err = s.passwords.Verify(ctx, is, password)
+	}
+	if ok {
+		return nil
+	}
+	if err == nil {
+		err = errWrong()
+	}
+	return errors.Join(err, s.SignOut(ctx, p))
 }
 
 // personByEmail looks in both tables whoever is found in the first, so that

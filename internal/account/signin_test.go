@@ -237,15 +237,15 @@ func TestAPasswordOverTheBoundSignsNobodyIn(t *testing.T) {
 }
 
 // meanwhile is a store in which somebody sets a new password just before a
-// person is looked up for the second time.
+// person is looked up for the at-th time.
 type meanwhile struct {
 	*accounttest.Store
-	lookups int
-	hash    toll.Secret
+	lookups, at int
+	hash        toll.Secret
 }
 
 func (s *meanwhile) MemberByEmail(ctx context.Context, email string) (toll.Member, error) {
-	if s.lookups++; s.lookups == 2 {
+	if s.lookups++; s.lookups == s.at {
 		m, err := s.Store.MemberByEmail(ctx, email)
 		if err != nil {
 			return toll.Member{}, err
@@ -265,14 +265,36 @@ func TestAHashMadeAnewNeverBringsAnOldPasswordBack(t *testing.T) {
 	must(t, err)
 	hash, err := raised.Hash(ctx, "quite another one")
 	must(t, err)
-	busy := &meanwhile{Store: h.store, hash: hash}
+	busy := &meanwhile{Store: h.store, at: 3, hash: hash}
 	s, err := account.NewSessions(busy, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: raised, Clock: h.clock.now})
 	must(t, err)
 	_, _, err = s.SignIn(ctx, h.owner.Email, h.password, home, "")
 	must(t, err)
 	m, err := h.store.Member(ctx, h.owner.ID)
 	must(t, err)
-	if busy.lookups != 2 || m.PasswordHash != hash {
+	if busy.lookups != 3 || m.PasswordHash != hash {
 		t.Errorf("after %d lookups the new password is undone", busy.lookups)
+	}
+}
+
+func TestASignInDuringAChangeOfPasswordLeavesNoSession(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx := t.Context()
+	raised, err := account.NewPasswords(account.PasswordOptions{Costs: account.Argon2{Memory: 16, Passes: 2, Threads: 1}})
+	must(t, err)
+	hash, err := raised.Hash(ctx, "quite another one")
+	must(t, err)
+	busy := &meanwhile{Store: h.store, at: 2, hash: hash}
+	s, err := account.NewSessions(busy, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: raised, Clock: h.clock.now})
+	must(t, err)
+	_, _, err = s.SignIn(ctx, h.owner.Email, h.password, home, "")
+	wantCode(t, err, toll.Unauthorized)
+	sessions, err := h.store.SessionsOf(ctx, toll.KindMember, h.owner.ID)
+	must(t, err)
+	for _, session := range sessions {
+		if session.RevokedAt.IsZero() {
+			t.Errorf("the session %s began with the old password and outlives it", session.ID)
+		}
 	}
 }

@@ -74,6 +74,11 @@ type App struct {
 // shutdownGrace is how long requests may finish after the end was asked for.
 const shutdownGrace = 20 * time.Second
 
+const (
+	lastCallGrace = 5 * time.Second  // for streams to be recorded once they are ended
+	drainGrace    = 10 * time.Second // for the journal's end to reach the store
+)
+
 // Run starts Tollhouse and serves until ctx ends; then it drains and returns
 // nil. An error says what could not be started, or what failed while serving.
 func Run(ctx context.Context, cfg *config.Config, o Options) error {

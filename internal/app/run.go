@@ -117,7 +117,15 @@ func (a *App) stop() error {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
 	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
-		if err := a.servers[i].Shutdown(grace); err != nil {
+		err := a.servers[i].Shutdown(grace)
+		if a.chain != nil { // what has no end of its own; net/http waits for some of it, and for some not
+			lastCall, cancel := context.WithTimeout(context.Background(), lastCallGrace)
+			if err := a.chain.EndStreams(lastCall); err != nil {
+				a.log.Warn("streams were cut before they were recorded", "error", err)
+			}
+			cancel()
+		}
+		if err != nil {
 			errs = append(errs, a.servers[i].Close())
 		}
 	}
@@ -141,7 +149,9 @@ func (a *App) stop() error {
 	if a.stopDrainer != nil {
 		a.stopDrainer()
 		a.drained.Wait()
-		if err := a.drainer.DrainDead(grace); err != nil { // the lane is closed, so it is done with
+		toEnd, cancel := context.WithTimeout(context.Background(), drainGrace) // of its own: requests may have used up theirs
+		defer cancel()
+		if err := a.drainer.DrainDead(toEnd); err != nil { // the lane is closed, so it is done with
 			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
 		}
 	}

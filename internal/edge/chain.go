@@ -49,6 +49,7 @@ type Chain struct {
 	// Unmetered serves what cannot be journalled instead of refusing it.
 	Unmetered func() bool
 
+	streams  streams
 	backends atomic.Pointer[Backends]
 }
 
@@ -64,6 +65,8 @@ type walk struct {
 	ask  gate.Ask
 	seen Seen
 	rate []byte
+
+	stream bool // Chain.streams knows it
 }
 
 var walks = sync.Pool{New: func() any { return new(walk) }}
@@ -99,6 +102,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		return true
 	}
 	defer func() {
+		if k.stream {
+			defer c.streams.done(k)
+		}
 		// Also after a panic: nothing may stay leased.
 		receipt := p.Done()
 		if k.seen.Delivered {

@@ -28,6 +28,7 @@ import (
 // house is a whole front on a real socket, with one service behind it.
 type house struct {
 	url, key string
+	chain    *edge.Chain
 	recorder *gatetest.Recorder
 	gate     *gate.Gate
 	seen     chan edge.Seen
@@ -84,6 +85,7 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 		},
 	}
 	chain.Switch(edge.Backends{"ner": pool})
+	h.chain = chain
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 )
@@ -37,14 +38,20 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 	defer buffers.Put(pooled)
 	buf := *pooled
 
-	stream := response.Length < 0
+	stream, headSent := response.Length < 0, false
+	var ended atomic.Bool
 	if stream && isEventStream(response.Header) {
 		if err := k.pass.Open(); err != nil && !c.Unmetered() {
 			k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "proxy_internal_error", Cause: err})
 			return
 		}
+		c.streams.begin(k, func() { ended.Store(true); _ = response.Body.Close() })
+		headSent = true // its first event may be long in coming
+		if w.Head(response.Status, response.Header, response.Length) != nil || w.Flush() != nil {
+			k.left(c, response.Status, body, usage)
+			return
+		}
 	}
-	headSent := false
 	for {
 		n, err := response.Body.Read(buf)
 		k.seen.BytesOut += int64(n)
@@ -53,7 +60,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 			err = errShortBody
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			if headSent && ctx.Err() != nil {
+			if headSent && (ctx.Err() != nil || ended.Load()) {
 				k.left(c, response.Status, body, usage)
 				w.Abort()
 				return
@@ -152,6 +159,7 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 // protocols, until either ends. It counts as one request, at its end.
 func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
 	defer response.Upgraded.Close()
+	c.streams.begin(k, func() { _ = response.Upgraded.Close() }) // before the client knows of it
 	usage := takeUsage(response.Header)
 	client, err := w.Upgrade(response.Header)
 	if err != nil {

@@ -230,6 +230,22 @@ func TestQuotaCountsAnswersAndGivesBackWhatTheServiceDidNotAnswer(t *testing.T) 
 	}
 }
 
+func TestAnUpgradeCountsAsOneRequest(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if d := h.call(t, gate.Outcome{Status: 101, Answered: true}); d != gate.Admitted {
+		t.Fatalf("%v (%s)", d, h.pass.Reason)
+	}
+	if e := h.recorder.Events()[0]; e.Class != toll.Chargeable {
+		t.Errorf("class %s, want %s", e.Class, toll.Chargeable)
+	}
+	for _, s := range h.LimitStates("cus_1", noon) {
+		if s.Policy.Kind == toll.Quota && s.Used != 1 {
+			t.Errorf("%d of %s are used, want 1", s.Used, s.Policy.Name)
+		}
+	}
+}
+
 func TestWhatTheJournalDidNotTakeIsGivenBack(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -153,6 +153,9 @@ func (p *Pass) fill(out *Outcome) (bad int) {
 // class says what the outcome is worth for quota and bill (LIFECYCLE.md, What is counted).
 func (p *Pass) class(out *Outcome) toll.Class {
 	class := out.Status / 100
+	if out.Status == 101 {
+		class = 2 // the service took the upgrade: one request, as any other success
+	}
 	switch {
 	case p.Customer == "" || !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
 		return toll.NotBillable

@@ -1,0 +1,69 @@
+package edge
+
+import (
+	"context"
+	"sync"
+)
+
+// streams are the requests under way that have no end of their own, upgrades
+// and event streams: nobody else knows of them when the program ends. The zero
+// value is ready.
+type streams struct {
+	mu    sync.Mutex
+	open  map[*walk]func() // what ends each
+	over  bool
+	empty chan struct{} // closed when the last one has ended; made by end
+}
+
+// begin notes a stream, or ends it at once when the program is ending.
+func (s *streams) begin(k *walk, end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open == nil {
+		s.open = make(map[*walk]func())
+	}
+	s.open[k], k.stream = end, true
+	if s.over {
+		end()
+	}
+}
+
+// done forgets a stream whose event is recorded.
+func (s *streams) done(k *walk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, k)
+	k.stream = false
+	if len(s.open) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// EndStreams ends the upgrades and event streams that are under way, and those
+// that still begin, and returns when each is recorded as what it was, or when
+// ctx ends (its error). It is for the end of the program, before the journal
+// is closed: what the journal then holds open would look like a crash.
+func (c *Chain) EndStreams(ctx context.Context) error {
+	s := &c.streams
+	s.mu.Lock()
+	s.over = true
+	for _, end := range s.open {
+		end()
+	}
+	if len(s.open) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.empty == nil {
+		s.empty = make(chan struct{})
+	}
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
