@@ -3,6 +3,8 @@ package httpcache
 import (
 	"math"
 	"strings"
+
+	"github.com/tollhouse/tollhouse/internal/exchange"
 )
 
 // flags are the directives of Cache-Control that have no number.
@@ -30,6 +32,7 @@ const anyStale = math.MaxInt32
 type directives struct {
 	flags
 	said                 bool // there was a directive at all
+	targeted             bool // they are of CDN-Cache-Control, and Cache-Control and Expires do not count
 	maxAge, sMaxAge      int64
 	minFresh, maxStale   int64
 	whileRevalidate      int64 // RFC 5861 §3
@@ -59,6 +62,59 @@ func parseDirectives(fields []string) directives {
 	}
 	d.sharedWithCredential = d.has(public|mustRevalidate) || d.sMaxAge >= 0
 	return d
+}
+
+// answerDirectives are what an answer says to a shared cache: CDN-Cache-Control
+// where there is one that says something (RFC 9213), Cache-Control otherwise.
+func answerDirectives(h exchange.Header) directives {
+	if fields := h.Values("Cdn-Cache-Control"); len(fields) > 0 && dictionary(fields) {
+		d := parseDirectives(fields)
+		d.targeted = true
+		return d
+	}
+	return parseDirectives(h.Values("Cache-Control"))
+}
+
+// dictionary tells whether fields are what RFC 9213 §2.1 asks for: a dictionary
+// of RFC 9651, with numbers where there are numbers. One that is none does not
+// count at all.
+func dictionary(fields []string) bool {
+	members := 0
+	for _, field := range fields {
+		for field != "" {
+			var name, argument string
+			var has bool
+			name, argument, has, field = nextDirective(field)
+			argument, _, _ = strings.Cut(argument, ";") // parameters say nothing to us
+			if !isKey(name) {
+				return false
+			}
+			switch name {
+			case "max-age", "s-maxage", "stale-while-revalidate", "stale-if-error":
+				if _, ok := deltaSeconds(argument); !ok || argument[0] == '"' {
+					return false
+				}
+			default:
+				if has && argument == "" || strings.ContainsAny(argument, " \t") && argument[0] != '"' {
+					return false
+				}
+			}
+			members++
+		}
+	}
+	return members > 0
+}
+
+// isKey tells whether s is a key of RFC 9651 §3.1.2.
+func isKey(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		lower := c >= 'a' && c <= 'z' || c == '*'
+		if !lower && (i == 0 || (c < '0' || c > '9') && c != '_' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // nextDirective takes the first member off a list (RFC 9110 §5.6.1). A comma

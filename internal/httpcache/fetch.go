@@ -146,7 +146,7 @@ func (c *Cache) flyOnce(ctx context.Context, f *flight, stored *object, next For
 // arrive decides what becomes of a whole answer.
 func (c *Cache) arrive(f *flight, l *landed, stored *object, response *exchange.Response, sent, received time.Time, settle func()) {
 	a := f.leader
-	d := parseDirectives(response.Header.Values("Cache-Control"))
+	d := answerDirectives(response.Header)
 	v, t := c.judge(a, response.Status, response.Header, &d, sent, received)
 	settings := c.settings.Load()
 	if v != notKept && (response.Length > settings.MaxObject || response.Upgraded != nil || c.life.Err() != nil) {

@@ -50,11 +50,11 @@ func explicitLifetime(h exchange.Header, d *directives, date time.Time) (time.Du
 		return seconds(d.maxAge), true
 	}
 	values := h.Values("Expires")
-	if len(values) == 0 {
+	if len(values) == 0 || d.targeted {
 		return 0, false
 	}
 	expires, ok := httpDate(values[0])
-	if !ok { // "0" most of all: a time in the past (§5.3)
+	if !ok || len(values) > 1 { // "0" most of all: a time in the past (§5.3); of two, neither can be trusted
 		return 0, true
 	}
 	return max(0, expires.Sub(date)), true
@@ -77,10 +77,20 @@ func ageField(h exchange.Header) time.Duration {
 	return seconds(n)
 }
 
-// httpDate reads a date in any of the three forms of RFC 9110 §5.6.7.
+// httpDate reads a date in any of the three forms of RFC 9110 §5.6.7, and
+// nothing that only looks like one.
 func httpDate(s string) (time.Time, bool) {
+	if len(s) > 3 && strings.EqualFold(s[len(s)-3:], "gmt") {
+		s = s[:len(s)-3] + "GMT"
+	}
 	for _, form := range [...]string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
-		if t, err := time.Parse(form, s); err == nil {
+		t, err := time.Parse(form, s)
+		if err != nil {
+			continue
+		}
+		_, read, _ := strings.Cut(s, " ") // the day of the week says nothing that the date does not
+		_, meant, _ := strings.Cut(t.Format(form), " ")
+		if strings.EqualFold(read, meant) {
 			return t, true
 		}
 	}

@@ -65,7 +65,7 @@ func (c *Cache) judge(a *ask, status int, h exchange.Header, d *directives, sent
 	// An answer that is stale on arrival is worth keeping only when it can be
 	// validated, or may be served stale.
 	validator := etagOf(h) != "" || lastModified(h) != ""
-	explicit := d.said || len(h.Values("Expires")) > 0
+	explicit := d.said || !d.targeted && len(h.Values("Expires")) > 0
 	if t.left(received) <= 0 && (!explicit || !validator && d.whileRevalidate <= 0 && d.ifError <= 0) {
 		return notKept, times{}
 	}

@@ -41,7 +41,7 @@ func (c *Cache) updated(a *ask, stored *object, h exchange.Header, sent, receive
 	if h.Get("Date") == "" { // RFC 9110 §6.6.1
 		header.Set("Date", formatDate(received))
 	}
-	d := parseDirectives(header.Values("Cache-Control"))
+	d := answerDirectives(header)
 	if age := h.Get("Age"); age != "" {
 		header.Set("Age", age)
 	}
