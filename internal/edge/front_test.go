@@ -30,6 +30,7 @@ type house struct {
 	url, key string
 	recorder *gatetest.Recorder
 	gate     *gate.Gate
+	chain    *edge.Chain
 	seen     chan edge.Seen
 	full     atomic.Bool // serve what cannot be journalled
 }
@@ -84,6 +85,7 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 		},
 	}
 	chain.Switch(edge.Backends{"ner": pool})
+	h.chain = chain
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -221,6 +221,53 @@ func TestWhenEverybodyLeftTheServiceIsLeftToo(t *testing.T) {
 	})
 }
 
+func TestWhoComesAfterEverybodyLeftDoesNotJoinWhatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.origin.next(&reply{fields: []string{"Cache-Control", "max-age=60"}, body: "the answer", after: 10 * time.Second, deaf: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		h.doWith(ctx, call{})
+		h.origin.next(&reply{fields: []string{"Cache-Control", "max-age=60"}, body: "the answer", after: time.Second})
+		if g := h.do(call{}); g.err != nil || g.body != "the answer" || h.origin.count() != 2 {
+			t.Errorf("%v, asked %d times", g, h.origin.count())
+		}
+	})
+}
+
+func TestAClientWhoLeavesAnAnswerThatIsNotKeptEndsIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.origin.next(&reply{fields: []string{"Cache-Control", "no-store"}, body: "the answer", slow: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if g := h.doWith(ctx, call{}); g.err == nil || time.Since(began) != time.Second {
+			t.Errorf("%v after %v", g, time.Since(began))
+		}
+	})
+}
+
+func TestARefreshThatIsTooLargeOrNotKeptIsLetGo(t *testing.T) {
+	t.Parallel()
+	for name, fields := range map[string][]string{"too large": {"Cache-Control", "max-age=60"}, "not kept": {"Cache-Control", "no-store"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t, func(o *httpcache.Options) { o.MaxObject = 1000 })
+				h.origin.always("Cache-Control", "max-age=1, stale-while-revalidate=60")
+				h.get("/a")
+				time.Sleep(2 * time.Second)
+				h.origin.next(&reply{fields: fields, body: strings.Repeat("x", 2000), chunked: true})
+				h.get("/a")
+				synctest.Wait() // the house looks for bodies that were left open
+			})
+		})
+	}
+}
+
 func TestAFailureIsToldToAllWhoWaited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -382,6 +429,14 @@ func TestWhatACallerDoesToItsHeadReachesNobodyElse(t *testing.T) {
 			g.header.Set("X-Request-Id", "mine")
 			g.header.Add("Cache-Control", "private")
 			g.header.Add("Cache-Status", "mine")
+		}
+		h.origin.always("Cache-Control", "max-age=60", "X", "1", "X", "2", "X", "3")
+		h.get("/many")
+		one, two := h.get("/many"), h.get("/many")
+		one.header.Add("X", "one")
+		two.header.Add("X", "two")
+		if last := one.header.Values("X")[3]; last != "one" {
+			t.Errorf("another client's field reads %q", last)
 		}
 		g := h.get("/a")
 		if g.header.Get("X-Request-Id") != "" || len(g.header.Values("Cache-Control")) != 1 || len(g.header.Values("Cache-Status")) != 2 {

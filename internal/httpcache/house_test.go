@@ -13,13 +13,13 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/httpcache"
-	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // origin is a service whose answers a test writes. It remembers what it was asked.
 type origin struct {
 	mu     sync.Mutex
 	asked  []*exchange.Request
+	open   int // bodies that nobody has closed
 	answer func(r *exchange.Request) *reply
 }
 
@@ -34,6 +34,7 @@ type reply struct {
 	err     error
 	trailer exchange.Fields
 	cut     bool // the body ends one byte too early
+	deaf    bool // it does not notice that nobody waits any more until it answers
 }
 
 func (o *origin) Forward(ctx context.Context, r *exchange.Request) (*exchange.Response, error) {
@@ -45,6 +46,9 @@ func (o *origin) Forward(ctx context.Context, r *exchange.Request) (*exchange.Re
 		select {
 		case <-time.After(a.after):
 		case <-ctx.Done():
+			if a.deaf {
+				time.Sleep(a.after)
+			}
 			return nil, &exchange.Failure{Status: 499, Type: "client_gone", Cause: ctx.Err()}
 		}
 	}
@@ -76,13 +80,18 @@ func (o *origin) Forward(ctx context.Context, r *exchange.Request) (*exchange.Re
 	if a.trailer != nil {
 		response.Trailer = exchange.Fields{}
 	}
-	response.Body = &dripping{ctx: ctx, reply: a, response: response, left: a.body}
+	o.mu.Lock()
+	o.open++
+	o.mu.Unlock()
+	response.Body = &dripping{ctx: ctx, origin: o, reply: a, response: response, left: a.body}
 	return response, nil
 }
 
 // dripping is a body that comes as its reply says.
 type dripping struct {
 	ctx      context.Context
+	origin   *origin
+	once     sync.Once
 	reply    *reply
 	response *exchange.Response
 	left     string
@@ -114,7 +123,14 @@ func (d *dripping) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (d *dripping) Close() error { return nil }
+func (d *dripping) Close() error {
+	d.once.Do(func() {
+		d.origin.mu.Lock()
+		defer d.origin.mu.Unlock()
+		d.origin.open--
+	})
+	return nil
+}
 
 func (o *origin) count() int {
 	o.mu.Lock()
@@ -159,8 +175,13 @@ func newHouse(t testing.TB, change ...func(*httpcache.Options)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
 	h := &house{Cache: c, origin: new(origin)}
+	t.Cleanup(func() {
+		c.Close()
+		if h.origin.open != 0 {
+			t.Errorf("%d bodies of the service were never closed", h.origin.open)
+		}
+	})
 	h.origin.always("Cache-Control", "max-age=60")
 	return h
 }
@@ -237,8 +258,6 @@ func httpTime(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:0
 func failure(status int) error {
 	return &exchange.Failure{Status: status, Type: "connection_refused", Cause: errors.New("refused")}
 }
-
-var _ toll.Clock = time.Now
 
 func (g got) String() string {
 	return fmt.Sprintf("%d %q (%s; %s) %v", g.status, g.body, g.result.Word, g.cacheStatus(), g.err)
