@@ -5,6 +5,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/httpcache"
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // Caches are the services' caches by name; a service without one is always
@@ -19,7 +20,11 @@ func (c *Chain) SwitchCaches(to Caches) { c.caches.Store(&to) }
 func (k *walk) obtain(ctx context.Context, c *Chain, r *exchange.Request, backend Backend) (*exchange.Response, error) {
 	if caches := c.caches.Load(); caches != nil {
 		if cache := (*caches)[k.pass.Service.Name]; cache != nil {
-			response, result, err := cache.Serve(ctx, r, k.pass.Customer, backend)
+			customer := k.pass.Customer
+			if k.pass.Mode == toll.Test && customer != "" {
+				customer += " (test)" // what a service answers to a test key is not its live answer
+			}
+			response, result, err := cache.Serve(ctx, r, customer, backend)
 			k.seen.Cache, k.cached = result.Word, result.Cached
 			k.seen.UpstreamTime = result.Answered.Sub(result.Asked)
 			return response, err

@@ -527,6 +527,9 @@ func TestAServiceForEveryHostLeavesTheConsoleItsOwn(t *testing.T) {
 				t.Errorf("%s%s goes to %s, want %s", at.host, at.path, h.pass.Service.Name, at.service)
 			}
 			h.pass.Done().Delivered(false)
+		}
+	}
+}
 
 func TestAnAnswerFromTheCacheCountsAsItsServiceSays(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,9 @@ func (c *Cache) respond(a *ask, o *object, now time.Time, n note) *exchange.Resp
 	switch {
 	case o.status == 200 && a.conditional() && notModified(a.request.Header, o.etag, o.modified):
 		notModifiedHead(&s.response)
+		if n.fwd == "" { // nobody did the work, and nobody gets it
+			s.response.Header.Del(usageField)
+		}
 	case a.request.Method == "HEAD":
 		s.response.Body = nothing{}
 	}

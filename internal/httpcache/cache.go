@@ -118,10 +118,13 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return c.other(ctx, r, next)
 	}
-	a := newAsk(r, customer)
 	if n := bypass(r); n.fwd != "" {
 		return c.pass(ctx, r, next, n)
 	}
+	if c.life.Err() != nil {
+		return c.pass(ctx, r, next, note{fwd: "bypass"})
+	}
+	a := newAsk(r, customer)
 	stored, at, others := c.store.find(&a)
 	v := a.use(stored)
 	switch {
@@ -129,7 +132,7 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordHit}, nil
 	case v == useStale:
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordStale}, nil
-	case v == useAndRefresh && c.life.Err() == nil:
+	case v == useAndRefresh:
 		c.refresh(&a, stored, at, next)
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordStale}, nil
 	case a.directives.has(onlyIfCached):

@@ -14,7 +14,7 @@ import (
 type flight struct {
 	key    key
 	leader *ask // whose request it is; not changed once head is closed
-	epoch  uint32
+	epoch  epoch
 	cancel context.CancelFunc
 	head   chan struct{} // closed when landed is set
 	done   chan struct{} // closed when nothing more will come of it
@@ -52,7 +52,7 @@ type flights struct {
 }
 
 // join finds a flight to wait for, or makes the caller the leader of a new one.
-func (fs *flights) join(k key, hash uint64, epoch uint32, cancel context.CancelFunc) (f *flight, leads bool) {
+func (fs *flights) join(k key, hash uint64, epoch epoch, cancel context.CancelFunc) (f *flight, leads bool) {
 	shard := &fs.shards[hash%uint64(len(fs.shards))]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -77,7 +77,7 @@ func (fs *flights) leave(f *flight, hash uint64) {
 	}
 }
 
-func newFlight(k key, epoch uint32, cancel context.CancelFunc) *flight {
+func newFlight(k key, epoch epoch, cancel context.CancelFunc) *flight {
 	return &flight{key: k, epoch: epoch, cancel: cancel, head: make(chan struct{}), done: make(chan struct{}), waiting: 1}
 }
 

@@ -30,7 +30,7 @@ type object struct {
 	ifError         time.Duration // RFC 5861 §4
 
 	owner owner  // whose it is; zero: everybody's
-	epoch uint32 // what its URI's epoch was when it was asked for
+	epoch epoch  // what its URI's epoch was when it was asked for
 	size  uint32 // bytes of memory, roughly
 }
 

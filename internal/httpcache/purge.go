@@ -26,7 +26,7 @@ type Purge struct {
 // the moment is given to those who wait for it, and not stored. It looks at every
 // stored answer, so it takes time in proportion to their number.
 func (c *Cache) Purge(p Purge) int {
-	c.store.epochs.all.Add(1) // first, so that nothing on its way is stored after
+	c.store.epochs.purges.Add(1) // first, so that nothing on its way is stored after
 	n := 0
 	for k, e := range c.store.cache.All() {
 		if p.All || c.named(&p, &k, e) {

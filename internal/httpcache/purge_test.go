@@ -80,6 +80,33 @@ func TestPurgeReachesEveryVariantAndEveryCustomer(t *testing.T) {
 	})
 }
 
+func TestAPurgeLeavesOtherAnswersOfCustomers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.origin.always("Cache-Control", "s-maxage=60")
+		h.do(call{customer: "a"})
+		h.Purge(httpcache.Purge{Tag: "another"})
+		if g := h.do(call{customer: "a"}); !g.result.Cached {
+			t.Errorf("a purge of something else forgot it: %v", g)
+		}
+	})
+}
+
+func TestAClosedCacheLetsRequestsPass(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.get("/a")
+		h.Close()
+		for range 2 {
+			if g := h.get("/a"); g.err != nil || g.result.Cached {
+				t.Errorf("%v", g)
+			}
+		}
+	})
+}
+
 func TestWhatWasAskedForBeforeAPurgeIsNotStoredAfterIt(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(*house){

@@ -48,7 +48,7 @@ func (s *store) find(a *ask) (o *object, at owner, other bool) {
 	}
 	if a.credential {
 		if e, ok := s.cache.GetIfPresent(key{uri: a.uri, owner: a.owner}); ok {
-			if o = e.chosen(a); o != nil && s.epochs.now(a.hash) == o.epoch {
+			if o = e.chosen(a); o != nil && s.epochs.now(a.hash).uri() == o.epoch.uri() {
 				return o, a.owner, true
 			}
 			other = true
@@ -124,16 +124,24 @@ func (s *store) invalidate(u uri) {
 	s.cache.Invalidate(key{uri: u})
 }
 
+// epoch is a moment in the life of a URI: how many purges there were, and how
+// often the URI itself was invalidated.
+type epoch uint64
+
+// uri is the part that only the URI's own invalidation changes. Purges take out
+// what they name, so the rest may stay.
+func (e epoch) uri() uint32 { return uint32(e) }
+
 // epochs tell whether a URI was invalidated since something began: a counter
 // for many URIs each, so that it takes no memory per URI. Two that share one
-// cost each other a stored answer now and then, and never a wrong one.
+// cost each other a stored answer now and then, and never give a wrong one.
 type epochs struct {
-	all  atomic.Uint32
-	each [4096]atomic.Uint32
+	purges atomic.Uint32
+	each   [4096]atomic.Uint32
 }
 
-func (e *epochs) now(hash uint64) uint32 {
-	return e.all.Load() + e.each[hash%uint64(len(e.each))].Load()
+func (e *epochs) now(hash uint64) epoch {
+	return epoch(e.purges.Load())<<32 | epoch(e.each[hash%uint64(len(e.each))].Load())
 }
 
 func (e *epochs) turn(hash uint64) { e.each[hash%uint64(len(e.each))].Add(1) }
