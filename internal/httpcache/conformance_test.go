@@ -139,6 +139,7 @@ var rows = []struct {
 	{"9111 §4.4", "but not of another origin", []step{{call: call{host: "other.example"}, answer: fresh, want: service}, {call: call{method: "POST"}, answer: answers("Location", "https://other.example/a"), want: service}, {call: call{host: "other.example"}, answer: fresh, want: store}}},
 
 	{"9111 §5.2.1.1", "max-age of the request", []step{{answer: fresh, want: service}, {after: 10 * time.Second, call: with(cc, "max-age=10"), answer: fresh, want: store}, {after: time.Second, call: with(cc, "max-age=10"), answer: fresh, want: service}}},
+	{"9111 §5.2.1.1", "who names a max-age takes nothing stale", []step{{answer: answers(cc, "max-age=1, stale-while-revalidate=60"), want: service}, {after: 2 * time.Second, call: with(cc, "max-age=10"), answer: fresh, want: service}}},
 	{"9111 §5.2.1.2", "max-stale of the request", []step{{answer: fresh, want: service}, {after: 70 * time.Second, call: with(cc, "max-stale=10"), answer: fresh, want: store}, {after: time.Second, call: with(cc, "max-stale=10"), answer: fresh, want: service}}},
 	{"9111 §5.2.1.2", "max-stale without a number", []step{{answer: fresh, want: service}, {after: time.Hour, call: with(cc, "max-stale"), answer: fresh, want: store}}},
 	{"9111 §5.2.1.3", "min-fresh of the request", []step{{answer: fresh, want: service}, {call: with(cc, "min-fresh=60"), answer: fresh, want: store}, {call: with(cc, "min-fresh=61"), answer: fresh, want: service}}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -367,6 +368,51 @@ func TestAFailedRefreshKeepsTheOldAnswer(t *testing.T) {
 	})
 }
 
+func TestARefreshIsNotWhatItsClientWantsForItself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.origin.always("Cache-Control", "max-age=1, stale-while-revalidate=60")
+		h.get("/a")
+		time.Sleep(2 * time.Second)
+		h.origin.always("Cache-Control", "max-age=60")
+		h.get("/a", "Cache-Control", "no-store")
+		synctest.Wait()
+		if g := h.get("/a"); g.result.Word != "hit" || g.body != "answer 2" {
+			t.Errorf("%v, want the refreshed one stored", g)
+		}
+	})
+}
+
+func TestAnswersThatAreStillComingTakeBoundedMemory(t *testing.T) {
+	t.Parallel()
+	for name, chunked := range map[string]bool{"of known length": false, "of unknown length": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t) // 1 MiB, so 256 KiB may be on their way
+				body := strings.Repeat("x", 60<<10)
+				h.origin.next(&reply{fields: []string{"Cache-Control", "max-age=60"}, body: body, chunked: chunked, late: time.Second})
+				calls := make([]call, 40)
+				for i := range calls {
+					calls[i].target = "/" + strconv.Itoa(i)
+				}
+				for _, g := range h.together(calls...) {
+					if g.err != nil || g.body != body {
+						t.Fatalf("%d bytes, %v", len(g.body), g.err)
+					}
+				}
+				if n := h.settled(40); n < 3 || n > 4 {
+					t.Errorf("%d were kept, want as many as were within the bound", n)
+				}
+				if g := h.get("/another"); !strings.Contains(g.cacheStatus(), "stored") {
+					t.Errorf("and nothing is kept any more: %v", g.cacheStatus())
+				}
+			})
+		})
+	}
+}
+
 func TestAConditionalMissFillsTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -435,6 +481,11 @@ func TestWhatACallerDoesToItsHeadReachesNobodyElse(t *testing.T) {
 		one, two := h.get("/many"), h.get("/many")
 		one.header.Add("X", "one")
 		two.header.Add("X", "two")
+		status := one.cacheStatus()
+		one.header.Add("Age", "9")
+		if one.cacheStatus() != status {
+			t.Errorf("an added Age made Cache-Status %q", one.cacheStatus())
+		}
 		if last := one.header.Values("X")[3]; last != "one" {
 			t.Errorf("another client's field reads %q", last)
 		}

@@ -31,6 +31,7 @@ type reply struct {
 	chunked bool          // its length is not told
 	after   time.Duration // before the head
 	slow    time.Duration // before each byte of the body
+	late    time.Duration // before its last part
 	err     error
 	trailer exchange.Fields
 	cut     bool // the body ends one byte too early
@@ -114,6 +115,9 @@ func (d *dripping) Read(p []byte) (int, error) {
 			return 0, &exchange.Failure{Status: 499, Type: "client_gone", Cause: d.ctx.Err()}
 		}
 		p = p[:1]
+	}
+	if d.reply.late > 0 && len(d.left) <= len(p) {
+		time.Sleep(d.reply.late)
 	}
 	n := copy(p, d.left)
 	if d.reply.cut && n == len(d.left) {

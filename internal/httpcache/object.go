@@ -9,7 +9,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/exchange"
 )
 
-// object is a stored answer. It is never changed once it can be found;
+// object is a stored answer. But for live it is never changed once it is stored;
 // freshening makes another one that shares its body.
 type object struct {
 	times
@@ -32,6 +32,7 @@ type object struct {
 	owner owner  // whose it is; zero: everybody's
 	epoch epoch  // what its URI's epoch was when it was asked for
 	size  uint32 // bytes of memory, roughly
+	live  uint32 // atomic; 1 once it may be found
 }
 
 // newObject makes an object of an answer's head.

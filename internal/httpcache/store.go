@@ -59,7 +59,7 @@ func (s *store) find(a *ask) (o *object, at owner, other bool) {
 
 func (e *entry) chosen(a *ask) *object {
 	for _, o := range e.objects {
-		if chosenBy(o.selecting, a.request.Header) {
+		if atomic.LoadUint32(&o.live) != 0 && chosenBy(o.selecting, a.request.Header) {
 			return o
 		}
 	}
@@ -86,10 +86,13 @@ func (s *store) put(k key, hash uint64, o *object) bool {
 		next.weigh(k)
 		return next, otter.WriteOp
 	})
-	if s.epochs.now(hash) != o.epoch { // purged while it was being written
+	// A purge that came since then has either taken it out already, or is seen
+	// here: until it is known which, nobody finds it.
+	if s.epochs.now(hash) != o.epoch {
 		s.remove(k, o)
 		return false
 	}
+	atomic.StoreUint32(&o.live, 1)
 	return true
 }
 
