@@ -126,6 +126,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"}, {"customer", "plan"},
 		{"key", "create"}, {"key", "list"}, {"key", "roll"}, {"key", "revoke"}, {"operator", "create"},
 		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"billing", "preview"},
+		{"cache", "purge"},
 	} {
 		stdout, _, status := tollhouse(t, append(args, "--help")...)
 		if status != 0 || !strings.Contains(stdout, "Examples:") {

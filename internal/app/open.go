@@ -98,7 +98,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.live.Store(&current{cfg: a.cfg, pools: pools})
+	caches, err := a.nextCaches(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -109,9 +113,10 @@ func (a *App) openFront(ctx context.Context) error {
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
 	a.chain.Switch(backendsOf(pools))
+	a.chain.SwitchCaches(caches)
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
-	a.rooms.reload = a.Reload
+	a.rooms.reload, a.rooms.caches = a.Reload, func() edge.Caches { return a.live.Load().caches }
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)

@@ -24,6 +24,7 @@ var operations = map[string]operation{
 	"usage.doubts":    typed(listDoubts),
 	"usage.export":    typed(exportUsage),
 	"billing.preview": typed(previewBilling),
+	"cache.purge":     typed(purgeCache),
 	"reload":          typed(reloadOperation),
 }
 

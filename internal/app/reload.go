@@ -25,6 +25,8 @@ const watchEvery = time.Second
 type current struct {
 	cfg   *config.Config
 	pools map[string]*upstream.Pool // by service; also those of the services before, until the next change
+
+	caches edge.Caches // of the services that want one
 }
 
 // Reloaded is what a change of the configuration came to.
@@ -107,6 +109,11 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	if err != nil {
 		return out, err
 	}
+	caches, err := a.nextCaches(was, next)
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
 		a.chain.Switch(backendsOf(was.pools))
@@ -114,7 +121,8 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		return out, err
 	}
 	a.rooms.plans.switchTo(versions)
-	a.live.Store(&current{cfg: next, pools: pools})
+	a.switchCaches(caches, next)
+	a.live.Store(&current{cfg: next, pools: pools, caches: caches})
 	a.front.Switch(frontSettings(next))
 	for name, pool := range was.pools {
 		if pools[name] != pool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -35,6 +36,8 @@ type rooms struct {
 	drain func(ctx context.Context) error
 	// reload takes the configuration file over; nil where no server runs.
 	reload func(ctx context.Context) (Reloaded, error)
+	// caches are the services' caches; nil where no server runs.
+	caches func() edge.Caches
 }
 
 // openData makes the data directory where it is missing and takes its lock:

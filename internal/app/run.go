@@ -79,7 +79,7 @@ func (a *App) observe(s *edge.Seen) {
 		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
 		Host: s.Request.Host, Path: s.Path, Status: s.Status, Client: s.Request.Client.String(),
 		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
-		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream,
+		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream, Cache: s.Cache,
 		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
 	}
 	if p.Service != nil {
@@ -139,6 +139,9 @@ func (a *App) stop() error {
 		_ = os.Remove(filepath.Join(a.cfg.Data, socketName))
 	}
 	if now := a.live.Load(); now != nil {
+		for _, cache := range now.caches {
+			cache.Close()
+		}
 		for _, pool := range now.pools {
 			pool.Close()
 		}

@@ -36,7 +36,16 @@ func (c *checker) checkServices() {
 			}
 		}
 		c.checkEndpoints(s)
+		c.checkCache(path, s)
 		c.checkServiceLimits(path, e)
+	}
+}
+
+// checkCache notes answers that are to be kept and have no room.
+func (c *checker) checkCache(path string, s *serviceFile) {
+	o, m := &s.Cache.MaxObject, &s.Cache.MaxSize
+	if section, ok := c.place(&s.Cache); ok && !c.wrong(o) && !c.wrong(m) && *o > *m {
+		c.at(c.node(o, c.node(m, section.value)), "%s.cache: max_object (%d bytes) is larger than max_size (%d bytes), so such an answer would not be kept; make it smaller", path, *o, *m)
 	}
 }
 

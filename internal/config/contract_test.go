@@ -75,7 +75,8 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Policies: []toll.Policy{
 			{Name: "app", Kind: toll.RateLimit, Partition: toll.PerIP, Service: "daybook", Count: 20, Window: time.Second, Burst: 50},
 		},
-		Bill: bill,
+		Bill:  bill,
+		Cache: toll.Cache{MaxSize: 64_000_000, MaxObject: 1_000_000, Counts: true},
 	})
 	same(t, "order of services", []string{c.Services[0].Name, c.Services[1].Name}, []string{"daybook", "ner"})
 

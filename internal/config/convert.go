@@ -47,8 +47,13 @@ func (c *checker) convert() *Config {
 	for _, p := range f.Listen.TrustedProxies {
 		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)
 	}
-	for _, e := range f.Services {
-		out.Services = append(out.Services, serviceOf(e))
+	for i := range f.Services {
+		e := &f.Services[i]
+		s := serviceOf(*e)
+		if _, ok := c.place(&e.value.Cache); ok { // it has defaults also where it is absent
+			s.Cache = cacheOf(e.value.Cache)
+		}
+		out.Services = append(out.Services, s)
 	}
 	slices.SortFunc(out.Services, func(a, b toll.Service) int { return cmp.Compare(a.Name, b.Name) })
 	for _, e := range f.Plans {
@@ -111,6 +116,15 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		out.Policies = append(out.Policies, p)
 	}
 	return out
+}
+
+func cacheOf(f cacheFile) toll.Cache {
+	return toll.Cache{
+		MaxSize:    int64(f.MaxSize),
+		MaxObject:  int64(f.MaxObject),
+		DefaultTTL: time.Duration(f.DefaultTTL),
+		Counts:     bool(f.Counts),
+	}
 }
 
 func planOf(e entry[planFile]) toll.Plan {

@@ -77,7 +77,7 @@ type serviceFile struct {
 	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment. What matches none is counted as other."`
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
-	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111)."`
+	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers, in the order of preference."`
 }
 
@@ -98,7 +98,8 @@ type timeoutsFile struct {
 
 type cacheFile struct {
 	DefaultTTL duration `yaml:"default_ttl" default:"0s" max:"8760h" doc:"How long to keep answers that do not say. 0s: not at all."`
-	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take."`
+	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take. What is asked for seldom makes room."`
+	MaxObject  size     `yaml:"max_object" default:"1MB" min:"1KB" max:"1GB" doc:"The largest body that is kept; larger ones pass through. At most max_size."`
 	Counts     toggle   `yaml:"counts" default:"true" doc:"Whether an answer from the cache counts for quotas and bill."`
 }
 

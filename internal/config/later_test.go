@@ -9,7 +9,6 @@ func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
 	t.Parallel()
 	same(t, "the contract's notices", contract(t).Notices, []string{
 		"testdata/contract.yml:8: listen.authorize: accepted, but this version does not answer foreign proxies yet",
-		"testdata/contract.yml:53: services.daybook.cache: accepted, but this version does not cache yet",
 		"testdata/contract.yml:54: services.daybook.compress: accepted, but this version does not compress yet",
 	})
 	c := mustParse(t, `listen: { https: ":443", admin: ":9900" }

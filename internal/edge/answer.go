@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/httpcache"
 	"github.com/tollhouse/tollhouse/internal/limit"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -151,6 +152,9 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 		doc.Type = problemBase + string(toll.RefusedTooLarge)
 		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 		return a.problem(r, doc)
+	}
+	if errors.Is(err, httpcache.ErrNotStored) {
+		return a.notStored(r)
 	}
 	doc := problem{
 		Type: problemBase + "upstream-failed", Title: "The service did not answer", Status: 502,

@@ -34,6 +34,7 @@ type Seen struct {
 	Latency      time.Duration // arrival to the last byte
 	Upstream     string        // the address that answered
 	UpstreamTime time.Duration // forwarding to the head of the answer
+	Cache        string        // how the cache answered: hit, stale, shared, validated, miss, bypass; "" without one
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
 	Delivered    bool
@@ -51,6 +52,7 @@ type Chain struct {
 
 	streams  streams
 	backends atomic.Pointer[Backends]
+	caches   atomic.Pointer[Caches]
 }
 
 // Switch makes other backends hold for the next request.
@@ -67,6 +69,7 @@ type walk struct {
 	rate []byte
 
 	stream bool // Chain.streams knows it
+	cached bool // the answer came from the cache: the service was not asked
 }
 
 var walks = sync.Pool{New: func() any { return new(walk) }}
@@ -75,7 +78,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 //
 //  1. Admit: route, identify, limit. Refused: the answer says why.
 //  2. Identify: the request tells the service who calls, and nothing else does.
-//  3. Forward to an upstream.
+//  3. Forward to an upstream, where no stored answer will do.
 //  4. Record: the event is in the journal before the last byte of the answer.
 //  5. Done: the lease is free; the log is told.
 //
@@ -83,7 +86,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trusted bool, w exchange.Writer) bool {
 	k := walks.Get().(*walk)
 	defer func() {
-		k.seen = Seen{}
+		k.seen, k.cached = Seen{}, false
 		walks.Put(k)
 	}()
 	p := &k.pass
@@ -139,9 +142,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "destination_unavailable"})
 		return true
 	}
-	before := c.Clock()
-	response, err := backend.Forward(ctx, r)
-	k.seen.UpstreamTime = c.Clock().Sub(before)
+	response, err := k.obtain(ctx, c, r, backend)
 	k.seen.BytesIn = body.Count()
 	if err != nil {
 		k.fail(c, w, r, err)
@@ -215,7 +216,7 @@ func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool
 	k.seen.Status = status
 	bad, err := k.pass.Record(&gate.Outcome{
 		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
-		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage,
+		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached,
 	})
 	k.seen.BadUsage += bad
 	return err == nil, err

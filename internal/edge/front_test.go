@@ -31,6 +31,7 @@ type house struct {
 	chain    *edge.Chain
 	recorder *gatetest.Recorder
 	gate     *gate.Gate
+	chain    *edge.Chain
 	seen     chan edge.Seen
 	full     atomic.Bool // serve what cannot be journalled
 }

@@ -546,3 +546,32 @@ func TestAServiceForEveryHostLeavesTheConsoleItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAnswerFromTheCacheCountsAsItsServiceSays(t *testing.T) {
+	t.Parallel()
+	for _, counts := range []bool{true, false} {
+		h := newHouse(t)
+		list := services()
+		list[0].Cache = toll.Cache{MaxSize: 1 << 20, Counts: counts}
+		if err := h.Switch(gate.Rules{Services: list, Plans: []toll.PlanVersion{free()}}); err != nil {
+			t.Fatal(err)
+		}
+		h.call(t, gate.Outcome{Status: 200, Answered: true, Cached: true, Usage: []string{"words=7"}})
+		class, used, rate := toll.Chargeable, int64(1), int64(1)
+		if !counts {
+			class, used = toll.NotBillable, 0
+		}
+		if e := h.recorder.Events(); len(e) != 1 || e[0].Class != class || len(e[0].Units) != 1 {
+			t.Errorf("counts %v: the events are %+v", counts, e)
+		}
+		for _, s := range h.LimitStates("cus_1", noon) {
+			if s.Policy.Name == "monthly" && s.Used != used || s.Policy.Name == "minute" && s.Used != rate {
+				t.Errorf("counts %v: %s has %d used", counts, s.Policy.Name, s.Used)
+			}
+		}
+		h.call(t, gate.Outcome{Status: 200, Answered: true})
+		if e := h.recorder.Events(); e[1].Class != toll.Chargeable {
+			t.Errorf("counts %v: the service's own answer is %s", counts, e[1].Class)
+		}
+	}
+}

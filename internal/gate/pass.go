@@ -91,6 +91,7 @@ type Outcome struct {
 	BytesIn  int64
 	BytesOut int64
 	Usage    []string // the Tollhouse-Usage fields of the answer, as they came
+	Cached   bool     // the answer came from the cache: the service was not asked
 }
 
 // Open journals that the request is under way, so that a crash leaves a trace
@@ -158,6 +159,8 @@ func (p *Pass) class(out *Outcome) toll.Class {
 	}
 	switch {
 	case p.Customer == "" || !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
+		return toll.NotBillable
+	case out.Cached && !p.Service.Cache.Counts:
 		return toll.NotBillable
 	case p.Mode == toll.Test:
 		return toll.TestUsage

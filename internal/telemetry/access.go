@@ -24,6 +24,7 @@ type Access struct {
 	// for the gateway's own answers.
 	UpstreamTime time.Duration
 	Upstream     string // address that answered, or was tried last
+	Cache        string // how the service's cache answered: hit, miss, …; "" without one
 	Service      string
 	Endpoint     string
 	Customer     string // id

@@ -31,7 +31,7 @@ func appendAccess(b []byte, a Access) []byte {
 		b = appendMilliseconds(b, "upstream_ms", a.UpstreamTime)
 	}
 	for _, s := range [...]struct{ name, value string }{
-		{"upstream", a.Upstream}, {"service", a.Service}, {"endpoint", a.Endpoint}, {"client", a.Client},
+		{"upstream", a.Upstream}, {"cache", a.Cache}, {"service", a.Service}, {"endpoint", a.Endpoint}, {"client", a.Client},
 		{"customer", a.Customer}, {"key", a.Key}, {"refusal", a.Refusal}, {"failure", a.Failure},
 	} {
 		if s.value != "" {

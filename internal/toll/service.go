@@ -41,6 +41,15 @@ type Service struct {
 	Endpoints   []string // "POST /extractions"; what matches none is counted as "other"
 	Policies    []Policy
 	Bill        [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
+	Cache       Cache
+}
+
+// Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.
+type Cache struct {
+	MaxSize    int64         // bytes of memory for all answers; 0: no cache
+	MaxObject  int64         // bytes of the largest body that is kept
+	DefaultTTL time.Duration // of answers that do not say how long they may be kept; 0: they are not
+	Counts     bool          // an answer from the cache counts for quotas and bill, as one of the service does
 }
 
 // Health is how a service's upstreams are probed.

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollhouse/tollhouse/internal/app"
+)
+
+func newCache() *cobra.Command {
+	cmd := &cobra.Command{Use: "cache", Short: "Purge what the cache of a service has stored"}
+	cmd.AddCommand(newCachePurge())
+	return cmd
+}
+
+func newCachePurge() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "purge",
+		Short: "Make a service's cache forget one URL, a prefix, a tag, or everything",
+		Example: `  tollhouse cache purge --service shop --url https://shop.example/items?page=2
+  tollhouse cache purge --service shop --prefix /items/
+  tollhouse cache purge --service shop --tag item-42
+  tollhouse cache purge --service shop --all`,
+		Args: cobra.NoArgs,
+	}
+	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
+	var in app.CachePurge
+	cmd.Flags().StringVar(&in.Service, "service", "", "the `SERVICE` whose cache is meant")
+	cmd.Flags().StringVar(&in.URL, "url", "", "one `URL` with all its variants; without scheme and host, on every host")
+	cmd.Flags().StringVar(&in.Prefix, "prefix", "", "every URL that begins with `PREFIX`")
+	cmd.Flags().StringVar(&in.Tag, "tag", "", "every answer with this `TAG` in Surrogate-Key or Cache-Tag")
+	cmd.Flags().BoolVar(&in.All, "all", false, "everything")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.Service == "" {
+			return required(cmd, "service")
+		}
+		chosen := 0
+		for _, set := range []bool{in.URL != "", in.Prefix != "", in.Tag != "", in.All} {
+			if set {
+				chosen++
+			}
+		}
+		if chosen != 1 {
+			return usageError{errors.New("say what to forget, with one of --url, --prefix, --tag and --all; see `tollhouse cache purge --help`")}
+		}
+		done, err := call[app.CachePurged](cmd, at, "cache.purge", in)
+		if err != nil {
+			return err
+		}
+		return show(cmd, *asJSON, done, func(w io.Writer) {
+			fmt.Fprintf(w, "Purged from the cache of %s: %d stored answers.\n", done.Service, done.Purged)
+		})
+	}
+	return cmd
+}
