@@ -75,6 +75,18 @@ func NewCertificates(o CertificateOptions) (*Certificates, error) {
 	return c, nil
 }
 
+// CheckCertificates tells what is wrong with the files that o names, without
+// making or fetching anything.
+func CheckCertificates(o CertificateOptions) error {
+	for _, file := range o.Files {
+		if _, err := readKeyPair(file); err != nil {
+			return err
+		}
+	}
+	_, err := readRoots(o.ACME.CAFile)
+	return err
+}
+
 // Start begins to fetch what is missing and to renew what ends, in the
 // background, and to look for changed files. The listeners must be open: the
 // authority comes to them to ask. Close ends it.
