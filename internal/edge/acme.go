@@ -70,7 +70,10 @@ func newAuthority(o ACME, c *Certificates) (*authority, error) {
 		},
 		RenewCheckInterval: o.RenewCheck, Logger: logger,
 	})
-	common := certmagic.Config{Storage: &certmagic.FileStorage{Path: o.Dir}, Logger: logger, OnEvent: a.event}
+	common := certmagic.Config{
+		Storage: &certmagic.FileStorage{Path: o.Dir}, Logger: logger, OnEvent: a.event,
+		ShouldEmitFunc: func(event string) bool { return event != "tls_get_certificate" }, // one for each handshake
+	}
 	a.fixed = certmagic.New(a.cache, common)
 	common.OnDemand = &certmagic.OnDemandConfig{DecisionFunc: func(_ context.Context, name string) error {
 		if _, below := c.hosts.Load().has(name); !below {
@@ -177,16 +180,23 @@ func (a *authority) manage(ctx context.Context, hosts []string) {
 // wildcard host, from the directory or the authority. It also answers the
 // authority's TLS-ALPN questions.
 func (a *authority) get(hello *tls.ClientHelloInfo, host string, exact bool) (*tls.Certificate, error) {
-	config := a.below
-	if exact {
-		config = a.fixed
+	ctx, config := hello.Context(), a.fixed
+	if !exact {
+		config = a.below
+		once, cancel := context.WithCancel(ctx)
+		defer cancel()
+		ctx = context.WithValue(once, giveUpKey{}, cancel)
 	}
-	cert, err := config.GetCertificate(hello)
+	cert, err := config.GetCertificateWithContext(ctx, hello)
 	if err != nil {
 		return nil, fmt.Errorf("no certificate for %s: %w", host, err)
 	}
 	return cert, nil
 }
+
+// giveUpKey finds what ends the wait of a client for a new certificate: it is
+// told of the first failure, not of what certmagic would try minutes later.
+type giveUpKey struct{}
 
 // challenge answers the authority's question over plain HTTP, if it is one that
 // was asked for.
@@ -227,11 +237,15 @@ func (a *authority) eventBelow(ctx context.Context, event string, data map[strin
 		err := a.names.take()
 		if err != nil {
 			a.log.Warn("a new name below a wildcard host gets no certificate now", "host", host, "error", err)
+			return certmagic.ErrNoRetry{Err: err}
 		}
-		return err
+		return nil
 	case "cert_failed":
 		err, _ := data["error"].(error)
 		a.names.failed(host)
+		if giveUp, ok := ctx.Value(giveUpKey{}).(context.CancelFunc); ok {
+			defer giveUp()
+		}
 		a.log.Warn("no certificate from the authority; it is asked again when a client comes after ten minutes",
 			"host", host, "renewal", renewal, "authorities", data["issuers"], "error", err)
 		return nil
