@@ -312,9 +312,29 @@ func (s *hostSet) has(host string) (exact, below bool) {
 		return true, false
 	}
 	for _, end := range s.below {
-		if len(host) > len(end) && strings.HasSuffix(host, end) {
+		if len(host) > len(end) && strings.HasSuffix(host, end) && isName(host) {
 			return false, true
 		}
 	}
 	return false, false
+}
+
+// isName tells whether a text that a client made up is a host's name: labels of
+// 1 to 63 letters, digits, - and _ (RFC 1123 §2.1; _ is seen in the wild).
+func isName(host string) bool {
+	if len(host) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := range len(label) {
+			c := label[i]
+			if (c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return true
 }

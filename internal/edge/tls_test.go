@@ -3,6 +3,7 @@ package edge_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -10,7 +11,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/edge/edgetest"
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // secured is a house behind HTTPS, for the host api.example.
@@ -31,9 +35,9 @@ type secured struct {
 const secureHost = "api.example"
 
 // openSecure starts an HTTPS listener before a service that handler serves.
-func openSecure(t *testing.T, handler http.HandlerFunc) *secured {
+func openSecure(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *secured {
 	t.Helper()
-	h := open(t, handler)
+	h := open(t, handler, change...)
 	ca := edgetest.NewAuthority(t)
 	certificates, err := edge.NewCertificates(edge.CertificateOptions{
 		Files: []edge.CertificateFile{ca.Files(t, t.TempDir(), secureHost)},
@@ -198,4 +202,129 @@ func readOne(conn io.Reader) (string, error) {
 	defer response.Body.Close()
 	all, err := io.ReadAll(response.Body)
 	return string(all), err
+}
+
+func TestEachOfManyStreamsEndsByItself(t *testing.T) {
+	t.Parallel()
+	s := openSecure(t, func(w http.ResponseWriter, r *http.Request) {
+		size, _ := strconv.Atoi(r.Header.Get("X-Size"))
+		for range 3 {
+			fmt.Fprint(w, strings.Repeat("x", size))
+			w.(http.Flusher).Flush()
+		}
+	}, func(service *toll.Service) { service.Access = toll.AccessPublic })
+	const calls = 90
+	done := make(chan bool, calls)
+	s.recorder.OnDone = func(delivered bool) { done <- delivered }
+	client := &http.Client{Transport: &http.Transport{
+		ForceAttemptHTTP2: true, MaxConnsPerHost: 2, TLSClientConfig: &tls.Config{RootCAs: s.roots},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.address)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	var all sync.WaitGroup
+	for i := range calls {
+		all.Go(func() {
+			request, err := http.NewRequest("GET", s.url+"/v1/ner/", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			request.Header.Set("X-Size", strconv.Itoa(i*200))
+			response, err := client.Do(request)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			if n, err := io.Copy(io.Discard, response.Body); err != nil || n != int64(i*600) || response.ProtoMajor != 2 {
+				t.Errorf("call %d: %s, %d bytes, %v", i, response.Proto, n, err)
+			}
+		})
+	}
+	all.Wait()
+	for i := range calls {
+		if !<-done {
+			t.Errorf("answer %d was read whole and is told not to be", i+1)
+		}
+	}
+}
+
+func TestAnAnswerThatTheClientGivesUpIsNotDelivered(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		giveUp func(conn net.Conn, f *http2.Framer) error
+	}{
+		{"by a reset", func(_ net.Conn, f *http2.Framer) error { return f.WriteRSTStream(1, http2.ErrCodeCancel) }},
+		{"by leaving", func(conn net.Conn, _ *http2.Framer) error { return conn.Close() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			gone := make(chan struct{})
+			s := openSecure(t, func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "part")
+				w.(http.Flusher).Flush()
+				<-gone
+				for r.Context().Err() == nil { // until the gateway has noticed
+					fmt.Fprint(w, strings.Repeat("x", 1000))
+					w.(http.Flusher).Flush()
+				}
+			})
+			done := make(chan bool, 1)
+			s.recorder.OnDone = func(delivered bool) { done <- delivered }
+			conn := s.dial(t, "h2")
+			f, err := begin(conn)
+			if err == nil {
+				err = ask(f, 1, s.key)
+			}
+			for err == nil {
+				var frame http2.Frame
+				if frame, err = f.ReadFrame(); err == nil && frame.Header().Type == http2.FrameData {
+					break
+				}
+			}
+			if err == nil {
+				err = c.giveUp(conn, f)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			close(gone)
+			if <-done {
+				t.Error("an answer that the client gave up is told to be delivered")
+			}
+		})
+	}
+}
+
+// The end of an answer waits for the client's window, and is given up with its
+// stream: nothing may wait for it until the connection ends.
+func TestAStreamThatIsResetWhileItsEndWaitsIsOver(t *testing.T) {
+	t.Parallel()
+	s := openSecure(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 200_000)) })
+	done := make(chan bool, 2)
+	s.recorder.OnDone = func(delivered bool) { done <- delivered }
+	conn := s.dial(t, "h2")
+	f, err := begin(conn)
+	if err == nil {
+		err = ask(f, 1, s.key)
+	}
+	received := 0
+	for err == nil && received < 65_535 { // the window that there is at first
+		var frame http2.Frame
+		if frame, err = f.ReadFrame(); err == nil && frame.Header().Type == http2.FrameData {
+			received += int(frame.Header().Length)
+		}
+	}
+	if err == nil {
+		err = f.WriteRSTStream(1, http2.ErrCodeCancel)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if <-done {
+		t.Error("a third of an answer is told to be delivered")
+	}
 }
