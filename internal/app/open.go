@@ -115,13 +115,13 @@ func (a *App) openFront(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
 	}
+	if a.certificates != nil {
+		a.certificates.Start()
+	}
 	if err := a.serveSecure(a.front); err != nil {
 		return err
 	}
 	a.serve("listener", a.plain(a.front), edge.Listen(a.public))
-	if a.certificates != nil {
-		a.certificates.Start() // the authority comes to the listeners
-	}
 	return nil
 }
 

@@ -37,6 +37,15 @@ func (a *App) openCertificates() (err error) {
 	return err
 }
 
+// switchCertificates makes the hosts and files of a configuration hold.
+func (a *App) switchCertificates(cfg *config.Config) error {
+	if a.certificates == nil {
+		return nil
+	}
+	o := certificateOptions(cfg)
+	return a.certificates.Switch(o.Hosts, o.Files)
+}
+
 // serveSecure opens the HTTPS door, if there is one.
 func (a *App) serveSecure(front http.Handler) error {
 	if a.secure == nil {
@@ -63,11 +72,10 @@ func (a *App) plain(front http.Handler) http.Handler {
 	}
 	answers := a.certificates.Answers
 	if !a.cfg.Listen.RedirectHTTP {
-		console := a.cfg.Console.Host
-		answers = func(host string) bool { return host == console && console != "" }
+		answers = func(host string) bool { return host != "" && host == a.live.Load().cfg.Console.Host }
 	}
 	return a.certificates.Challenges(edge.Redirect{
-		Answers: answers, Proxies: edge.Proxies(a.cfg.TrustedProxies),
+		Answers: answers, Proxies: func() edge.Proxies { return edge.Proxies(a.live.Load().cfg.TrustedProxies) },
 		HTTP: portOf(a.public), HTTPS: portOf(a.secure), Next: front,
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/certmagic"
+	"github.com/mholt/acmez/v3"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -44,6 +45,7 @@ type authority struct {
 	issuer *certmagic.ACMEIssuer // of fixed; answers questions for both
 	names  *newNames
 
+	kept   sync.Map // host to *tls.Certificate: what an earlier run left in the directory
 	mu     sync.Mutex
 	asked  map[string]context.CancelFunc // hosts that are fetched or renewed
 	closed sync.Once
@@ -161,6 +163,7 @@ func (a *authority) manage(ctx context.Context, hosts []string) {
 		if !slices.Contains(hosts, host) {
 			cancel()
 			delete(a.asked, host)
+			a.kept.Delete(host)
 			a.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: host}})
 		}
 	}
@@ -170,10 +173,33 @@ func (a *authority) manage(ctx context.Context, hosts []string) {
 		}
 		one, cancel := context.WithCancel(ctx)
 		a.asked[host] = cancel
+		if cert := a.load(one, host); cert != nil {
+			a.kept.Store(host, cert)
+		}
 		if err := a.fixed.ManageAsync(one, []string{host}); err != nil {
 			a.log.Error("a certificate is not looked after", "host", host, "error", err)
 		}
 	}
+}
+
+// load reads what an earlier run fetched, nil if there is nothing of use.
+// certmagic does that too, but in the background, with a call to the authority
+// in between: after a restart clients would be refused until then.
+func (a *authority) load(ctx context.Context, host string) *tls.Certificate {
+	authority := a.issuer.IssuerKey()
+	cert, err := a.fixed.Storage.Load(ctx, certmagic.StorageKeys.SiteCert(authority, host))
+	if err != nil {
+		return nil
+	}
+	key, err := a.fixed.Storage.Load(ctx, certmagic.StorageKeys.SitePrivateKey(authority, host))
+	if err != nil {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil
+	}
+	return &pair
 }
 
 // get gives the certificate of a host that is known: from memory or, below a
@@ -189,9 +215,17 @@ func (a *authority) get(hello *tls.ClientHelloInfo, host string, exact bool) (*t
 	}
 	cert, err := config.GetCertificateWithContext(ctx, hello)
 	if err != nil {
+		if kept, ok := a.kept.Load(host); ok && !isChallenge(hello) {
+			return kept.(*tls.Certificate), nil
+		}
 		return nil, fmt.Errorf("no certificate for %s: %w", host, err)
 	}
 	return cert, nil
+}
+
+// isChallenge tells an authority's question from a client (RFC 8737 §3).
+func isChallenge(hello *tls.ClientHelloInfo) bool {
+	return slices.Equal(hello.SupportedProtos, []string{acmez.ACMETLS1Protocol})
 }
 
 // giveUpKey finds what ends the wait of a client for a new certificate: it is

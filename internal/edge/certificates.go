@@ -223,8 +223,7 @@ func (c *Certificates) Get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		return c.unnamed(hello)
 	}
 	exact, below := c.hosts.Load().has(host)
-	challenge := slices.Equal(hello.SupportedProtos, []string{acmez.ACMETLS1Protocol})
-	if challenge {
+	if isChallenge(hello) {
 		if exact || below {
 			return c.acme.get(hello, host, exact)
 		}

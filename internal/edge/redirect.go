@@ -13,7 +13,7 @@ import (
 // health check of an address, go to Next.
 type Redirect struct {
 	Answers func(host string) bool // tells whether HTTPS answers for a host
-	Proxies Proxies                // whose word counts that a request came over HTTPS already
+	Proxies func() Proxies         // whose word counts that a request came over HTTPS already; nil: nobody's
 	HTTP    string                 // the port of the plain listener
 	HTTPS   string                 // the port of the TLS listener
 	Next    http.Handler
@@ -24,7 +24,7 @@ var _ http.Handler = Redirect{}
 // ServeHTTP redirects or goes on.
 func (d Redirect) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	host := hostOf(r.Host)
-	behind := d.Proxies.Trusts(peerOf(r.RemoteAddr)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	behind := d.Proxies != nil && d.Proxies().Trusts(peerOf(r.RemoteAddr)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 	if host == "" || behind || !d.Answers(host) {
 		d.Next.ServeHTTP(w, r)
 		return

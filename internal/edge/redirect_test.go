@@ -16,7 +16,7 @@ func TestPlainHTTPLeadsToHTTPSWhereThereIsOne(t *testing.T) {
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(299) })
 	d := edge.Redirect{
 		Answers: func(host string) bool { return host == "one.example" },
-		Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}, HTTP: "80", HTTPS: "443", Next: next,
+		Proxies: func() edge.Proxies { return edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")} }, HTTP: "80", HTTPS: "443", Next: next,
 	}
 	for _, c := range []struct {
 		what, http, https, method, target, host string
