@@ -194,6 +194,42 @@ func waitFor(t *testing.T, p *process, text string) {
 	}
 }
 
+func TestCertificatesAndHostsHoldAfterAReload(t *testing.T) {
+	t.Parallel()
+	plain, secure := freePort(t), freePort(t)
+	ca := edgetest.NewAuthority(t)
+	own := ca.Files(t, t.TempDir(), "app.example.com", "console.example.com")
+	pair := fmt.Sprintf("{ cert: %q, key: %q }", own.Cert, own.Key)
+	file, data := httpsInstallation(t, plain, secure, upstreamOf(t), "certificates: [ "+pair+" ]")
+	start(t, "Tollhouse serves at https://", "serve", "--config", file)
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := ca.Files(t, t.TempDir(), "next.example.com")
+	replace := func(certificates string) {
+		t.Helper()
+		content := strings.Replace(string(before), "app.example.com", "next.example.com", 1)
+		content = strings.Replace(content, pair, certificates, 1)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client := caller(t, ca.Roots())
+	replace(fmt.Sprintf("{ cert: %q, key: %q }", next.Cert, own.Key))
+	if line := refused(t, 1, "reload", "--data", data); !strings.Contains(line, "does not belong to the certificate") {
+		t.Errorf("a broken pair: %q", line)
+	}
+	get(t, client, fmt.Sprintf("https://app.example.com:%d/", secure))
+	replace(pair + ", " + fmt.Sprintf("{ cert: %q, key: %q }", next.Cert, next.Key))
+	if _, stderr, status := tollhouse(t, "reload", "--data", data); status != 0 {
+		t.Fatalf("reload: exit %d: %s", status, stderr)
+	}
+	if response, body := get(t, client, fmt.Sprintf("https://next.example.com:%d/", secure)); response.StatusCode != 200 || body != "app over https" {
+		t.Errorf("the new host: %s %q", response.Status, body)
+	}
+}
+
 func TestWhatKeepsHTTPSFromStartingIsOneLineWithItsCure(t *testing.T) {
 	t.Parallel()
 	ca := edgetest.NewAuthority(t)

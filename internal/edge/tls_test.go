@@ -328,3 +328,44 @@ func TestAStreamThatIsResetWhileItsEndWaitsIsOver(t *testing.T) {
 		t.Error("a third of an answer is told to be delivered")
 	}
 }
+
+func TestAClientThatReadsNothingOfAStreamHoldsNothing(t *testing.T) {
+	t.Parallel()
+	s := openSecure(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 200_000)) },
+		func(service *toll.Service) { service.Timeouts.Idle = 200 * time.Millisecond })
+	done := make(chan bool, 1)
+	s.recorder.OnDone = func(delivered bool) { done <- delivered }
+	conn := s.dial(t, "h2")
+	f, err := begin(conn)
+	if err == nil {
+		err = ask(f, 1, s.key)
+	}
+	for err == nil { // everything is read but no window is given, until the gateway gives up
+		var frame http2.Frame
+		if frame, err = f.ReadFrame(); err == nil && frame.Header().Type == http2.FrameRSTStream {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if <-done {
+		t.Error("a third of an answer is told to be delivered")
+	}
+	// The connection and its other streams go on.
+	if err := f.WriteWindowUpdate(0, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(f, 3, "none"); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := frame.Header(); h.StreamID == 3 && h.Flags.Has(http2.FlagDataEndStream) {
+			return
+		}
+	}
+}
