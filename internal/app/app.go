@@ -64,11 +64,12 @@ type App struct {
 
 	passwords *account.Passwords
 
-	public, admin, control net.Listener
-	servers                []*http.Server
-	failed                 chan error
-	serving, drained       sync.WaitGroup
-	stopDrainer            context.CancelFunc
+	public, secure, admin, control net.Listener
+	certificates                   *edge.Certificates // nil without HTTPS
+	servers                        []*http.Server
+	failed                         chan error
+	serving, drained               sync.WaitGroup
+	stopDrainer                    context.CancelFunc
 }
 
 // shutdownGrace is how long requests may finish after the end was asked for.
@@ -150,12 +151,20 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 
 func (a *App) openListeners() (err error) {
 	if a.public == nil {
-		if a.public, err = listen(a.cfg.Listen.HTTP); err != nil {
+		if a.public, err = listen("--listen", a.cfg.Listen.HTTP); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Listen.HTTPS != "" {
+		if a.secure, err = listen("listen.https", a.cfg.Listen.HTTPS); err != nil {
+			return err
+		}
+		if err := a.openCertificates(); err != nil {
 			return err
 		}
 	}
 	if a.cfg.Listen.Admin != "" {
-		if a.admin, err = listen(a.cfg.Listen.Admin); err != nil {
+		if a.admin, err = listen("listen.admin", a.cfg.Listen.Admin); err != nil {
 			return err
 		}
 	}

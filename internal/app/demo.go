@@ -50,7 +50,7 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	}
 	unlock := func(err error) error { return errors.Join(err, lock.Unlock()) }
 	// So does the address: what is in use is told before anything is made.
-	listener, err := listen(o.Listen)
+	listener, err := listen("--listen", o.Listen)
 	if err != nil {
 		return unlock(err)
 	}

@@ -121,12 +121,21 @@ func (a *App) openFront(ctx context.Context) error {
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
 	}
-	a.serve("listener", a.front, edge.Listen(a.public))
+	if a.certificates != nil {
+		a.certificates.Start()
+	}
+	if err := a.serveSecure(a.front); err != nil {
+		return err
+	}
+	a.serve("listener", a.plain(a.front), edge.Listen(a.public))
 	return nil
 }
 
 func (a *App) serve(what string, handler http.Handler, listener net.Listener) {
-	server := edge.NewServer(handler, a.log)
+	a.serveWith(edge.NewServer(handler, a.log), what, listener)
+}
+
+func (a *App) serveWith(server *http.Server, what string, listener net.Listener) {
 	a.servers = append(a.servers, server)
 	a.serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -166,7 +175,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload,
-		PublicURL: a.URL(), Version: Version().Version, Demo: a.demo, Development: a.demo,
+		PublicURL: a.URL(), Secure: a.secure != nil, Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}
 	if a.demo {

@@ -114,11 +114,15 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	if err := a.switchCertificates(next); err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
 		a.chain.Switch(backendsOf(was.pools))
 		closePools(fresh)
-		return out, err
+		return out, errors.Join(err, a.switchCertificates(was.cfg))
 	}
 	a.rooms.plans.switchTo(versions)
 	a.switchCaches(caches, next)
@@ -149,6 +153,7 @@ func keepFixed(was, next *config.Config) []string {
 		}
 	}
 	keep("listen", &was.Listen, &next.Listen)
+	keep("acme", &was.ACME, &next.ACME)
 	keep("data", &was.Data, &next.Data)
 	keep("database", &was.Database, &next.Database)
 	keep("secrets", &was.Secrets, &next.Secrets)
@@ -195,6 +200,7 @@ func difference(was, next *config.Config) []string {
 		old, now any
 	}{
 		{"addons", was.Addons, next.Addons},
+		{"certificates", was.Certificates, next.Certificates},
 		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
 		{"console.host", was.Console.Host, next.Console.Host},
 		{"journal.when_full", was.Journal.WhenFull, next.Journal.WhenFull},

@@ -14,14 +14,23 @@ import (
 )
 
 // URL is where customers call, without a slash at the end.
-func (a *App) URL() string { return "http://" + visibleHost(a.cfg.Listen.HTTP) + ":" + a.port() }
+func (a *App) URL() string {
+	if a.secure != nil {
+		return "https://" + a.secureHost() + securePort(a.secure)
+	}
+	return "http://" + visibleHost(a.cfg.Listen.HTTP) + ":" + a.port()
+}
 
 // ConsoleURL is where the console is, with a slash at the end.
 func (a *App) ConsoleURL() string {
-	if host := a.cfg.Console.Host; host != "" {
-		return "http://" + host + ":" + a.port() + "/"
+	host := a.cfg.Console.Host
+	switch {
+	case host == "":
+		return a.URL() + "/"
+	case a.secure != nil:
+		return "https://" + host + securePort(a.secure) + "/"
 	}
-	return a.URL() + "/"
+	return "http://" + host + ":" + a.port() + "/"
 }
 
 // AdminURL is where health and metrics are, "" without an admin listener.
@@ -32,8 +41,10 @@ func (a *App) AdminURL() string {
 	return "http://" + a.admin.Addr().String()
 }
 
-func (a *App) port() string {
-	_, port, _ := net.SplitHostPort(a.public.Addr().String())
+func (a *App) port() string { return portOf(a.public) }
+
+func portOf(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
 }
 
@@ -130,7 +141,10 @@ func (a *App) stop() error {
 		}
 	}
 	a.serving.Wait()
-	for _, l := range []net.Listener{a.public, a.admin, a.control} {
+	if a.certificates != nil {
+		a.certificates.Close()
+	}
+	for _, l := range []net.Listener{a.public, a.secure, a.admin, a.control} {
 		if l != nil {
 			_ = l.Close() // closed already where a server had it
 		}

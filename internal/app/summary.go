@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
@@ -45,6 +46,11 @@ func Summarise(cfg *config.Config) (Summary, error) {
 	}
 	if err := gate.New(nil, nil).Switch(rules); err != nil {
 		return out, err
+	}
+	if cfg.Listen.HTTPS != "" {
+		if err := edge.CheckCertificates(certificateOptions(cfg)); err != nil {
+			return out, err
+		}
 	}
 	for _, s := range cfg.Services {
 		pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})

@@ -19,6 +19,7 @@ type checker struct {
 // check runs all checks; what they find stands in the report and the notices.
 func (c *checker) check() {
 	c.checkListen()
+	c.checkHTTPS()
 	c.checkSecrets()
 	c.checkConsole()
 	c.checkServices()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -15,9 +16,10 @@ type Config struct {
 	Listen         Listen
 	TrustedProxies []netip.Prefix // whose X-Forwarded-* to believe; none: nobody's
 	ACME           ACME
-	Data           string      // directory; a relative one starts at the working directory
-	Database       toll.Secret // "postgres://…" (it may hold a password); "": SQLite in Data
-	Redis          toll.Secret // "redis://…"; "" for none
+	Certificates   []Certificate // one's own, in the order of the file
+	Data           string        // directory; a relative one starts at the working directory
+	Database       toll.Secret   // "postgres://…" (it may hold a password); "": SQLite in Data
+	Redis          toll.Secret   // "redis://…"; "" for none
 	Secrets        Secrets
 	Journal        Journal
 	Console        Console
@@ -38,14 +40,24 @@ type Listen struct {
 	HTTPS     string
 	Admin     string
 	Authorize string
+
+	RedirectHTTP bool          // plain HTTP leads to HTTPS; false without HTTPS
+	HSTS         time.Duration // how long browsers remember to come over HTTPS; 0: they are not told
 }
 
-// ACME says where certificates come from. It is read and checked, and not yet
-// acted upon.
+// ACME says which authority makes certificates (RFC 8555).
 type ACME struct {
 	Email     string
-	Directory string
-	CAFile    string
+	Directory string // "": Let's Encrypt
+	CAFile    string // what the authority's own certificate is signed by; "": the system knows
+	Staging   bool   // Let's Encrypt's staging authority; then Directory is empty
+}
+
+// Certificate is a certificate of one's own, as files in PEM form. Whether they
+// can be used shows when they are read.
+type Certificate struct {
+	Cert string
+	Key  string
 }
 
 // Secrets are what nobody may read; "" for those that the file does not have.
@@ -88,6 +100,22 @@ type Sessions struct {
 	Valid   time.Duration // without use
 	Refresh time.Duration // how often the cookie of a session in use is made anew
 	AtMost  time.Duration // used or not
+}
+
+// Hosts are the hosts that requests can name, exact or as "*.example.com": the
+// console's first, then the services' by name. Each is there once.
+func (c *Config) Hosts() []string {
+	var out []string
+	add := func(host string) {
+		if host != "" && !slices.Contains(out, host) {
+			out = append(out, host)
+		}
+	}
+	add(c.Console.Host)
+	for _, s := range c.Services {
+		add(s.Host)
+	}
+	return out
 }
 
 // Service gives a service by its name.

@@ -20,7 +20,12 @@ func (c *checker) convert() *Config {
 			Admin:     string(f.Listen.Admin),
 			Authorize: string(f.Listen.Authorize),
 		},
-		ACME:     ACME{Email: string(f.ACME.Email), Directory: string(f.ACME.Directory), CAFile: string(f.ACME.CAFile)},
+		ACME: ACME{
+			Email:     string(f.ACME.Email),
+			Directory: string(f.ACME.Directory),
+			CAFile:    string(f.ACME.CAFile),
+			Staging:   bool(f.ACME.Staging),
+		},
 		Data:     string(f.Data),
 		Database: f.Database.Secret,
 		Redis:    f.Redis.Secret,
@@ -43,6 +48,16 @@ func (c *checker) convert() *Config {
 			},
 		},
 		Notices: c.noticeLines(),
+	}
+	if out.Listen.HTTPS != "" {
+		out.Listen.RedirectHTTP = bool(f.Listen.RedirectHTTP)
+		out.Listen.HSTS = f.Listen.HSTS.lasts
+		if !f.Listen.HSTS.said && out.Listen.RedirectHTTP {
+			out.Listen.HSTS = defaultHSTS
+		}
+	}
+	for _, e := range f.Certificates {
+		out.Certificates = append(out.Certificates, Certificate{Cert: string(e.Cert), Key: string(e.Key)})
 	}
 	for _, p := range f.Listen.TrustedProxies {
 		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)

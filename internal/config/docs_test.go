@@ -133,8 +133,8 @@ func code(s string, t reflect.Type) string {
 // Each complete example of the page is a file that people will paste.
 func TestExamplesInDocsParse(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile)), -1)
-	if len(blocks) < 3 {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile))+string(fileBytes(t, "../../docs/https.md")), -1)
+	if len(blocks) < 6 {
 		t.Fatalf("only %d examples", len(blocks))
 	}
 	env := environment{

@@ -10,24 +10,27 @@ package config
 // durations and sizes; oneof lists the words of a choice.
 
 type file struct {
-	Name     text               `yaml:"name" default:"Tollhouse" doc:"What pages and mails call this installation."`
-	TimeZone zone               `yaml:"time_zone" default:"UTC" doc:"Whose calendar the days and months of quotas follow."`
-	Listen   listenFile         `yaml:"listen" doc:"Where Tollhouse waits for connections."`
-	ACME     acmeFile           `yaml:"acme" doc:"Where certificates come from."`
-	Data     filePath           `yaml:"data" default:"./tollhouse-data" doc:"The directory of the journal, the SQLite database and certificates. A relative path starts at the working directory."`
-	Database databaseURL        `yaml:"database" example:"postgres://user@127.0.0.1/tollhouse" doc:"The PostgreSQL database to use. Absent: SQLite in the data directory."`
-	Redis    redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
-	Secrets  secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
-	Journal  journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
-	Console  consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
-	Services named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
-	Plans    named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
-	Addons   named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
+	Name         text               `yaml:"name" default:"Tollhouse" doc:"What pages and mails call this installation."`
+	TimeZone     zone               `yaml:"time_zone" default:"UTC" doc:"Whose calendar the days and months of quotas follow."`
+	Listen       listenFile         `yaml:"listen" doc:"Where Tollhouse waits for connections."`
+	ACME         acmeFile           `yaml:"acme" doc:"The authority that certificates for listen.https come from."`
+	Certificates []certificateFile  `yaml:"certificates" doc:"Certificates of your own for listen.https, chosen by the name that a client asks for. They come before those of the authority, and are read again when their files change."`
+	Data         filePath           `yaml:"data" default:"./tollhouse-data" doc:"The directory of the journal, the SQLite database and certificates. A relative path starts at the working directory."`
+	Database     databaseURL        `yaml:"database" example:"postgres://user@127.0.0.1/tollhouse" doc:"The PostgreSQL database to use. Absent: SQLite in the data directory."`
+	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
+	Secrets      secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
+	Journal      journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
+	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
+	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
+	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
+	Addons       named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
 }
 
 type listenFile struct {
 	HTTP           listenAddress `yaml:"http" default:"127.0.0.1:8080" doc:"Plain HTTP. Port 0 takes any free port."`
-	HTTPS          listenAddress `yaml:"https" example:":443" doc:"HTTPS, with certificates for the hosts of the services."`
+	HTTPS          listenAddress `yaml:"https" example:":443" doc:"HTTPS and HTTP/2, for the hosts of the services and of the console, with certificates that are fetched and renewed by themselves or named under certificates."`
+	RedirectHTTP   toggle        `yaml:"redirect_http" default:"true" doc:"Where there is HTTPS, answer plain HTTP for its hosts with a redirect to it (308)."`
+	HSTS           hstsMode      `yaml:"hsts" example:"180d" doc:"How long browsers remember to come over HTTPS only (Strict-Transport-Security): a duration, or off. Absent: 180d where plain HTTP is redirected, else off."`
 	Admin          listenAddress `yaml:"admin" example:"127.0.0.1:9900" doc:"Health, metrics and profiles. Never public."`
 	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Forward-auth for foreign proxies."`
 	TrustedProxies []prefix      `yaml:"trusted_proxies" example:"10.0.0.0/8" doc:"Whose X-Forwarded-* to believe: ranges in CIDR form, or single addresses. Absent: nobody's."`
@@ -36,7 +39,13 @@ type listenFile struct {
 type acmeFile struct {
 	Email     email    `yaml:"email" example:"ops@example.com" doc:"Whom the certificate authority tells of problems."`
 	Directory webURL   `yaml:"directory" example:"https://localhost:14000/dir" doc:"The certificate authority. Absent: Let's Encrypt."`
-	CAFile    filePath `yaml:"ca_file" example:"pebble.minica.pem" doc:"The certificate that signs the authority's own."`
+	CAFile    filePath `yaml:"ca_file" example:"pebble.minica.pem" doc:"The certificate that signs the authority's own, when this machine does not trust it anyway."`
+	Staging   toggle   `yaml:"staging" default:"false" doc:"Use Let's Encrypt's staging authority: nobody trusts its certificates, and it does not mind being asked often."`
+}
+
+type certificateFile struct {
+	Cert filePath `yaml:"cert" required:"true" example:"/etc/tollhouse/example.com.pem" doc:"The certificate and what signs it, its own first, in PEM form."`
+	Key  filePath `yaml:"key" required:"true" example:"/etc/tollhouse/example.com.key" doc:"Its private key, in PEM form, not encrypted."`
 }
 
 type secretsFile struct {

@@ -15,9 +15,7 @@ var later = []struct {
 	says    string // goes on after "accepted, but this version …"
 	instead string // the word that takes its place meanwhile
 }{
-	{pattern: "listen.https", says: "does not serve HTTPS yet; put a proxy with HTTPS before listen.http"},
 	{pattern: "listen.authorize", says: "does not answer foreign proxies yet"},
-	{pattern: "acme", says: "does not fetch certificates yet"},
 	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
 	{pattern: "secrets.authorize", says: "does not answer foreign proxies yet"},
 	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},

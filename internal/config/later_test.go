@@ -11,8 +11,7 @@ func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
 		"testdata/contract.yml:8: listen.authorize: accepted, but this version does not answer foreign proxies yet",
 		"testdata/contract.yml:54: services.daybook.compress: accepted, but this version does not compress yet",
 	})
-	c := mustParse(t, `listen: { https: ":443", admin: ":9900" }
-acme: { email: ops@example.com }
+	c := mustParse(t, `listen: { admin: ":9900", authorize: ":9901" }
 redis: redis://127.0.0.1:6379
 console: { host: console.localhost }
 services:
@@ -22,17 +21,16 @@ services:
     access: public
 `)
 	for _, want := range []string{
-		"tollhouse.yml:1: listen.https: accepted, but this version does not serve HTTPS yet",
+		"tollhouse.yml:1: listen.authorize: accepted, but this version does not answer foreign proxies yet",
 		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
-		"tollhouse.yml:2: acme: accepted, but this version does not fetch certificates yet",
-		"tollhouse.yml:3: redis: accepted, but this version does not share limits through Redis yet",
-		"tollhouse.yml:7: services.a.balance: accepted, but this version does not keep clients on one upstream yet; round_robin takes its place",
+		"tollhouse.yml:2: redis: accepted, but this version does not share limits through Redis yet",
+		"tollhouse.yml:6: services.a.balance: accepted, but this version does not keep clients on one upstream yet; round_robin takes its place",
 	} {
 		if !has(c.Notices, want) {
 			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
 		}
 	}
-	if len(c.Notices) != 5 {
+	if len(c.Notices) != 4 {
 		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
 	}
 	if got := c.Services[0].Balance; got != "round_robin" {

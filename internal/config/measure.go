@@ -70,6 +70,36 @@ func (m *syncMode) form() form {
 	return form{what: "`always` or a duration", example: "50ms", pattern: `^(always|[0-9].*s)$`}
 }
 
+// defaultHSTS is long enough for the lists that browsers carry, and short
+// enough to be got rid of in a year.
+const defaultHSTS = 180 * 24 * time.Hour
+
+// hstsMode is how long browsers remember to come over HTTPS, or off.
+type hstsMode struct {
+	said  bool
+	lasts time.Duration
+}
+
+func (m *hstsMode) parse(s string) error {
+	if s == "off" {
+		*m = hstsMode{said: true}
+		return nil
+	}
+	var d duration
+	if err := d.parse(s); err != nil {
+		return errors.New("is neither `off` nor a duration; write `off`, or how long browsers remember, for example 180d")
+	}
+	if time.Duration(d) < time.Minute || time.Duration(d) > 730*24*time.Hour {
+		return errors.New("is out of range; write `off`, or 1m to 730d")
+	}
+	*m = hstsMode{said: true, lasts: time.Duration(d)}
+	return nil
+}
+
+func (m *hstsMode) form() form {
+	return form{what: "`off` or a duration", example: "180d", pattern: `^(off|[0-9].*[smhd])$`}
+}
+
 // size is a number of bytes: B, KB, MB, GB (thousands) or KiB, MiB, GiB (1024).
 type size int64
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -10,7 +11,7 @@ import (
 )
 
 // Listen wraps a TCP listener so that its connections know when an answer has
-// left net/http, and how long a client is waited for.
+// left net/http, and how long a client is waited for. TLS goes on top of it.
 func Listen(l net.Listener) net.Listener { return listener{l} }
 
 type listener struct{ net.Listener }
@@ -23,8 +24,9 @@ func (l listener) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// connection is a client's connection. One request at a time is on it, and
-// net/http changes its state in the goroutine that serves it: no lock is needed.
+// connection is a client's connection. Over HTTP/1.1 one request at a time is
+// on it, and net/http changes its state in the goroutine that serves it: no
+// lock is needed. HTTP/2 has frames in its place.
 type connection struct {
 	*net.TCPConn
 	handed func(whole bool) // what waits for the end of the answer under way
@@ -38,9 +40,18 @@ type connection struct {
 
 type connectionKey struct{}
 
+// ownConnection finds what Listen made under c.
+func ownConnection(c net.Conn) (*connection, bool) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	own, ok := c.(*connection)
+	return own, ok
+}
+
 // connected puts the connection where its requests find it.
 func connected(ctx context.Context, c net.Conn) context.Context {
-	if own, ok := c.(*connection); ok {
+	if own, ok := ownConnection(c); ok {
 		return context.WithValue(ctx, connectionKey{}, own)
 	}
 	return ctx
@@ -58,7 +69,7 @@ func connectionState(c net.Conn, state http.ConnState) {
 	if state != http.StateIdle && state != http.StateClosed {
 		return
 	}
-	own, ok := c.(*connection)
+	own, ok := ownConnection(c)
 	if !ok {
 		return
 	}

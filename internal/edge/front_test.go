@@ -31,8 +31,8 @@ type house struct {
 	chain    *edge.Chain
 	recorder *gatetest.Recorder
 	gate     *gate.Gate
-	chain    *edge.Chain
 	seen     chan edge.Seen
+	front    *edge.Front
 	full     atomic.Bool // serve what cannot be journalled
 }
 
@@ -91,9 +91,9 @@ func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *ho
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &edge.Front{Chain: chain, Console: pages{}, IDs: toll.NewIDs(nil)}
-	f.Switch(edge.Settings{Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}}) // not this test's own address
-	server := edge.NewServer(f, slog.New(slog.DiscardHandler))
+	h.front = &edge.Front{Chain: chain, Console: pages{}, IDs: toll.NewIDs(nil)}
+	h.front.Switch(edge.Settings{Proxies: edge.Proxies{netip.MustParsePrefix("192.0.2.0/24")}}) // not this test's own address
+	server := edge.NewServer(h.front, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(edge.Listen(listener)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	h.url = "http://" + listener.Addr().String()

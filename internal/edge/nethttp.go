@@ -76,11 +76,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	body := NewBody(hr.Body, hr.ContentLength)
 	r.Body = body
 
-	out := &responseWriter{w: w, r: hr, body: body, conn: connectionOf(hr)}
+	out := &responseWriter{w: w, r: hr, body: body}
+	if out.frames, _ = framesOf(hr.Context()); out.frames == nil {
+		out.conn = connectionOf(hr) // over HTTP/2 it is not one request's
+	}
 	out.Patience(0)
 	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
 		f.elsewhere(settings, out, hr, r)
 	}
+	out.close()
 	if out.aborted {
 		panic(http.ErrAbortHandler)
 	}
@@ -180,10 +184,16 @@ type responseWriter struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	body    *Body
-	conn    *connection // nil when it is none of Listen's
+	conn    *connection // nil when it is none of Listen's, and over HTTP/2
 	counted bool        // the body's length is known, so its last byte goes out with Flush
 	taken   bool        // the connection is the upgrade's: net/http holds nothing back and tells nothing more
 	aborted bool
+
+	frames *frames // of an HTTP/2 connection, nil for others
+	answer *answer // what frames knows of this answer, nil for nothing
+	id     string  // the answer's request ID
+	ended  bool    // the answer is complete, and its end on its way
+	stall  stall
 }
 
 var _ exchange.Writer = (*responseWriter)(nil)
@@ -207,11 +217,16 @@ func (o *responseWriter) Head(status int, h exchange.Header, length int64) error
 	}
 	o.counted = length >= 0 || !hasBody(o.r.Method, status)
 	o.overtake(target)
+	if o.frames != nil {
+		o.id = h.Get(idField)
+		o.answer = o.frames.expect(o.id)
+	}
 	o.w.WriteHeader(status)
 	return nil
 }
 
 func (o *responseWriter) Patience(d time.Duration) {
+	o.stall.patience = d
 	if o.conn != nil {
 		o.conn.wait(d)
 	}
@@ -243,9 +258,19 @@ func (o *responseWriter) await(rest time.Duration) {
 	}
 }
 
-func (o *responseWriter) Write(p []byte) (int, error) { return o.w.Write(p) }
+func (o *responseWriter) Write(p []byte) (int, error) {
+	if o.frames != nil {
+		defer o.stall.begin(o.w)()
+	}
+	return o.w.Write(p)
+}
 
-func (o *responseWriter) Flush() error { return http.NewResponseController(o.w).Flush() }
+func (o *responseWriter) Flush() error {
+	if o.frames != nil {
+		defer o.stall.begin(o.w)()
+	}
+	return http.NewResponseController(o.w).Flush()
+}
 
 func (o *responseWriter) Trailer(name, value string) {
 	o.w.Header().Add(http.TrailerPrefix+name, value)
@@ -270,12 +295,20 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 }
 
 // End hands over what net/http still holds. An answer without a length ends
-// with a chunk that net/http writes only after the handler; its connection
-// tells when that has happened.
+// with a chunk that net/http writes only after the handler, and one over HTTP/2
+// always ends so (RFC 9113 §8.1); its connection tells when that has happened.
 func (o *responseWriter) End(handed func(whole bool)) {
 	switch {
 	case o.taken:
 		handed(true)
+		return
+	case o.answer != nil:
+		if o.Flush() != nil {
+			handed(false)
+			return
+		}
+		o.ended = true
+		o.frames.await(o.answer, handed)
 		return
 	case o.counted:
 		handed(o.Flush() == nil)
@@ -289,6 +322,14 @@ func (o *responseWriter) End(handed func(whole bool)) {
 }
 
 func (o *responseWriter) Abort() { o.aborted = true }
+
+// close forgets an answer whose head never came to the connection. One whose
+// head is there already ends with its stream.
+func (o *responseWriter) close() {
+	if o.answer != nil && (o.aborted || !o.ended) {
+		o.frames.forget(o.id, o.answer)
+	}
+}
 
 // hijacked is a client's connection with what net/http had already read of it.
 type hijacked struct {
