@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -66,7 +67,7 @@ func (v *visit) send(a *answer) {
 		out = page(v, a, said)
 	}
 	var b bytes.Buffer
-	if err := out.Render(v.r.Context(), &b); err != nil {
+	if err := out.Render(context.WithoutCancel(v.r.Context()), &b); err != nil {
 		v.c.o.Logger.ErrorContext(v.r.Context(), "a console page could not be rendered", "request_id", v.id, "route", v.route.pattern, "error", err)
 		http.Error(v.w, "The page could not be shown. Request ID "+v.id, http.StatusInternalServerError)
 		return

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/console/assets"
@@ -170,6 +172,20 @@ func TestAPanicIsAnErrorPage(t *testing.T) {
 	r := w.as("owner@acme.example").get("/overview")
 	if r.Code != 500 || strings.Contains(r.Body.String(), "boom") || !strings.Contains(w.log.String(), "boom") {
 		t.Errorf("a panic is %d: %s", r.Code, r.Body)
+	}
+}
+
+func TestAFormThatBreaksOffIsAnAnswerAndNoFaultOfOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // as net/http does when the body's time is over
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/sign-in", iotest.ErrReader(os.ErrDeadlineExceeded))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r := httptest.NewRecorder()
+	w.console.ServeHTTP(r, req)
+	if r.Code != 422 || !strings.Contains(r.Body.String(), "</html>") || strings.Contains(w.log.String(), "ERROR") {
+		t.Errorf("it is %d: %s\nthe log says %s", r.Code, r.Body, w.log)
 	}
 }
 

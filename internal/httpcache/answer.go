@@ -121,35 +121,39 @@ func notModifiedHead(r *exchange.Response) {
 
 // serveLanded answers with what came of a flight. served is false when it was
 // not for this request; the flight is then left.
-func (c *Cache) serveLanded(ctx context.Context, f *flight, a *ask, stored *object, why string, leads bool) (_ *exchange.Response, result Result, _ error, served bool) {
+func (c *Cache) serveLanded(ctx context.Context, f *flight, a *ask, stored *object, why string, leads bool) (_ *exchange.Response, result Result, served bool, _ error) {
 	l := &f.landed
 	now := c.clock()
 	leave := f.exit
 	if leads {
 		leave = f.desert
 	}
+	if leads && l.panicked != "" {
+		leave()
+		panic(l.panicked) // here whoever serves the request sees it
+	}
 	if (l.err != nil || failedStatus(l.status)) && a.useOnError(stored, now) {
 		leave()
 		n := note{fwd: why, fwdStatus: l.status, detail: "stale-if-error"}
-		return c.respond(a, stored, now, n), Result{Cached: true, Word: wordStale}, nil, true
+		return c.respond(a, stored, now, n), Result{Cached: true, Word: wordStale}, true, nil
 	}
 	if l.err != nil {
 		leave()
-		return nil, Result{Word: wordMiss}, l.err, true
+		return nil, Result{Word: wordMiss}, true, l.err
 	}
 	if leads {
 		result.Word = wordMiss
 		if l.response != nil {
-			return c.own(ctx, f, a, why), result, nil, true
+			return c.own(ctx, f, a, why), result, true, nil
 		}
 		if l.fresh304 {
 			result.Word = wordValidated
 		}
-		return c.lay(ctx, f, a, now, why), result, nil, true
+		return c.lay(ctx, f, a, now, why), result, true, nil
 	}
 	if !a.fits(l, f.leader) {
 		leave()
-		return nil, result, nil, false
+		return nil, result, false, nil
 	}
 	o := l.object
 	if o.length < 0 {
@@ -157,16 +161,16 @@ func (c *Cache) serveLanded(ctx context.Context, f *flight, a *ask, stored *obje
 		case <-f.done:
 		case <-ctx.Done():
 			leave()
-			return nil, Result{Word: wordMiss}, clientGone(ctx), true
+			return nil, Result{Word: wordMiss}, true, clientGone(ctx)
 		}
 		if o = f.kept; o == nil {
 			leave()
-			return nil, result, nil, false
+			return nil, result, false, nil
 		}
 	}
 	response := c.respond(a, o, now, note{fwd: why, collapsed: true})
 	attend(ctx, response, leave)
-	return response, Result{Cached: true, Word: wordShared}, nil, true
+	return response, Result{Cached: true, Word: wordShared}, true, nil
 }
 
 // attend keeps a flight for as long as an answer is read.

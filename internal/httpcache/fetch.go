@@ -27,7 +27,7 @@ func (c *Cache) fetch(ctx context.Context, a *ask, stored *object, why string, n
 			}
 			return nil, Result{Word: wordMiss, Asked: asked, Answered: c.clock()}, clientGone(ctx)
 		}
-		response, result, err, served := c.serveLanded(ctx, f, a, stored, why, leads)
+		response, result, served, err := c.serveLanded(ctx, f, a, stored, why, leads)
 		if served {
 			result.Asked, result.Answered = asked, c.clock()
 			return response, result, err
@@ -47,7 +47,6 @@ func clientGone(ctx context.Context) error {
 func (c *Cache) lead(ctx context.Context, k key, a *ask, stored *object, joinable bool, next Forwarder) (f *flight, leads bool) {
 	epoch := c.store.epochs.now(a.hash)
 	flying, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	leads = true
 	if joinable {
 		k.uri = k.uri.clone()
 		if f, leads = c.flights.join(k, a.hash, epoch, cancel); !leads {
@@ -102,6 +101,11 @@ func (c *Cache) fly(ctx context.Context, f *flight, stored *object, next Forward
 		}
 	}
 	defer settle()
+	defer func() {
+		if value := recover(); value != nil {
+			f.crash(value)
+		}
+	}()
 	sent := c.clock()
 	response, err := next.Forward(ctx, a.request)
 	received := c.clock()
@@ -211,22 +215,26 @@ func (c *Cache) fill(f *flight, l *landed, response *exchange.Response, settle f
 	var data []byte
 	for known < 0 || int64(len(data)) < known {
 		if len(data) == cap(data) {
-			grown := make([]byte, len(data), int(min(max(int64(2*cap(data)), 4<<10), limit+1)))
+			room := min(max(int64(2*cap(data)), 4<<10), limit+1)
 			if known >= 0 {
-				grown = make([]byte, len(data), int(min(max(int64(4*cap(data)), 32<<10), known)))
+				room = min(max(int64(4*cap(data)), 32<<10), known)
+			} else if more := room - int64(cap(data)); c.admit(more, settings) {
+				admitted += more
+			} else { // there is no memory for it now
+				settle()
+				body.handOver(data, response.Body)
+				return
 			}
+			grown := make([]byte, len(data), int(room))
 			copy(grown, data)
 			data = grown
 		}
 		n, err := response.Body.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
-		if known < 0 {
-			if int64(len(data)) > limit || !c.admit(int64(n), settings) {
-				settle()
-				body.handOver(data, response.Body)
-				return
-			}
-			admitted += int64(n)
+		if known < 0 && int64(len(data)) > limit {
+			settle()
+			body.handOver(data, response.Body)
+			return
 		}
 		if errors.Is(err, io.EOF) && (known < 0 || int64(len(data)) == known) {
 			break

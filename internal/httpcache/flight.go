@@ -2,7 +2,9 @@ package httpcache
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -41,6 +43,7 @@ type landed struct {
 	fields   exchange.Fields // for the leader beside object's own; may be nil
 	trailer  exchange.Header // the leader's; may be nil
 	fresh304 bool            // the upstream said that what is stored still holds
+	panicked string          // a mistake of ours, which the leader's goroutine is to show
 }
 
 // flights are those that can be joined. Misses look here, hits do not.
@@ -133,6 +136,20 @@ func (f *flight) desert() {
 	f.mu.Unlock()
 	l.drop()
 	f.exit()
+}
+
+// crash ends a flight that panicked: nobody waits for ever, and a mistake costs
+// the requests it was made for, not the program.
+func (f *flight) crash(value any) {
+	failure := &exchange.Failure{Status: 502, Type: "proxy_internal_error", Cause: fmt.Errorf("panic: %v", value)}
+	select {
+	case <-f.head:
+		if o := f.landed.object; o != nil {
+			o.body.fail(o.body.data, failure)
+		}
+	default:
+		f.land(landed{err: failure, panicked: fmt.Sprintf("%v\n%s", value, debug.Stack())})
+	}
 }
 
 // ending is a body that says when it is closed.

@@ -413,6 +413,35 @@ func TestAnswersThatAreStillComingTakeBoundedMemory(t *testing.T) {
 	}
 }
 
+func TestAPanicCostsItsRequestsAndNotTheProgram(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.origin.next(&reply{after: time.Second, panics: true})
+		var shown any
+		var follower got
+		var wait sync.WaitGroup
+		wait.Go(func() {
+			defer func() { shown = recover() }()
+			h.do(call{})
+		})
+		synctest.Wait()
+		wait.Go(func() { follower = h.do(call{}) })
+		wait.Wait()
+		if text, ok := shown.(string); !ok || !strings.HasPrefix(text, "the origin's mistake") || !strings.Contains(text, "house_test.go") {
+			t.Errorf("the leader's panic is %v", shown)
+		}
+		var f *exchange.Failure
+		if !errors.As(follower.err, &f) || f.Status != 502 {
+			t.Errorf("the follower got %v", follower)
+		}
+		h.origin.always("Cache-Control", "max-age=60")
+		if g := h.get("/a"); g.err != nil {
+			t.Errorf("and then: %v", g)
+		}
+	})
+}
+
 func TestAConditionalMissFillsTheCache(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -35,6 +35,7 @@ type reply struct {
 	err     error
 	trailer exchange.Fields
 	cut     bool // the body ends one byte too early
+	panics  bool
 	deaf    bool // it does not notice that nobody waits any more until it answers
 }
 
@@ -52,6 +53,9 @@ func (o *origin) Forward(ctx context.Context, r *exchange.Request) (*exchange.Re
 			}
 			return nil, &exchange.Failure{Status: 499, Type: "client_gone", Cause: ctx.Err()}
 		}
+	}
+	if a.panics {
+		panic("the origin's mistake")
 	}
 	if a.err != nil {
 		return nil, a.err
