@@ -149,7 +149,7 @@ func TestCertificatesAreFetchedByEitherQuestion(t *testing.T) {
 			one, two := question+"-one.example.com", question+"-two.example.com"
 			d := openDoors(t, question, edgetest.PebbleOptions{}, 0, one, two)
 			// Nothing waits for it: plain HTTP answers while there is no certificate.
-			response, err := http.Get("http://" + d.plain + "/")
+			response, err := (&http.Client{Transport: transport}).Get("http://" + d.plain + "/")
 			if err != nil || response.StatusCode != 200 {
 				t.Fatalf("before the start: %v %v", response, err)
 			}

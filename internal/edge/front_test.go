@@ -38,6 +38,10 @@ type house struct {
 
 var clock = toll.Clock(time.Now)
 
+// transport is these tests' own: httptest closes the idle connections of
+// http.DefaultTransport whenever one of its servers ends.
+var transport = &http.Transport{}
+
 // open starts a front before a service that handler serves.
 func open(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *house {
 	t.Helper()
@@ -121,7 +125,7 @@ func (h *house) call(t *testing.T, method, path, body string, fields ...string) 
 	for i := 0; i < len(fields); i += 2 {
 		request.Header.Set(fields[i], fields[i+1])
 	}
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +241,7 @@ func TestEachMissingOrBadKeyHasItsOwnProblem(t *testing.T) {
 		}
 		request.Header.Add(name, strings.TrimPrefix("Bearer "+h.key, map[string]string{"X-API-Key": "Bearer "}[name]))
 		request.Header.Add(name, "Bearer "+stranger.Reveal())
-		response, err := http.DefaultTransport.RoundTrip(request)
+		response, err := transport.RoundTrip(request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +300,7 @@ func TestBodiesOverTheLimitAre413AndCostNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("X-Api-Key", h.key)
-	chunked, err := http.DefaultTransport.RoundTrip(request)
+	chunked, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -440,7 +444,7 @@ func TestAnAnswerThatBreaksOffIsNotWholeForTheClientAndNotBilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("X-Api-Key", h.key)
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := transport.RoundTrip(request)
 	if err == nil { // the head may have come before the break
 		defer response.Body.Close()
 		if _, err := io.Copy(io.Discard, response.Body); err == nil {

@@ -78,7 +78,7 @@ func TestBrowsersAreToldToComeOverHTTPSUnlessTheServiceSaysOtherwise(t *testing.
 		}
 		r.Host = c.host
 		r.Header.Set("X-Api-Key", h.key)
-		response, err := http.DefaultTransport.RoundTrip(r)
+		response, err := transport.RoundTrip(r)
 		if err != nil {
 			t.Fatal(err)
 		}
