@@ -59,6 +59,7 @@ type App struct {
 	access   *telemetry.AccessLog
 
 	passwords *account.Passwords
+	secret    toll.Secret // what openSecret found
 
 	public, admin, control net.Listener
 	servers                []*http.Server

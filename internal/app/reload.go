@@ -227,7 +227,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 				continue
 			}
 		}
-		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name)})
+		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey()})
 		if err != nil {
 			closePools(fresh)
 			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)
@@ -241,10 +241,10 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 func (a *App) upstreamChanged(service string) func(upstream.Status) {
 	return func(s upstream.Status) {
 		level := slog.LevelInfo
-		if s.Health == upstream.Unhealthy {
+		if s.Health == upstream.Unhealthy || s.Circuit != upstream.Closed {
 			level = slog.LevelWarn
 		}
-		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "reason", s.Reason)
+		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "circuit", s.Circuit, "reason", s.Reason)
 	}
 }
 

@@ -27,17 +27,16 @@ services:
 		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
 		"tollhouse.yml:2: acme: accepted, but this version does not fetch certificates yet",
 		"tollhouse.yml:3: redis: accepted, but this version does not share limits through Redis yet",
-		"tollhouse.yml:7: services.a.balance: accepted, but this version does not keep clients on one upstream yet; round_robin takes its place",
 	} {
 		if !has(c.Notices, want) {
 			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
 		}
 	}
-	if len(c.Notices) != 5 {
+	if len(c.Notices) != 4 {
 		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
 	}
-	if got := c.Services[0].Balance; got != "round_robin" {
-		t.Errorf("balances by %s, not by what the notice says", got)
+	if got := c.Services[0].Balance; got != "sticky" {
+		t.Errorf("balances by %s", got)
 	}
 }
 
