@@ -63,6 +63,7 @@ type App struct {
 	access   *telemetry.AccessLog
 
 	passwords *account.Passwords
+	secret    toll.Secret // what openSecret found
 
 	public, secure, admin, control net.Listener
 	certificates                   *edge.Certificates // nil without HTTPS

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -94,6 +96,9 @@ func (a *App) unmetered() bool { return a.live.Load().cfg.Journal.WhenFull == co
 
 // openFront starts what listens: the pools behind, then the doors in front.
 func (a *App) openFront(ctx context.Context) error {
+	if err := a.openSecret(); err != nil {
+		return err
+	}
 	pools, _, err := a.nextPools(nil, a.cfg)
 	if err != nil {
 		return err
@@ -153,16 +158,26 @@ var sample = console.Sample{
 	Body: `{"text": "John Doe is a Go Developer at Google"}`,
 }
 
-func (a *App) openConsole() (*console.Console, error) {
-	secret := a.cfg.Secrets.Session
-	if secret == "" {
-		var err error
-		if secret, err = account.LoadOrMakeSecret(filepath.Join(a.cfg.Data, "session.secret")); err != nil {
-			return nil, err
-		}
+// openSecret finds what signs the console's cookies, and is the root of what
+// else must stay the same across restarts.
+func (a *App) openSecret() (err error) {
+	if a.secret = a.cfg.Secrets.Session; a.secret == "" {
+		a.secret, err = account.LoadOrMakeSecret(filepath.Join(a.cfg.Data, "session.secret"))
 	}
+	return err
+}
+
+// stickyKey is what the cookies of sticky balancing are made with: of the
+// secret, and not the secret itself.
+func (a *App) stickyKey() []byte {
+	h := hmac.New(sha256.New, []byte(a.secret))
+	_, _ = h.Write([]byte("tollhouse: cookies of sticky balancing"))
+	return h.Sum(nil)
+}
+
+func (a *App) openConsole() (*console.Console, error) {
 	sessions, err := account.NewSessions(a.rooms.store, account.SessionOptions{
-		Secrets: []toll.Secret{secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
+		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
 		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
 	})
 	if err != nil {

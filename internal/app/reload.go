@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/config"
@@ -40,14 +41,15 @@ type Reloaded struct {
 type reloads struct {
 	mu   sync.Mutex
 	seen [32]byte // the file's content that was last tried
-	last error
+	last atomic.Pointer[error]
 }
 
 // LastReload is why the newest configuration file is not in force, nil when it is.
 func (a *App) LastReload() error {
-	a.reloads.mu.Lock()
-	defer a.reloads.mu.Unlock()
-	return a.reloads.last
+	if last := a.reloads.last.Load(); last != nil { // never waits for a reload under way: pages ask
+		return *last
+	}
+	return nil
 }
 
 // Reload reads the configuration file again and makes it hold for the next
@@ -60,7 +62,7 @@ func (a *App) Reload(ctx context.Context) (Reloaded, error) {
 
 func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 	defer func() {
-		if a.reloads.last = err; err != nil {
+		if a.reloads.last.Store(&err); err != nil {
 			a.log.Error("the configuration was not taken over; the one before holds", "error", err)
 			return
 		}
@@ -247,7 +249,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 				continue
 			}
 		}
-		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name)})
+		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey()})
 		if err != nil {
 			closePools(fresh)
 			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)
@@ -261,10 +263,10 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 func (a *App) upstreamChanged(service string) func(upstream.Status) {
 	return func(s upstream.Status) {
 		level := slog.LevelInfo
-		if s.Health == upstream.Unhealthy {
+		if s.Health == upstream.Unhealthy || s.Circuit != upstream.Closed {
 			level = slog.LevelWarn
 		}
-		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "reason", s.Reason)
+		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "circuit", s.Circuit, "reason", s.Reason)
 	}
 }
 

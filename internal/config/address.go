@@ -184,8 +184,8 @@ func (u *upstreamURL) parse(s string) error {
 		return errors.New("is no address of an upstream; write http:// or https://, host and port, for example http://127.0.0.1:9001")
 	}
 	switch {
-	case v.Scheme != "http" && v.Scheme != "https":
-		return errors.New("has another scheme than http or https; write for example http://127.0.0.1:9001")
+	case v.Scheme != "http" && v.Scheme != "https" && v.Scheme != "h2c":
+		return errors.New("has another scheme than http, https or h2c; write for example http://127.0.0.1:9001")
 	case v.Hostname() == "":
 		return errors.New("has no host; write for example http://127.0.0.1:9001")
 	case v.User != nil:
@@ -212,7 +212,7 @@ func (u *upstreamURL) parse(s string) error {
 }
 
 func (u *upstreamURL) form() form {
-	return form{what: "an address of an upstream", example: "http://127.0.0.1:9001", pattern: `^https?://[^/?#@\s]+/?$`}
+	return form{what: "an address of an upstream", example: "http://127.0.0.1:9001", pattern: `^(https?|h2c)://[^/?#@\s]+/?$`}
 }
 
 // webURL is any address of the web, with a path.

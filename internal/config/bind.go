@@ -118,9 +118,22 @@ func (b *binder) value(n *node, s spec, v reflect.Value, w where) bool {
 	case entries:
 		b.entries(n, s, v, w)
 	case fields:
-		b.fields(n, v, w)
+		if alone, ok := aloneOf(v.Type()); ok && n.kind == scalar {
+			b.alone(n, alone, v, w)
+		} else {
+			b.fields(n, v, w)
+		}
 	}
 	return len(b.problems) == before && !n.bad
+}
+
+// alone sets a mapping that is written as one of its fields.
+func (b *binder) alone(n *node, s spec, v reflect.Value, w where) {
+	b.defaults(v)
+	field := v.FieldByIndex(s.index)
+	p := placed{key: n, value: n, path: w.path}
+	p.bad = !b.value(n, s, field, w)
+	b.places[field.Addr().Interface()] = p
 }
 
 // sequence sets a list.
@@ -129,7 +142,7 @@ func (b *binder) sequence(n *node, s spec, v reflect.Value, w where) {
 		if n.bad {
 			return
 		}
-		if n.kind == scalar && shapeOf(v.Type().Elem()) == single {
+		if _, short := aloneOf(v.Type().Elem()); n.kind == scalar && (short || shapeOf(v.Type().Elem()) == single) {
 			b.at(n, "%s: expected a list, found a single value; put it in brackets: `%s`", w.path, exampleLine(s))
 			return
 		}
@@ -314,8 +327,10 @@ func exampleLine(s spec) string {
 	sample := s.sampleText()
 	switch shapeOf(s.typ) {
 	case sequence:
-		switch elem := elemOf(s.typ); {
-		case shapeOf(elem) == fields:
+		elem := elemOf(s.typ)
+		_, short := aloneOf(elem)
+		switch {
+		case shapeOf(elem) == fields && !short:
 			return s.name + ": [ { … } ]"
 		case s.example != "":
 			return s.name + ": [" + quoteYAML(s.example) + "]"

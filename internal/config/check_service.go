@@ -81,22 +81,36 @@ func (c *checker) checkRoute(path string, e *entry[serviceFile], takes map[strin
 	c.at(place, "%s: service `%s` (line %d) takes %s too; give one of them another host or path", path, other.name, other.key.line, what)
 }
 
-// checkUpstreams notes upstreams that are named twice in another spelling, or
-// are Tollhouse itself.
+// checkUpstreams notes upstreams that are named twice or are Tollhouse itself,
+// and what leaves none to take requests.
 func (c *checker) checkUpstreams(path string, s *serviceFile) {
-	seen := map[upstreamURL]string{}
-	for i, u := range s.Upstreams {
-		p, ok := c.place(&s.Upstreams[i])
-		if !ok || p.bad || u == "" {
+	seen := map[upstreamURL]*node{}
+	takes := len(s.Upstreams) == 0
+	for i := range s.Upstreams {
+		u := &s.Upstreams[i]
+		takes = takes || u.Weight > 0 || c.wrong(&u.Weight)
+		p, ok := c.place(&u.URL)
+		if !ok || p.bad || u.URL == "" {
 			continue
 		}
-		if own := c.ourOwn(string(u)); own != "" {
+		if own := c.ourOwn(string(u.URL)); own != "" {
 			c.at(p.value, "%s: this is Tollhouse itself (listen.%s); requests would go round in circles, so name the service's own address", p.path, own)
 		}
-		if first, twice := seen[u]; twice && first != p.value.text {
-			c.at(p.value, "%s: %s and %s are the same upstream; delete one", p.path, quoted(first), p.value.show())
+		switch first := seen[u.URL]; {
+		case first == nil:
+			seen[u.URL] = p.value
+		case first.text == p.value.text:
+			c.at(p.value, "%s: %s stands here twice, first on line %d; delete one", p.path, p.value.show(), first.line)
+		default:
+			c.at(p.value, "%s: %s and %s are the same upstream; delete one", p.path, first.show(), p.value.show())
 		}
-		seen[u] = p.value.text
+	}
+	if p, ok := c.place(&s.Upstreams); ok && !p.bad && !takes {
+		c.at(p.value, "%s.upstreams: every weight is 0, so nobody would take a request; give one of them a weight of 1 or more", path)
+	}
+	if b := &s.Breaker; c.given(&b.Longest) && !c.wrong(&b.Open) && b.Longest < b.Open {
+		p, _ := c.place(&b.Longest)
+		c.at(p.value, "%s.breaker.longest: this is shorter than `open`, with which it begins; write a longer time", path)
 	}
 }
 

@@ -37,6 +37,42 @@ func same[T any](t *testing.T, what string, got, want T) {
 	}
 }
 
+// What holds for a service that says nothing about it.
+var (
+	usualRetry   = toll.Retry{Connect: true, Lost: true, Tries: 3, Budget: 20}
+	usualBreaker = toll.Breaker{Failures: 5, Ratio: 50, Window: 10 * time.Second, Open: time.Second, Longest: 30 * time.Second}
+)
+
+func TestReadsHowRequestsAreSpread(t *testing.T) {
+	t.Parallel()
+	c := mustParse(t, `console: { host: console.localhost }
+services:
+  a:
+    path: /a
+    access: public
+    upstreams: [ "http://127.0.0.1:9001", { url: "h2c://127.0.0.1:9002", weight: 0 }, { url: "http://127.0.0.1:9003", weight: 5 } ]
+    balance: sticky
+    slow_start: 10s
+    retry: { on: [connect, lost, 503], tries: 2, budget: 10% }
+    breaker: { failures: 3, ratio: 30%, window: 1m, open: 2s, longest: 1m }
+  b:
+    path: /b
+    access: public
+    upstreams: [ { url: "http://127.0.0.1:9004", weight: 7 }, { url: "http://127.0.0.1:9005", weight: 7 } ]
+    retry: { on: [] }
+`)
+	a, _ := c.Service("a")
+	same(t, "upstreams", a.Upstreams, []string{"http://127.0.0.1:9001", "h2c://127.0.0.1:9002", "http://127.0.0.1:9003"})
+	same(t, "weights", a.Weights, []int{1, 0, 5})
+	same(t, "balance", a.Balance, toll.Sticky)
+	same(t, "slow start", a.SlowStart, 10*time.Second)
+	same(t, "retry", a.Retry, toll.Retry{Connect: true, Lost: true, Statuses: []int{503}, Tries: 2, Budget: 10})
+	same(t, "breaker", a.Breaker, toll.Breaker{Failures: 3, Ratio: 30, Window: time.Minute, Open: 2 * time.Second, Longest: time.Minute})
+	b, _ := c.Service("b")
+	same(t, "equal weights", b.Weights, []int(nil))
+	same(t, "retry after nothing", b.Retry, toll.Retry{Tries: 3, Budget: 20})
+}
+
 func TestReadsTheWholeContractFile(t *testing.T) {
 	t.Parallel()
 	c := contract(t)
@@ -58,6 +94,8 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Balance:   toll.LeastRequests, Access: toll.AccessKey,
 		Health:      toll.Health{Path: "/healthz", Every: 2 * time.Second, Timeout: time.Second, Healthy: 2, Unhealthy: 2},
 		Timeouts:    toll.Timeouts{Connect: 2 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
+		Retry:       usualRetry,
+		Breaker:     usualBreaker,
 		MaxInFlight: 64, MaxBody: 5_000_000,
 		Units:     []string{"words", "characters"},
 		Endpoints: []string{"POST /extractions", "GET /openapi.json"},
@@ -71,6 +109,8 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Name: "daybook", Host: "daybook.localhost", Upstreams: []string{"http://127.0.0.1:9003"},
 		Balance: toll.RoundRobin, Access: toll.AccessPublic,
 		Timeouts: toll.Timeouts{Connect: 5 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
+		Retry:    usualRetry,
+		Breaker:  usualBreaker,
 		MaxBody:  10_000_000,
 		Policies: []toll.Policy{
 			{Name: "app", Kind: toll.RateLimit, Partition: toll.PerIP, Service: "daybook", Count: 20, Window: time.Second, Burst: 50},

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -92,8 +93,8 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		Name:        e.name,
 		Host:        string(s.Host),
 		StripPath:   bool(s.StripPath),
-		Upstreams:   texts(s.Upstreams),
 		Balance:     toll.Balance(standIn("services.*.balance", string(s.Balance))),
+		SlowStart:   time.Duration(s.SlowStart),
 		Access:      toll.Access(s.Access),
 		MaxInFlight: int(s.MaxInFlight),
 		MaxBody:     int64(s.MaxBody),
@@ -105,6 +106,15 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			Idle:     time.Duration(s.Timeouts.Idle),
 			Stream:   time.Duration(s.Timeouts.Stream),
 		},
+	}
+	out.Upstreams, out.Weights = upstreamsOf(s.Upstreams)
+	out.Retry = retryOf(s.Retry)
+	out.Breaker = toll.Breaker{
+		Failures: int(s.Breaker.Failures),
+		Ratio:    int(s.Breaker.Ratio),
+		Window:   time.Duration(s.Breaker.Window),
+		Open:     time.Duration(s.Breaker.Open),
+		Longest:  time.Duration(s.Breaker.Longest),
 	}
 	if s.Path != "/" { // every path: the same as none
 		out.Path = string(s.Path)
@@ -140,6 +150,36 @@ func cacheOf(f cacheFile) toll.Cache {
 		DefaultTTL: time.Duration(f.DefaultTTL),
 		Counts:     bool(f.Counts),
 	}
+}
+
+// upstreamsOf gives the upstreams, and their weights unless all are the same.
+func upstreamsOf(list []upstreamFile) (urls []string, weights []int) {
+	same := true
+	for _, u := range list {
+		urls = append(urls, string(u.URL))
+		weights = append(weights, int(u.Weight))
+		same = same && u.Weight == list[0].Weight
+	}
+	if same {
+		return urls, nil
+	}
+	return urls, weights
+}
+
+func retryOf(r retryFile) toll.Retry {
+	out := toll.Retry{Tries: int(r.Tries), Budget: int(r.Budget)}
+	for _, on := range r.On {
+		switch on {
+		case "connect":
+			out.Connect = true
+		case "lost":
+			out.Lost = true
+		default:
+			status, _ := strconv.Atoi(string(on)) // one of oneof's
+			out.Statuses = append(out.Statuses, status)
+		}
+	}
+	return out
 }
 
 func planOf(e entry[planFile]) toll.Plan {

@@ -87,7 +87,10 @@ func typeText(s spec, t reflect.Type) string {
 	case entries:
 		return "names, with fields below each"
 	case sequence:
-		if elem := elemOf(t); shapeOf(elem) == fields {
+		elem := elemOf(t)
+		if alone, ok := aloneOf(elem); ok {
+			out = "list of: " + typeText(spec{}, alone.typ) + ", or fields below"
+		} else if shapeOf(elem) == fields {
 			out = "list of fields below"
 		} else {
 			out = "list of: " + typeText(spec{oneOf: s.oneOf}, elem)

@@ -75,11 +75,14 @@ type serviceFile struct {
 	Host        hostName           `yaml:"host" example:"api.example.com" doc:"The host whose requests it takes, exact or as *.example.com. Absent: any."`
 	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
 	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix."`
-	Upstreams   []upstreamURL      `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port."`
-	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams."`
+	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
+	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams: in turn, to the one with the fewest requests, to the one that answers soonest, or in turn with each browser kept where it was first by a cookie."`
+	SlowStart   duration           `yaml:"slow_start" default:"0s" max:"1h" doc:"How long an upstream that comes back takes to its whole share of the requests. 0s: at once."`
 	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides; an error in this version, which has no such address yet)."`
-	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; an upstream that fails requests is left alone for a while anyway."`
+	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; breaker holds anyway. When all fail, requests are tried nevertheless."`
 	Timeouts    timeoutsFile       `yaml:"timeouts" doc:"How long each part of a request may take. 0s is no limit."`
+	Retry       retryFile          `yaml:"retry" doc:"Which requests are tried again on another upstream. What may have been processed is repeated only if its method is idempotent (never a POST or PATCH)."`
+	Breaker     breakerFile        `yaml:"breaker" doc:"When an upstream that fails requests is left alone for a while. Failures are lost connections, timeouts, and answers of 502, 503 and 504. One that cannot be connected to is left alone at once."`
 	MaxInFlight count              `yaml:"max_in_flight" min:"1" max:"1000000" example:"64" doc:"How many requests one upstream works on at a time. Absent: any number."`
 	MaxBody     size               `yaml:"max_body" default:"10MB" min:"1B" max:"1000GB" doc:"The largest body of a request. MB is 1,000,000 bytes, MiB is 1,048,576."`
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
@@ -88,6 +91,28 @@ type serviceFile struct {
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers, in the order of preference."`
+}
+
+// upstreamFile is one upstream; its address alone stands for it.
+type upstreamFile struct {
+	URL    upstreamURL `yaml:"url" required:"true" example:"http://127.0.0.1:9001" doc:"Scheme, host and port."`
+	Weight count       `yaml:"weight" default:"1" min:"0" max:"1000" doc:"Its share of the requests beside the others. 0 drains it: no new clients, and those that a cookie keeps there stay."`
+}
+
+func (upstreamFile) alone() string { return "url" }
+
+type retryFile struct {
+	On     []choice `yaml:"on" default:"connect, lost" oneof:"connect|lost|502|503|504" doc:"After what: connect (no connection, so nothing was sent), lost (the connection ended before an answer), or an answer of that status. An empty list: never."`
+	Tries  count    `yaml:"tries" default:"3" min:"1" max:"5" doc:"How many upstreams one request is offered to in all."`
+	Budget percent  `yaml:"budget" default:"20%" min:"0%" max:"100%" doc:"How many tries there are beyond the first, in percent of the service's requests, so that a failing service is not hammered. Up to 500 are saved up."`
+}
+
+type breakerFile struct {
+	Failures count    `yaml:"failures" default:"5" min:"1" max:"10000" doc:"Failures in a row that open it."`
+	Ratio    percent  `yaml:"ratio" default:"50%" min:"1%" max:"100%" doc:"Failures that open it, in percent of 20 or more requests within window."`
+	Window   duration `yaml:"window" default:"10s" min:"1s" max:"1h" doc:"Over how long the ratio is taken."`
+	Open     duration `yaml:"open" default:"1s" min:"100ms" max:"1h" doc:"How long the upstream is left alone the first time; then one request tries it, and it is twice as long when that fails."`
+	Longest  duration `yaml:"longest" default:"30s" min:"100ms" max:"24h" doc:"How long it is left alone at most."`
 }
 
 type healthFile struct {

@@ -19,7 +19,6 @@ var later = []struct {
 	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
 	{pattern: "secrets.authorize", says: "does not answer foreign proxies yet"},
 	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},
-	{pattern: "services.*.balance", word: "sticky", says: "does not keep clients on one upstream yet; round_robin takes its place", instead: "round_robin"},
 	{pattern: "services.*.compress", says: "does not compress yet"},
 }
 

@@ -24,17 +24,16 @@ services:
 		"tollhouse.yml:1: listen.authorize: accepted, but this version does not answer foreign proxies yet",
 		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
 		"tollhouse.yml:2: redis: accepted, but this version does not share limits through Redis yet",
-		"tollhouse.yml:6: services.a.balance: accepted, but this version does not keep clients on one upstream yet; round_robin takes its place",
 	} {
 		if !has(c.Notices, want) {
 			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
 		}
 	}
-	if len(c.Notices) != 4 {
+	if len(c.Notices) != 3 {
 		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
 	}
-	if got := c.Services[0].Balance; got != "round_robin" {
-		t.Errorf("balances by %s, not by what the notice says", got)
+	if got := c.Services[0].Balance; got != "sticky" {
+		t.Errorf("balances by %s", got)
 	}
 }
 

@@ -198,6 +198,26 @@ func (r *rate) form() form {
 	return form{what: "a rate", example: "10/minute", pattern: `^[0-9]+ ?/ ?(second|minute|hour|sec|min|s|m|h|([0-9]+(s|m|h))+)$`}
 }
 
+// percent is a share in whole hundredths: "20%".
+type percent int64
+
+func (p *percent) parse(s string) error {
+	digits, ok := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 31)
+	switch {
+	case !ok && err == nil:
+		return errors.New("is no share; add a percent sign, for example 20%")
+	case !ok || err != nil:
+		return errors.New("is no share; write whole percents, for example 20%")
+	}
+	*p = percent(n)
+	return nil
+}
+
+func (p *percent) form() form {
+	return form{what: "a share in percent", example: "20%", pattern: `^[0-9]+ ?%$`}
+}
+
 // zone is a time zone by its name in the IANA database.
 type zone struct{ *time.Location }
 

@@ -40,7 +40,7 @@ type schema struct {
 	Default     any        `json:"default,omitempty"`
 	Examples    []any      `json:"examples,omitempty"`
 	AnyOf       []*schema  `json:"anyOf,omitempty"`
-	Enum        []string   `json:"enum,omitempty"`
+	Enum        []any      `json:"enum,omitempty"`
 	Pattern     string     `json:"pattern,omitempty"`
 	Minimum     *int64     `json:"minimum,omitempty"`
 	Maximum     *int64     `json:"maximum,omitempty"`
@@ -136,7 +136,11 @@ func plain(s spec, t reflect.Type, path string) *schema {
 		if shapeOf(elem) == single {
 			return &schema{Type: []string{"array", "null"}, Items: plain(s, elem, path+"[]"), UniqueItems: true}
 		}
-		return &schema{Type: []string{"array", "null"}, Items: object(elem, path+"[]")}
+		items := object(elem, path+"[]")
+		if alone, ok := aloneOf(elem); ok {
+			items = &schema{AnyOf: []*schema{plain(alone, alone.typ, path+"[]"), items}}
+		}
+		return &schema{Type: []string{"array", "null"}, Items: items}
 	case fields:
 		inner := object(t, path)
 		if len(inner.Required) > 0 {
@@ -154,7 +158,7 @@ func singleSchema(s spec, t reflect.Type) *schema {
 	reference := &schema{Type: "string", Pattern: environmentReference}
 	switch {
 	case len(s.oneOf) > 0:
-		return &schema{AnyOf: []*schema{{Enum: s.oneOf}, reference}}
+		return &schema{AnyOf: []*schema{{Enum: words(s.oneOf)}, reference}}
 	case f.json == "boolean":
 		return &schema{AnyOf: []*schema{{Type: "boolean"}, reference}}
 	case f.json == "integer":
@@ -174,6 +178,19 @@ func singleSchema(s spec, t reflect.Type) *schema {
 		return &schema{AnyOf: []*schema{{Type: "string", Pattern: f.pattern}, reference}}
 	}
 	return &schema{Type: []string{"string", "number", "boolean"}}
+}
+
+// words gives the words of a choice, and those that YAML takes for numbers
+// without quotes as numbers too.
+func words(list []string) []any {
+	var out []any
+	for _, w := range list {
+		out = append(out, w)
+		if n, err := strconv.ParseInt(w, 10, 64); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // jsonValue writes a default or an example as editors should insert it.

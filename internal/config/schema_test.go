@@ -33,6 +33,9 @@ func validate(t *testing.T, schema map[string]any, v any, at string) []string {
 				fail("is no %v", names)
 			}
 		case "enum":
+			if n, ok := number(v); ok {
+				v = n
+			}
 			if !slices.Contains(rule.([]any), v) {
 				fail("is none of %v", rule)
 			}
@@ -170,7 +173,7 @@ func TestSchemaTakesWhatTheDecoderTakes(t *testing.T) {
 		"contract":     fileBytes(t, "testdata/contract.yml"),
 		"contract-all": fileBytes(t, "testdata/contract-all.yml"),
 		"starter":      Starter(""),
-		"references":   []byte("services: { a: { strip_path: \"${S}\", max_in_flight: \"${M}\", balance: \"${B}\", upstreams: [\"${U}\"], timeouts: { idle: \"${I}\" } } }"),
+		"references":   []byte("services: { a: { strip_path: \"${S}\", max_in_flight: \"${M}\", balance: \"${B}\", upstreams: [\"${U}\", { url: \"${V}\", weight: 3 }], retry: { on: [503], budget: 10% }, timeouts: { idle: \"${I}\" } } }"),
 	} {
 		if wrong := validate(t, s, byYAML(t, src), name); len(wrong) > 0 {
 			t.Errorf("%s", strings.Join(wrong, "\n"))
@@ -195,6 +198,11 @@ func TestSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 	}
 }
 
+func listOf(v any) []any {
+	out, _ := v.([]any)
+	return out
+}
+
 func TestSchemaKnowsExactlyTheFieldsOfTheDecoder(t *testing.T) {
 	t.Parallel()
 	paths := map[string]bool{}
@@ -202,6 +210,9 @@ func TestSchemaKnowsExactlyTheFieldsOfTheDecoder(t *testing.T) {
 	walk = func(s map[string]any, at string) {
 		if items, ok := s["items"].(map[string]any); ok {
 			walk(items, at+"[]")
+		}
+		for _, one := range listOf(s["anyOf"]) {
+			walk(one.(map[string]any), at)
 		}
 		if each, ok := s["additionalProperties"].(map[string]any); ok {
 			walk(each, at+".*")

@@ -79,7 +79,28 @@ const (
 var (
 	valueType      = reflect.TypeFor[value]()
 	collectionType = reflect.TypeFor[collection]()
+	briefType      = reflect.TypeFor[brief]()
 )
+
+// brief is a mapping of known names that may be written as one of its fields alone.
+type brief interface {
+	alone() string // the field
+}
+
+// aloneOf gives the field that may stand for a type of file.go; ok is false
+// when none may.
+func aloneOf(t reflect.Type) (s spec, ok bool) {
+	if !t.Implements(briefType) {
+		return spec{}, false
+	}
+	name := reflect.New(t).Elem().Interface().(brief).alone()
+	for _, s := range specs(t) {
+		if s.name == name {
+			return s, true
+		}
+	}
+	panic("config: " + t.Name() + " has no field " + name)
+}
 
 // shapeOf tells how a type of file.go is written.
 func shapeOf(t reflect.Type) shape {

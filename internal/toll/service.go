@@ -31,12 +31,16 @@ type Service struct {
 	Path        string // prefix, "/v1/ner"; "" for any
 	StripPath   bool   // take Path off before forwarding; the upstream learns it as X-Forwarded-Prefix
 	Upstreams   []string
+	Weights     []int // of the upstreams, in their order, 0 to 1000; nil: each the same. 0: no new clients
 	Balance     Balance
 	Access      Access
 	Health      Health
 	Timeouts    Timeouts
-	MaxInFlight int   // per upstream; 0: no cap
-	MaxBody     int64 // bytes; 0: the default of 10 MB
+	Retry       Retry
+	Breaker     Breaker
+	SlowStart   time.Duration // how long an upstream that comes back takes to its whole share; 0: at once
+	MaxInFlight int           // per upstream; 0: no cap
+	MaxBody     int64         // bytes; 0: the default of 10 MB
 	Units       []string
 	Endpoints   []string // "POST /extractions"; what matches none is counted as "other"
 	Policies    []Policy
@@ -67,4 +71,26 @@ type Timeouts struct {
 	Response time.Duration // to the head of its answer
 	Idle     time.Duration // between two bytes of a body
 	Stream   time.Duration // a whole WebSocket, SSE or upload
+}
+
+// Retry says which requests are tried again on another upstream. The zero value
+// stands for connect and lost, three tries and a budget of 20 percent. What may
+// have been processed is repeated only where the method is idempotent (RFC 9110
+// §9.2.2), whatever is said here.
+type Retry struct {
+	Connect  bool  // there was no connection: nothing was sent
+	Lost     bool  // the connection ended before an answer
+	Statuses []int // of answers: 502, 503, 504
+	Tries    int   // of one request in all; 1: never again; 0: the zero value's rules
+	Budget   int   // tries beyond the first, in percent of the requests; 0: none
+}
+
+// Breaker says when an upstream that fails requests is left alone, and for how
+// long. A zero field stands for the value in brackets.
+type Breaker struct {
+	Failures int           // in a row (5)
+	Ratio    int           // failures in percent of the requests within Window, when those are 20 or more (50)
+	Window   time.Duration // (10s)
+	Open     time.Duration // the first time; twice as long each further time (1s)
+	Longest  time.Duration // what that grows to (30s)
 }

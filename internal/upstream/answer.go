@@ -27,7 +27,7 @@ func (c *call) answer(resp *http.Response, method, upgrade string) (*exchange.Re
 		Upstream: c.up.name,
 	}
 	var trailer exchange.Fields
-	if len(resp.TransferEncoding) > 0 { // only then can there be trailers
+	if len(resp.TransferEncoding) > 0 || resp.ProtoMajor == 2 { // only then can there be trailers
 		trailer = exchange.Fields{}
 		out.Trailer = trailer
 		if len(resp.Trailer) > 0 {

@@ -27,7 +27,7 @@ func names(t testing.TB, svc toll.Service, opts Options, n int) *Pool {
 func turns(p *Pool, n int) map[string]int {
 	count := map[string]int{}
 	for range n {
-		u, _ := p.pick(nil)
+		u, _ := p.pick(nil, nil)
 		count[u.host]++
 		p.release(u)
 	}
@@ -66,7 +66,7 @@ func TestLeastRequestsTakesOneOfTheLeastBusy(t *testing.T) {
 			p.upstreams[i].unhealthy.Store(false)
 			least = min(least, n)
 		}
-		u, _ := p.pick(nil)
+		u, _ := p.pick(nil, nil)
 		if n := u.inFlight.Load(); int(n) != least+1 {
 			t.Fatalf("of %v one with %d was taken", held, n-1)
 		}
@@ -107,7 +107,7 @@ func TestEWMALeavesASlowOneAndForgivesIt(t *testing.T) {
 	}
 	slow.latency.observe(p.now(), 10*time.Millisecond)
 	for range 3 { // what is in flight counts as well
-		if u, _ := p.pick(nil); u == nil {
+		if u, _ := p.pick(nil, nil); u == nil {
 			t.Fatal("nobody was picked")
 		}
 	}
@@ -140,30 +140,11 @@ func TestEWMAPrefersTheFasterServer(t *testing.T) {
 	})
 }
 
-func TestAPenaltyGrowsAndEnds(t *testing.T) {
-	t.Parallel()
-	var p penalty
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-		p.add(time.Hour)
-		want *= time.Second
-		if !p.holds(time.Hour+want-1) || p.holds(time.Hour+want) {
-			t.Errorf("penalty %d does not last %v", i, want)
-		}
-	}
-	p.clear()
-	if p.set() {
-		t.Error("it was not cleared")
-	}
-	if p.add(0); p.holds(firstPenalty) {
-		t.Error("it did not begin anew")
-	}
-}
-
 func TestPickingAllocatesNothing(t *testing.T) {
 	for _, balance := range []toll.Balance{toll.RoundRobin, toll.LeastRequests, toll.EWMA} {
 		p := names(t, toll.Service{Balance: balance, MaxInFlight: 8}, Options{}, 8)
 		if n := testing.AllocsPerRun(100, func() {
-			u, f := p.take(t.Context(), nil)
+			u, f := p.take(t.Context(), nil, nil)
 			if f != nil {
 				t.Fatal(f.cause)
 			}
@@ -177,8 +158,11 @@ func TestPickingAllocatesNothing(t *testing.T) {
 func TestRefusesAServiceItCannotServe(t *testing.T) {
 	t.Parallel()
 	for name, svc := range map[string]toll.Service{
-		"balance":   {Name: "ner", Balance: toll.Sticky, Upstreams: []string{"http://127.0.0.1:9001"}},
+		"balance":   {Name: "ner", Balance: "best", Upstreams: []string{"http://127.0.0.1:9001"}},
 		"upstreams": {Name: "ner"},
+		"weights":   {Name: "ner", Upstreams: []string{"http://127.0.0.1:9001"}, Weights: []int{1, 1}},
+		"weight":    {Name: "ner", Upstreams: []string{"http://127.0.0.1:9001"}, Weights: []int{-1}},
+		"drained":   {Name: "ner", Upstreams: []string{"http://127.0.0.1:9001"}, Weights: []int{0}},
 	} {
 		_, err := NewPool(svc, Options{})
 		if toll.CodeOf(err) != toll.Invalid || !strings.Contains(err.Error(), "ner") {
@@ -190,11 +174,12 @@ func TestRefusesAServiceItCannotServe(t *testing.T) {
 func TestReadsAnUpstreamsAddress(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]address{
-		"http://127.0.0.1:9001":      {"http", "127.0.0.1:9001", ""},
-		"http://ner.internal":        {"http", "ner.internal:80", ""},
-		"https://ner.internal/":      {"https", "ner.internal:443", ""},
-		"http://[::1]:9001/b%20c/v1": {"http", "[::1]:9001", "/b%20c/v1"},
-		"http://[fe80::1%25eth0]":    {"http", "[fe80::1%eth0]:80", ""},
+		"http://127.0.0.1:9001":      {scheme: "http", host: "127.0.0.1:9001", base: ""},
+		"http://ner.internal":        {scheme: "http", host: "ner.internal:80", base: ""},
+		"https://ner.internal/":      {scheme: "https", host: "ner.internal:443", base: ""},
+		"http://[::1]:9001/b%20c/v1": {scheme: "http", host: "[::1]:9001", base: "/b%20c/v1"},
+		"h2c://ner.internal:9001":    {scheme: "http", h2c: true, host: "ner.internal:9001"},
+		"http://[fe80::1%25eth0]":    {scheme: "http", host: "[fe80::1%eth0]:80", base: ""},
 	} {
 		if got, err := parseAddress(text); err != nil || got != want {
 			t.Errorf("%s is %+v, %v", text, got, err)
@@ -220,7 +205,11 @@ func FuzzReadsAnUpstreamsAddress(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := parseAddress(a.scheme + "://" + strings.ReplaceAll(a.host, "%", "%25") + a.base); err != nil || again != a {
+		scheme := a.scheme
+		if a.h2c {
+			scheme = "h2c"
+		}
+		if again, err := parseAddress(scheme + "://" + strings.ReplaceAll(a.host, "%", "%25") + a.base); err != nil || again != a {
 			t.Errorf("%q is %+v, which is %+v, %v", text, a, again, err)
 		}
 		if !printable(a.base) {

@@ -72,7 +72,7 @@ func BenchmarkTake(b *testing.B) {
 			p := names(b, toll.Service{Balance: balance, MaxInFlight: 64}, Options{}, 8)
 			b.ReportAllocs()
 			for b.Loop() {
-				u, f := p.take(b.Context(), nil)
+				u, f := p.take(b.Context(), nil, nil)
 				if f != nil {
 					b.Fatal(f.cause)
 				}

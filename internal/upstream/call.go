@@ -20,23 +20,25 @@ type call struct {
 	cancel context.CancelCauseFunc
 	whole  *time.Timer // Timeouts.Stream; may be nil
 	body   *upload     // may be nil
+	tested bool        // the circuit was not closed: the outcome decides
 	over   atomic.Bool
 }
 
 // try sends the request to u, on which a place in flight is held, and gives
-// the place back unless there is a response: then its end does.
-func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fields http.Header) (*exchange.Response, *failed) {
-	c := &call{pool: p, up: u, outer: ctx}
+// the place back unless there is a response: then its end does. began is when
+// the first try of the request was.
+func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fields http.Header, body *upload, began time.Duration) (*exchange.Response, *failed) {
+	c := &call{pool: p, up: u, outer: ctx, body: body, tested: !u.circuit.closed()}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	if d := p.service.Timeouts.Stream; d > 0 {
-		c.whole = time.AfterFunc(d, func() { c.cancel(errTooLong) })
+	start := began
+	if d := p.service.Timeouts.Stream; d > 0 || p.timed {
+		start = p.now()
+		if d > 0 {
+			c.whole = time.AfterFunc(d-(start-began), func() { c.cancel(errTooLong) })
+		}
 	}
-	if req.Length != 0 && req.Body != nil {
-		c.body = &upload{body: req.Body, idle: p.service.Timeouts.Idle, response: p.service.Timeouts.Response, cancel: c.cancel}
-	}
-	var began time.Duration
-	if p.timed {
-		began = p.now()
+	if body != nil {
+		body.cancel = c.cancel
 	}
 	upgrade := upgradeOf(req)
 	out := outgoing(u, req, fields, c.body).WithContext(c.ctx)
@@ -53,25 +55,29 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 	} else if answer, bad := c.answer(resp, req.Method, upgrade); bad == nil {
 		if p.timed {
 			now := p.now()
-			u.latency.observe(now, now-began)
+			u.latency.observe(now, now-start)
 		}
-		u.penalty.clear()
 		u.answered.Add(1)
+		if answer.Status >= 502 && answer.Status <= 504 {
+			p.bad(u, false)
+		} else {
+			p.good(u, c.tested)
+		}
 		return answer, nil
 	} else {
 		f = bad
 		_ = resp.Body.Close() // the connection is of no more use; what closing it says helps nobody
 	}
 	c.end()
-	if f.theirs() {
-		u.failed.Add(1)
-		switch {
-		case f.unsent:
-			u.penalty.add(p.now())
-		case p.timed:
-			now := p.now()
-			u.latency.observe(now, now-began)
-		}
+	if !f.theirs() {
+		u.circuit.forgo()
+		return nil, f
+	}
+	u.failed.Add(1)
+	p.bad(u, f.unsent)
+	if p.timed && !f.unsent {
+		now := p.now()
+		u.latency.observe(now, now-start)
 	}
 	return nil, f
 }
@@ -81,8 +87,12 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 // with a body is sent from a goroutine of its own, which the call's end leaves
 // behind. That goroutine ends as soon as the Read does.
 func (c *call) roundTrip(out *http.Request) (*http.Response, error) {
+	by := c.pool.transport
+	if c.up.h2c && out.Header["Upgrade"] == nil { // an upgrade is a thing of HTTP/1.1
+		by = c.pool.second
+	}
 	if c.body == nil {
-		return c.pool.transport.RoundTrip(out)
+		return by.RoundTrip(out)
 	}
 	type result struct {
 		resp *http.Response
@@ -91,7 +101,7 @@ func (c *call) roundTrip(out *http.Request) (*http.Response, error) {
 	done := make(chan result, 1)
 	go func() {
 		// A response that comes when nobody waits is closed by its context.
-		resp, err := c.pool.transport.RoundTrip(out) //nolint:bodyclose // closed by whoever takes it from done
+		resp, err := by.RoundTrip(out) //nolint:bodyclose // closed by whoever takes it from done
 		done <- result{resp, err}
 	}()
 	select {
@@ -119,9 +129,7 @@ func (c *call) failure(err error) *failed {
 	if f := c.ourside(); f != nil {
 		return f
 	}
-	f := classify(err)
-	f.unsent = f.unsent && (c.body == nil || c.body.untouched())
-	return f
+	return classify(err)
 }
 
 // ourside is the failure that is not the upstream's doing or was our decision,

@@ -74,3 +74,14 @@ func (c *connector) transport(response time.Duration) *http.Transport {
 		WriteBufferSize:        connectionBuffer,
 	}
 }
+
+// transport2 is transport for upstreams that speak HTTP/2 without TLS. A
+// connection on which nothing comes for a while is pinged, so that a dead one
+// does not take its requests along for long.
+func (c *connector) transport2(response time.Duration) *http.Transport {
+	t := c.transport(response)
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetUnencryptedHTTP2(true)
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait}
+	return t
+}

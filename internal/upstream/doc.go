@@ -3,9 +3,10 @@
 // connections, their health and their places in flight.
 //
 //	… limit ─► httpcache ─► Pool.Forward ─► pick an upstream ─► send ─► head ─► Response ─► meter …
-//	                             │               ▲
-//	                             └─ wait for a place (MaxInFlight)
-//	                                             health probes, penalties
+//	                             │               ▲              │
+//	                             │     probes, circuits, weights │ lost, and safe to repeat:
+//	                             └─ wait for a place             └─► pick another
+//	                                (MaxInFlight)
 //
 // The way in is NewPool and Pool.Forward. Messages are exchange.Request and
 // exchange.Response; net/http's client is used inside and is seen by nobody.
@@ -25,13 +26,34 @@
 // ways and are never gathered. The answer's content coding is left as it is
 // and redirects are the client's to follow.
 //
+// An h2c upstream is spoken to in HTTP/2 without TLS, but for upgrades, which are
+// a thing of HTTP/1.1.
+//
+// # Who is chosen
+//
+// Upstreams that fail their probes, and those whose circuit is open, are left
+// out while there are others; of the rest, balance and weight choose. When none
+// is left, all are tried: a request that may go well is better than a 503. See
+// circuit.go for how a circuit opens and closes, and weight.go for the shares.
+//
+// A sticky client goes to the upstream that its cookie names while that is in,
+// also when it is drained; when it is full the request goes elsewhere and the
+// cookie stays; when it is out the client moves. The cookie is ours: it is not
+// forwarded.
+//
 // # What is tried again
 //
-// A request that was never sent (the connection could not be made) goes to
-// another upstream, at most three in all. A request without a body whose
-// method is idempotent (RFC 9110 §9.2.2) is sent once more when a kept
-// connection turns out to have been closed by the upstream. Nothing else is
-// sent twice.
+// Service.Retry says after what; each further try is on an upstream that was not
+// tried yet, and all tries have one Timeouts.Stream together. A request that was
+// never sent goes on whatever its method is. One that may have reached its
+// upstream goes on only when its method is idempotent (RFC 9110 §9.2.2), which
+// no POST or PATCH is, with an Idempotency-Key or without. A body goes along
+// when nothing was asked of it, or when it is at most 64 KiB and the method is
+// idempotent. A budget bounds the tries beyond the first.
+//
+// Outside of that rule and that budget, a GET, HEAD, OPTIONS or TRACE without a
+// body is sent once more to the same upstream when a kept connection turns out to
+// have been closed.
 //
 // # What can go wrong
 //
@@ -49,7 +71,7 @@
 //	502 http_upgrade_failed           a 101 to something that was not asked for
 //	504 http_response_timeout         no head within Timeouts.Response, or not done within Timeouts.Stream
 //	504 connection_write_timeout      the upstream took no byte of the body for Timeouts.Idle
-//	503 destination_unavailable       every upstream fails its health probes
+//	503 destination_unavailable       no upstream takes new requests
 //	503 connection_limit_reached      every upstream has MaxInFlight requests and the queue is full or too slow
 //	413 http_request_error            the body is longer than the service allows: errors.Is(err, exchange.ErrBodyTooLarge)
 //	408 http_request_error            the client sent no byte of its body for Timeouts.Idle

@@ -19,6 +19,9 @@ import (
 // read an answer. Its Type, "client_gone", is not in RFC 9209 for that reason.
 const StatusClientGone = 499
 
+// kindLost is the type of a connection that ended before an answer.
+const kindLost = "connection_terminated"
+
 // failed is a try that failed, before it becomes an exchange.Failure.
 type failed struct {
 	status int
@@ -38,7 +41,7 @@ func (f *failed) theirs() bool { return f.status == 502 || f.status == 504 }
 // Reasons that we have ourselves for ending a call. They are causes of the
 // call's context, so that they are told apart from a client that left.
 var (
-	errAllUnhealthy  = errors.New("every upstream of the service fails its health probes")
+	errNoneLeft      = errors.New("the service has no upstream that takes new requests")
 	errQueueFull     = errors.New("every upstream has as many requests as it may have, and the queue is full")
 	errQueueSlow     = errors.New("every upstream has as many requests as it may have, and none came free in time")
 	errClientSlow    = errors.New("the client sent nothing of its body for the idle timeout")
@@ -110,7 +113,7 @@ func classify(err error) *failed {
 		return &failed{status: 504, kind: "http_response_timeout", cause: err}
 	}
 	if broken(err) {
-		return &failed{status: 502, kind: "connection_terminated", cause: err}
+		return &failed{status: 502, kind: kindLost, cause: err}
 	}
 	// net/http has no name for this one but its text; should that change, the
 	// answer is the more general type below.

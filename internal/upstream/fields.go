@@ -82,6 +82,7 @@ func requestFields(src exchange.Header, upgrade string) http.Header {
 	if _, there := dst["User-Agent"]; !there {
 		dst["User-Agent"] = nil // or net/http would say its own name
 	}
+	hideIdempotencyKey(dst)
 	if takesTrailers(src.Values("Te")) {
 		dst["Te"] = []string{"trailers"}
 		dst["Connection"] = []string{"TE"}
@@ -91,6 +92,19 @@ func requestFields(src exchange.Header, upgrade string) http.Header {
 		dst["Upgrade"] = []string{upgrade}
 	}
 	return dst
+}
+
+// hideIdempotencyKey keeps net/http's client from sending a POST twice because
+// of a field that it believes and the service may never have heard of. It looks
+// only for the canonical spelling, and to everybody else spelling means nothing
+// (RFC 9110 §5.1).
+func hideIdempotencyKey(fields http.Header) {
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, there := fields[name]; there {
+			delete(fields, name)
+			fields[strings.ToLower(name)] = values
+		}
+	}
 }
 
 // takesTrailers says whether TE's values hold the member "trailers" (RFC 9110 §10.1.4).

@@ -86,19 +86,20 @@ func (p *Pool) note(u *upstream, err error) {
 		reason = err.Error()
 	}
 	u.mu.Lock()
+	before := u.health.state
 	changed := u.health.observe(reason, p.clock(), p.service.Health)
 	u.unhealthy.Store(u.health.state == Unhealthy)
 	u.mu.Unlock()
-	if err == nil {
-		u.penalty.clear()
-	}
-	if !changed {
+	now := p.now()
+	closed := err == nil && u.circuit.proven(now)
+	if !changed && !closed {
 		return
 	}
-	p.dispatch() // somebody may wait for it, or for nothing any more
-	if p.changed != nil {
-		p.changed(p.status(u))
+	if !u.unhealthy.Load() && (closed || before == Unhealthy) {
+		p.ramp(u, now)
 	}
+	p.dispatch() // somebody may wait for it, or for nothing any more
+	p.tell(u)
 }
 
 // probe asks one upstream for the health path, on a connection of its own. An
@@ -120,7 +121,11 @@ func (p *Pool) probe(ctx context.Context, u *upstream) error {
 		Body:       http.NoBody,
 		Close:      true,
 	}).WithContext(ctx)
-	resp, err := p.prober.RoundTrip(req)
+	by := p.prober
+	if u.h2c {
+		by = p.prober2
+	}
+	resp, err := by.RoundTrip(req)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fmt.Errorf("no answer from %s within %s", p.service.Health.Path, p.service.Health.Timeout)

@@ -59,7 +59,6 @@ func TestProbesNeverStop(t *testing.T) {
 		if s := pass(1); s.Health != Unhealthy {
 			t.Errorf("after three bad probes: %+v", s)
 		}
-		failure(t, p, request("GET", "/", ""), 503, "destination_unavailable")
 		status.Store(0)
 		if s := pass(1000); s.Health != Unhealthy || !strings.Contains(s.Reason, "within 1s") {
 			t.Errorf("after an hour of hanging: %+v", s)
@@ -87,7 +86,7 @@ func TestProbesNeverStop(t *testing.T) {
 	})
 }
 
-func TestServesUntilAnUpstreamIsProvenBad(t *testing.T) {
+func TestServesWhenAllFailTheirProbes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
@@ -96,11 +95,18 @@ func TestServesUntilAnUpstreamIsProvenBad(t *testing.T) {
 				w.WriteHeader(http.StatusNotFound)
 			}
 		})
-		p := poolTo(t, toll.Service{Health: toll.Health{Path: "/healthz"}}, Options{dial: m.dial}, "http://127.0.0.1:9001")
+		p := poolTo(t, toll.Service{Health: toll.Health{Path: "/healthz"}}, Options{dial: m.dial}, "http://127.0.0.1:9001", "http://127.0.0.1:9002")
 		answer(t, p, request("GET", "/", ""))
 		time.Sleep(defaultProbeEvery * defaultProbeCount)
 		synctest.Wait()
-		failure(t, p, request("GET", "/", ""), 503, "destination_unavailable")
+		for range 10 {
+			answer(t, p, request("GET", "/", ""))
+		}
+		for _, s := range p.Status() {
+			if s.Health != Unhealthy || s.Answered < 5 {
+				t.Errorf("%+v", s)
+			}
+		}
 	})
 }
 
@@ -126,16 +132,20 @@ func TestOneUnhealthyUpstreamIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestAGoodProbeEndsAPenalty(t *testing.T) {
+func TestAGoodProbeClosesACircuitThatWantedAConnection(t *testing.T) {
 	t.Parallel()
-	p := names(t, toll.Service{}, Options{}, 2)
-	p.upstreams[0].penalty.add(p.now())
-	if got := turns(p, 10); got[p.upstreams[0].host] != 0 {
-		t.Errorf("under penalty it got %v", got)
+	p := names(t, toll.Service{}, Options{}, 4)
+	p.bad(p.upstreams[0], true)
+	for range 5 {
+		p.bad(p.upstreams[1], false)
+	}
+	if got := turns(p, 10); got[p.upstreams[0].host] != 0 || got[p.upstreams[1].host] != 0 {
+		t.Errorf("while they are out they got %v", got)
 	}
 	p.note(p.upstreams[0], nil)
-	if got := turns(p, 10); got[p.upstreams[0].host] != 5 {
-		t.Errorf("after it, it got %v", got)
+	p.note(p.upstreams[1], nil) // it answers its probes, as it did before
+	if got := turns(p, 30); got[p.upstreams[0].host] != 10 || got[p.upstreams[1].host] != 0 {
+		t.Errorf("after it, they got %v", got)
 	}
 }
 

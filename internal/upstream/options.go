@@ -12,14 +12,20 @@ import (
 // Options is what a Pool may be given beside its service. The zero value is
 // ready for use.
 type Options struct {
-	// Clock is read for penalties, EWMA balancing and Status; nil is
+	// Clock is read for circuits, slow start, EWMA balancing and Status; nil is
 	// toll.SystemClock. Timeouts run on the time package's timers.
 	Clock toll.Clock
 
 	// Changed is told when an upstream becomes healthy or unhealthy by its
-	// probes. It is called from the probe's goroutine, one call at a time for
-	// each upstream, and must not call Close. May be nil.
+	// probes, and when its circuit opens or closes. It is called from a probe's
+	// or a request's goroutine, so it must be quick, safe for concurrent use, and
+	// must not call Close. May be nil.
 	Changed func(Status)
+
+	// StickyKey makes the cookies of sticky balancing, so that they say nothing
+	// about addresses. Replicas that share clients must share it, and it must
+	// outlive a restart for clients to stay where they were. nil: a random one.
+	StickyKey []byte
 
 	// QueueLength is how many requests may wait while every upstream has
 	// MaxInFlight of them; further ones fail at once. 0 is the service's whole
@@ -38,9 +44,6 @@ type Options struct {
 }
 
 const (
-	// maxTries is how many upstreams one request is offered to.
-	maxTries = 3
-
 	// idleConnection is how long an unused connection is kept. It is below the
 	// five seconds after which the usual servers of APIs (Node, uvicorn) close
 	// one: so it is nearly always we who close, and no request is sent into a
@@ -54,10 +57,10 @@ const (
 	defaultProbeEvery  = 2 * time.Second
 	defaultProbeWait   = time.Second
 	defaultProbeCount  = 2
-	firstPenalty       = time.Second
-	longestPenalty     = 30 * time.Second
 	continueWait       = time.Second
 	connectionBuffer   = 8 << 10
 	idlePerUpstream    = 1024
 	tcpKeepAlivePeriod = 30 * time.Second
+	pingAfter          = 15 * time.Second
+	pingWait           = 5 * time.Second
 )

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,15 +20,24 @@ type Pool struct {
 	service   toll.Service
 	upstreams []*upstream
 	transport *http.Transport
+	second    *http.Transport // HTTP/2, for h2c; nil when no upstream wants it
 	prober    *http.Transport
+	prober2   *http.Transport
 	clock     toll.Clock
 	began     time.Time
 	changed   func(Status)
 
-	cost  func(u *upstream, now time.Duration) float64 // nil: round robin
-	timed bool                                         // the cost needs the clock
-	turn  atomic.Uint64
-	queue queue
+	cost     func(u *upstream, now time.Duration) float64 // nil: round robin
+	timed    bool                                         // the cost needs the clock
+	weighted bool                                         // the upstreams do not weigh the same
+	turn     atomic.Uint64
+	line     atomic.Int64 // see weight.go
+	sticky   *sticky      // nil: clients go where it suits
+	queue    queue
+
+	retry   toll.Retry
+	budget  budget
+	breaker toll.Breaker
 
 	closed atomic.Bool
 	stop   context.CancelFunc // ends the probes
@@ -37,10 +47,11 @@ type Pool struct {
 // NewPool makes a service's pool and starts its health probes, if
 // Service.Health.Path is set; Close stops them. It connects to nothing by
 // itself. It returns a *toll.Error (Invalid, with the service's field in Field)
-// for no upstream, for an upstream that is no URL, and for a balance other than
-// round_robin (the default), least_requests and ewma: sticky is not there yet.
+// for no upstream, for an upstream that is no URL, for weights that are out of
+// range or all 0, and for a balance that is not known.
 func NewPool(svc toll.Service, opts Options) (*Pool, error) {
-	p := &Pool{service: svc, clock: opts.Clock, changed: opts.Changed}
+	p := &Pool{service: svc, clock: opts.Clock, changed: opts.Changed, retry: retryDefaults(svc.Retry), breaker: breakerDefaults(svc.Breaker)}
+	p.budget.open(p.retry.Budget)
 	if p.clock == nil {
 		p.clock = toll.SystemClock
 	}
@@ -51,23 +62,40 @@ func NewPool(svc toll.Service, opts Options) (*Pool, error) {
 		p.cost = byRequests
 	case toll.EWMA:
 		p.cost, p.timed = byLatency, true
+	case toll.Sticky:
+		p.sticky = newSticky(svc, opts.StickyKey)
 	default:
-		return nil, toll.FieldError("balance", "the service %s asks for the balance %q, which is not there: use round_robin, least_requests or ewma", svc.Name, svc.Balance)
+		return nil, toll.FieldError("balance", "the service %s asks for the balance %q, which is not there: use round_robin, least_requests, ewma or sticky", svc.Name, svc.Balance)
 	}
 	if len(svc.Upstreams) == 0 {
 		return nil, toll.FieldError("upstreams", "the service %s has no upstream: name at least one address", svc.Name)
 	}
-	for _, text := range svc.Upstreams {
+	if err := checkWeights(svc); err != nil {
+		return nil, err
+	}
+	for i, text := range svc.Upstreams {
 		a, err := parseAddress(text)
 		if err != nil {
 			return nil, err
 		}
-		p.upstreams = append(p.upstreams, &upstream{
+		u := &upstream{
 			address: a,
 			name:    a.host + a.base,
 			limit:   int64(max(svc.MaxInFlight, 0)),
 			health:  health{state: Unknown, since: p.began},
-		})
+			weight:  1,
+		}
+		if svc.Weights != nil {
+			u.weight = int64(svc.Weights[i])
+			p.weighted = p.weighted || svc.Weights[i] != svc.Weights[0]
+		}
+		if u.weight > 0 {
+			u.line.Store(longStride / (u.weight * fullWeight) / 2)
+		}
+		if p.sticky != nil {
+			u.id = p.sticky.id(u.name)
+		}
+		p.upstreams = append(p.upstreams, u)
 	}
 	p.queue.wait = opts.QueueWait
 	if p.queue.wait <= 0 {
@@ -87,6 +115,10 @@ func NewPool(svc toll.Service, opts Options) (*Pool, error) {
 	}
 	p.transport = conn.transport(svc.Timeouts.Response)
 	p.prober = conn.transport(0)
+	if slices.ContainsFunc(p.upstreams, func(u *upstream) bool { return u.h2c }) {
+		p.second = conn.transport2(svc.Timeouts.Response)
+		p.prober2 = conn.transport2(0)
+	}
 
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
@@ -119,27 +151,79 @@ func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Re
 		return nil, f.public("")
 	}
 	fields := requestFields(req.Header, upgradeOf(req))
+	var pinned *upstream
+	if p.sticky != nil {
+		pinned = p.pinned(fields)
+	}
+	began := p.now()
+	body := p.upload(req)
 	var space [maxTries]*upstream
 	tried := space[:0]
+	var u *upstream // the next to try, when it is known already
 	var last *failed
 	for {
-		u, f := p.take(ctx, tried)
-		if f != nil {
-			if last != nil && f.status != StatusClientGone {
-				f = last // that no upstream is left says less than why
+		if u == nil {
+			var f *failed
+			if u, f = p.take(ctx, tried, pinned); f != nil {
+				if last == nil {
+					return nil, f.public("")
+				}
+				p.budget.refund()
+				if f.status != StatusClientGone {
+					f = last // that no upstream is left says less than why
+				}
+				return nil, f.public(lastName(tried))
 			}
-			return nil, f.public(lastName(tried))
 		}
 		tried = append(tried, u)
-		resp, f := p.try(ctx, u, req, fields)
+		resp, f := p.try(ctx, u, req, fields, body, began)
 		if f == nil {
-			return resp, nil
+			var next *upstream
+			if p.mayReplace(req, resp.Status) {
+				next, body = p.instead(tried, pinned, body)
+			}
+			if next == nil {
+				if p.sticky != nil && u != pinned {
+					p.pin(resp, req, u, pinned)
+				}
+				return resp, nil
+			}
+			_ = resp.Body.Close() // another answer takes its place
+			u, last = next, nil
+			continue
 		}
-		if !f.unsent || len(tried) == maxTries {
+		if !p.mayRepeat(req, f) || !p.more(tried) {
 			return nil, f.public(u.name)
 		}
-		last = f
+		var ok bool
+		if body, ok = body.again(); !ok {
+			p.budget.refund()
+			return nil, f.public(u.name)
+		}
+		u, last = nil, f
 	}
+}
+
+// more says whether one more try is to be had, and takes it from the budget.
+func (p *Pool) more(tried []*upstream) bool {
+	return len(tried) < p.retry.Tries && len(tried) < len(p.upstreams) && p.budget.spend(p.tries())
+}
+
+// instead gives another upstream, with a place in flight, to be asked instead
+// of passing on an answer, and the body for it; nil when there is none. Nobody
+// is made to wait for it.
+func (p *Pool) instead(tried []*upstream, pinned *upstream, body *upload) (*upstream, *upload) {
+	if p.queue.waiting.Load() > 0 || !p.more(tried) {
+		return nil, body
+	}
+	if next, _ := p.pick(tried, pinned); next != nil {
+		if again, ok := body.again(); ok {
+			return next, again
+		}
+		p.release(next)
+	}
+	p.budget.refund()
+	return nil, body
 }
 
 // Status tells how each upstream stands, in the order of the service's
@@ -153,18 +237,20 @@ func (p *Pool) Status() []Status {
 }
 
 func (p *Pool) status(u *upstream) Status {
+	now := p.now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return Status{
-		Service:   p.service.Name,
-		Upstream:  u.name,
-		Health:    u.health.state,
-		Reason:    u.health.reason,
-		Since:     u.health.since,
-		Penalised: u.penalty.set() && u.penalty.holds(p.now()),
-		InFlight:  int(u.inFlight.Load()),
-		Answered:  u.answered.Load(),
-		Failed:    u.failed.Load(),
+		Service:  p.service.Name,
+		Upstream: u.name,
+		Health:   u.health.state,
+		Reason:   u.health.reason,
+		Since:    u.health.since,
+		Circuit:  u.circuit.state(now),
+		Weight:   int(p.weigh(u, now)),
+		InFlight: int(u.inFlight.Load()),
+		Answered: u.answered.Load(),
+		Failed:   u.failed.Load(),
 	}
 }
 
@@ -179,6 +265,10 @@ func (p *Pool) Close() {
 	p.probes.Wait()
 	p.transport.CloseIdleConnections()
 	p.prober.CloseIdleConnections()
+	if p.second != nil {
+		p.second.CloseIdleConnections()
+		p.prober2.CloseIdleConnections()
+	}
 }
 
 // now is the time since the pool was made, by the injected clock.

@@ -22,23 +22,24 @@ type queue struct {
 
 // waiter is one request in the queue.
 type waiter struct {
-	tried []*upstream
-	given chan *upstream // holds one: the place that was given
+	tried  []*upstream
+	pinned *upstream
+	given  chan *upstream // holds one: the place that was given
 }
 
 // take gives a place in flight on an upstream that was not tried yet. On
 // failure the upstream is nil and the failure says why.
-func (p *Pool) take(ctx context.Context, tried []*upstream) (*upstream, *failed) {
+func (p *Pool) take(ctx context.Context, tried []*upstream, pinned *upstream) (*upstream, *failed) {
 	if p.queue.waiting.Load() == 0 { // else it would overtake those who wait
-		u, full := p.pick(tried)
+		u, full := p.pick(tried, pinned)
 		if u != nil {
 			return u, nil
 		}
 		if !full {
-			return nil, &failed{status: 503, kind: "destination_unavailable", cause: errAllUnhealthy}
+			return nil, &failed{status: 503, kind: "destination_unavailable", cause: errNoneLeft}
 		}
 	}
-	w := &waiter{tried: slices.Clone(tried), given: make(chan *upstream, 1)}
+	w := &waiter{tried: slices.Clone(tried), pinned: pinned, given: make(chan *upstream, 1)}
 	if !p.enqueue(w) {
 		return nil, &failed{status: 503, kind: "connection_limit_reached", cause: errQueueFull}
 	}
@@ -60,6 +61,7 @@ func (p *Pool) take(ctx context.Context, tried []*upstream) (*upstream, *failed)
 	// A place was given in the same instant.
 	u := <-w.given
 	if u != nil && ctx.Err() != nil {
+		u.circuit.forgo() // in case it was to be a trial
 		p.release(u)
 		return nil, f
 	}
@@ -69,7 +71,7 @@ func (p *Pool) take(ctx context.Context, tried []*upstream) (*upstream, *failed)
 // given turns what a waiter got into take's answer.
 func (p *Pool) given(u *upstream) (*upstream, *failed) {
 	if u == nil {
-		return nil, &failed{status: 503, kind: "destination_unavailable", cause: errAllUnhealthy}
+		return nil, &failed{status: 503, kind: "destination_unavailable", cause: errNoneLeft}
 	}
 	return u, nil
 }
@@ -120,7 +122,7 @@ func (p *Pool) dispatch() {
 	defer q.mu.Unlock()
 	kept := q.list[:0]
 	for _, w := range q.list {
-		if u, full := p.pick(w.tried); u != nil || !full {
+		if u, full := p.pick(w.tried, w.pinned); u != nil || !full {
 			w.given <- u
 			continue
 		}

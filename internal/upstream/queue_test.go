@@ -18,14 +18,14 @@ func TestWaitsForAPlaceAndIsServedInTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := names(t, toll.Service{MaxInFlight: 1}, Options{QueueLength: 3}, 1)
-		first, f := p.take(t.Context(), nil)
+		first, f := p.take(t.Context(), nil, nil)
 		if f != nil {
 			t.Fatal(f.cause)
 		}
 		served := make(chan int, 3)
 		for i := range 3 {
 			go func() {
-				u, f := p.take(t.Context(), nil)
+				u, f := p.take(t.Context(), nil, nil)
 				if f != nil {
 					t.Error(f.cause)
 					return
@@ -35,7 +35,7 @@ func TestWaitsForAPlaceAndIsServedInTurn(t *testing.T) {
 			}()
 			synctest.Wait() // so that they come one after the other
 		}
-		if _, f := p.take(t.Context(), nil); f == nil || f.kind != "connection_limit_reached" || !errors.Is(f.cause, errQueueFull) {
+		if _, f := p.take(t.Context(), nil, nil); f == nil || f.kind != "connection_limit_reached" || !errors.Is(f.cause, errQueueFull) {
 			t.Errorf("a fourth was let in: %v", f)
 		}
 		p.release(first)
@@ -83,17 +83,17 @@ func TestNobodyOvertakesTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := names(t, toll.Service{MaxInFlight: 1}, Options{QueueLength: 9}, 2)
-		a, _ := p.take(t.Context(), nil)
-		b, _ := p.take(t.Context(), nil)
+		a, _ := p.take(t.Context(), nil, nil)
+		b, _ := p.take(t.Context(), nil, nil)
 		only := make(chan *upstream, 1)
 		go func() { // has tried b already and wants a
-			u, _ := p.take(t.Context(), []*upstream{b})
+			u, _ := p.take(t.Context(), []*upstream{b}, nil)
 			only <- u
 		}()
 		synctest.Wait()
 		late := make(chan *upstream, 1)
 		go func() {
-			u, _ := p.take(t.Context(), nil)
+			u, _ := p.take(t.Context(), nil, nil)
 			late <- u
 		}()
 		synctest.Wait()
@@ -122,7 +122,7 @@ func TestPlacesAreNeitherLostNorGivenTwice(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, uint64(i)))
 			for range 400 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(500))*time.Microsecond)
-				u, f := p.take(ctx, nil)
+				u, f := p.take(ctx, nil, nil)
 				if f != nil {
 					left.Add(1)
 					cancel()

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,6 +53,10 @@ func outgoing(u *upstream, req *exchange.Request, fields http.Header, body *uplo
 		Header:     fields,
 		Host:       req.HostPort,
 		Body:       http.NoBody,
+	}
+	if u.h2c && fields["Upgrade"] == nil && fields["Connection"] != nil {
+		out.Header = maps.Clone(fields) // another try may need it
+		delete(out.Header, "Connection")
 	}
 	if body != nil {
 		out.Body = body

@@ -33,17 +33,17 @@ func TestWhatWasNeverSentGoesToAnotherUpstream(t *testing.T) {
 		}
 	}
 	for i, s := range p.Status() {
-		if dead := i != 1; s.Penalised != dead || (s.Failed > 0) != dead || (s.Answered > 0) == dead {
+		if dead := i != 1; (s.Circuit == Open) != dead || (s.Failed > 0) != dead || (s.Answered > 0) == dead {
 			t.Errorf("%+v", s)
 		}
 		if s.Failed > 1 {
-			t.Errorf("a dead upstream was tried %d times within its penalty", s.Failed)
+			t.Errorf("a dead upstream was tried %d times while its circuit is open", s.Failed)
 		}
 	}
 	idleAgain(t, p)
 }
 
-func TestTriesThreeUpstreamsAtMost(t *testing.T) {
+func TestTriesThreeUpstreamsAtMostWithoutARule(t *testing.T) {
 	t.Parallel()
 	var dials atomic.Int64
 	opts := Options{dial: func(context.Context, string, string) (net.Conn, error) {
@@ -52,12 +52,12 @@ func TestTriesThreeUpstreamsAtMost(t *testing.T) {
 	}}
 	p := poolTo(t, toll.Service{}, opts, "http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3", "http://127.0.0.1:4", "http://127.0.0.1:5")
 	failure(t, p, request("GET", "/", ""), 502, "connection_refused")
-	if dials.Load() != maxTries {
+	if dials.Load() != defaultTries {
 		t.Errorf("%d were tried", dials.Load())
 	}
 }
 
-func TestASingleUpstreamIsTriedInSpiteOfItsPenalty(t *testing.T) {
+func TestASingleUpstreamIsTriedInSpiteOfItsCircuit(t *testing.T) {
 	t.Parallel()
 	var down atomic.Bool
 	down.Store(true)
@@ -73,8 +73,8 @@ func TestASingleUpstreamIsTriedInSpiteOfItsPenalty(t *testing.T) {
 	failure(t, p, request("GET", "/", ""), 502, "connection_refused")
 	down.Store(false)
 	answer(t, p, request("GET", "/", ""))
-	if p.Status()[0].Penalised {
-		t.Error("a good answer leaves the penalty")
+	if p.Status()[0].Circuit != Closed {
+		t.Error("a good answer leaves the circuit open")
 	}
 }
 

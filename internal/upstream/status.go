@@ -12,6 +12,16 @@ const (
 	Unhealthy Health = "unhealthy" // Health.Unhealthy bad probes in a row
 )
 
+// Circuit is what the requests say of an upstream.
+type Circuit string
+
+// The three states of a circuit.
+const (
+	Closed   Circuit = "closed"    // requests go there
+	Open     Circuit = "open"      // they do not, while there is another upstream
+	HalfOpen Circuit = "half_open" // one goes there, and decides
+)
+
 // Status is how one upstream stands, for pages, metrics and logs.
 type Status struct {
 	Service  string
@@ -22,9 +32,12 @@ type Status struct {
 	Reason string
 	// Since is when Health became what it is.
 	Since time.Time
-	// Penalised says that a connection could not be made a moment ago, so that
-	// the upstream is left out while there is another.
-	Penalised bool
+	// Circuit says whether requests failed so that the upstream is left out while
+	// there is another.
+	Circuit Circuit
+	// Weight is the upstream's share of new requests now, in thousandths of a
+	// weight of 1: slow start is in it. 0 is drained.
+	Weight int
 	// InFlight is the number of requests that hold a place now.
 	InFlight int
 	// Answered counts answers' heads since the pool was made, Failed the tries

@@ -3,7 +3,6 @@ package upstream
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // upstream is one address of the service, with what is known of it. All of it
@@ -18,8 +17,13 @@ type upstream struct {
 	failed   atomic.Uint64
 
 	unhealthy atomic.Bool
-	penalty   penalty
+	circuit   circuit
 	latency   latency
+
+	weight int64        // as configured, 0: drained
+	line   atomic.Int64 // see weight.go
+	ramp   atomic.Int64 // since when slow start lasts; 0: it does not
+	id     string       // in the cookie of sticky balancing
 
 	mu     sync.Mutex // guards health, which only probes and Status use
 	health health
@@ -33,34 +37,3 @@ func (u *upstream) acquire() bool {
 	}
 	return true
 }
-
-// penalty keeps an upstream that could not be connected to out of the choice
-// for a short while, twice as long each time, until a connection succeeds.
-// Times are durations since the pool was made.
-type penalty struct {
-	until atomic.Int64
-	count atomic.Int32
-}
-
-// add starts a penalty at now.
-func (p *penalty) add(now time.Duration) {
-	d := longestPenalty
-	if n := p.count.Add(1); n <= 5 {
-		d = min(firstPenalty<<(n-1), longestPenalty)
-	}
-	p.until.Store(int64(now + d))
-}
-
-// clear ends the penalty, and forgets how many there were.
-func (p *penalty) clear() {
-	if p.count.Load() != 0 {
-		p.count.Store(0)
-		p.until.Store(0)
-	}
-}
-
-// set says whether there is a penalty at all, without a look at the clock.
-func (p *penalty) set() bool { return p.until.Load() != 0 }
-
-// holds says whether the penalty lasts at now.
-func (p *penalty) holds(now time.Duration) bool { return int64(now) < p.until.Load() }
