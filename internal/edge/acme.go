@@ -122,7 +122,7 @@ func splitPort(address string) (host string, port int) {
 func privateDirectory(dir string) error {
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = os.Chmod(dir, 0o700)
+		err = os.Chmod(dir, 0o700) //nolint:gosec // a directory, which its owner enters
 	}
 	if err != nil {
 		return toll.Errorf(toll.Unavailable, "the directory of certificates %s cannot be made private (%w); allow writing to it", dir, cause(err))

@@ -35,8 +35,8 @@ func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger) (*
 		MaxReceiveBufferPerStream: streamBuffer, MaxReceiveBufferPerConnection: connBuffer,
 		SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeByteLimit,
 	}
-	h2 := new(http2.Server)
-	if err := http2.ConfigureServer(s, h2); err != nil {
+	h2 := new(http2.Server)                              //nolint:staticcheck // net/http's own HTTP/2 takes only a *tls.Conn, and frames is what stands before it
+	if err := http2.ConfigureServer(s, h2); err != nil { //nolint:staticcheck // as above
 		return nil, err
 	}
 	// What ConfigureServer sets there, but with frames in between. net/http hands
@@ -47,7 +47,7 @@ func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger) (*
 			ctx = base.BaseContext()
 		}
 		watched := newFrames(c)
-		h2.ServeConn(watched, &http2.ServeConnOpts{
+		h2.ServeConn(watched, &http2.ServeConnOpts{ //nolint:staticcheck // as above
 			Context: context.WithValue(ctx, framesKey{}, watched), BaseConfig: s, Handler: h,
 		})
 	}

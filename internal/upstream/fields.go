@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -33,7 +34,8 @@ func ours(name string) bool {
 	return strings.HasPrefix(name, "Tollhouse-") || strings.HasPrefix(name, "X-Forwarded-")
 }
 
-// named lists the canonical names that Connection's values hold.
+// named lists the canonical names that Connection's values hold, sorted: a
+// client can name thousands and send thousands of fields, and each is looked up.
 func named(connection []string) []string {
 	var names []string
 	for _, value := range connection {
@@ -43,16 +45,13 @@ func named(connection []string) []string {
 			}
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
 func listed(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
+	_, found := slices.BinarySearch(names, name)
+	return found
 }
 
 // requestFields copies a request's fields for the upstream, without those of

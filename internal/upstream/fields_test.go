@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -54,6 +55,45 @@ func TestKeepsTheConnectionsFieldsToItself(t *testing.T) {
 	}
 	if req.Header.Get("Connection") == "" || req.Header.Get("User-Agent") != "" {
 		t.Error("Forward changed the request's own fields")
+	}
+}
+
+// crowded is a head with as many fields as fit into one, half of them named by
+// Connection, in no order.
+func crowded() exchange.Fields {
+	const fields = 5000
+	h := exchange.Fields{"Accept": {"*/*"}}
+	var options []string
+	for i := range fields {
+		name := fmt.Sprintf("X%d", (i*7919)%fields)
+		h[name] = []string{"1"}
+		if i%2 == 0 {
+			options = append(options, strings.ToLower(name))
+		}
+	}
+	h["Connection"] = []string{strings.Join(options, ", ")}
+	return h
+}
+
+func TestDropsEachOfManyFieldsThatConnectionNames(t *testing.T) {
+	t.Parallel()
+	h := crowded()
+	got := requestFields(h, "")
+	for _, name := range strings.Split(h["Connection"][0], ", ") {
+		if _, there := got[http.CanonicalHeaderKey(name)]; there {
+			t.Fatalf("%s is passed on", name)
+		}
+	}
+	if want := len(h) - 1 - 2500 + 1; len(got) != want { // without Connection, with User-Agent
+		t.Errorf("%d fields are passed on, want %d", len(got), want)
+	}
+}
+
+// What a client can make the gateway do with one head of 64 KB.
+func BenchmarkManyFieldsThatConnectionNames(b *testing.B) {
+	h := crowded()
+	for b.Loop() {
+		requestFields(h, "")
 	}
 }
 
