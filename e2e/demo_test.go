@@ -91,11 +91,7 @@ func TestElevenCallsAreTenAnsweredAndOneRefused(t *testing.T) {
 	if wait, err := strconv.Atoi(response.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 6 {
 		t.Errorf("Retry-After %q, want 1 to 6", response.Header.Get("Retry-After"))
 	}
-	var units map[string]struct {
-		Received, Billed, Included, Test, Unknown int64
-		NotBillable                               int64 `json:"not_billable"`
-	}
-	units = ask[map[string]struct {
+	units := ask[map[string]struct {
 		Received, Billed, Included, Test, Unknown int64
 		NotBillable                               int64 `json:"not_billable"`
 	}](t, "usage", "audit", "--data", data)

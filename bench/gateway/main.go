@@ -235,7 +235,7 @@ func ready(p *peer) error {
 		}
 		response, err := http.DefaultClient.Do(request)
 		if err == nil {
-			response.Body.Close()
+			_ = response.Body.Close()
 			if response.StatusCode == 200 {
 				return nil
 			}

@@ -54,7 +54,7 @@ func TestARevokedSessionStopsWithinASecond(t *testing.T) {
 		}
 		wantCode(t, err, toll.Unauthorized)
 		if time.Now().After(until) {
-			t.Errorf("it took until %s after the second", time.Now().Sub(until))
+			t.Errorf("it took until %s after the second", time.Since(until))
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (f DemoFacts) save(data string) error {
 
 // print shows the facts as a short block that can be worked from.
 func (f DemoFacts) print(w io.Writer, data string) {
-	fmt.Fprintf(w, `
+	_, _ = fmt.Fprintf(w, `
 Tollhouse demo is running. Ctrl-C ends it; the data stays in %[1]s.
 
   Console     %[2]s

@@ -96,7 +96,7 @@ func (c *checker) ourOwn(upstream string) string {
 			continue
 		}
 		local := listenAddress(address).loopback()
-		if host == ownHost || (local && (anyHost(ownHost) || (ownHost == "localhost") || host == "localhost" && listenAddress(*l.address).loopback())) {
+		if host == ownHost || (local && (anyHost(ownHost) || (ownHost == "localhost") || host == "localhost" && l.address.loopback())) {
 			return l.name
 		}
 	}

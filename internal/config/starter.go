@@ -2,6 +2,7 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func ForUpstream(upstream string) (*Config, error) {
 // firstMessage gives what the first problem says, without its place: the place
 // is in a text that nobody wrote.
 func firstMessage(err error) string {
-	if e, ok := err.(*Error); ok {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Problems[0].Message
 	}
 	return fmt.Sprint(err)

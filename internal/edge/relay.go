@@ -163,11 +163,11 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 	var both sync.WaitGroup
 	both.Go(func() {
 		out, _ = io.Copy(client, response.Upgraded)
-		client.Close()
+		_ = client.Close()
 	})
 	both.Go(func() {
 		in, _ = io.Copy(response.Upgraded, client)
-		response.Upgraded.Close()
+		_ = response.Upgraded.Close()
 	})
 	both.Wait()
 	k.seen.BytesOut, k.seen.BytesIn = out, in

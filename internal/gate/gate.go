@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -142,9 +143,9 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 // returns "" when they may.
 func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	text, err := apikey.Credential(ask.Authorization, ask.APIKey)
-	switch err {
-	case nil:
-	case apikey.ErrMissing:
+	switch {
+	case err == nil:
+	case errors.Is(err, apikey.ErrMissing):
 		return toll.RefusedKeyMissing
 	default:
 		return toll.RefusedKeyMalformed

@@ -78,7 +78,7 @@ func (r *reading) companyWord(i int) bool {
 	if r.nameWord(i) {
 		return true
 	}
-	if i < 0 || r.loud[i] || r.owner[i] != "" || !r.tokens[i].capital {
+	if i < 0 || i >= len(r.tokens) || r.loud[i] || r.owner[i] != "" || !r.tokens[i].capital {
 		return false
 	}
 	return r.is(i, demonym) || !r.tokens[i].opens && adjective[r.key(i)]

@@ -170,7 +170,7 @@ func (s *Server) Exec(ctx context.Context, statement string) error {
 func socketDir() (string, error) {
 	const memory, plenty = "/dev/shm", 2 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memory, &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) >= plenty {
+	if err := syscall.Statfs(memory, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) >= plenty {
 		if dir, err := os.MkdirTemp(memory, "pgserver-"); err == nil {
 			return dir, nil
 		}
