@@ -83,7 +83,7 @@ func (p *Pool) choose(fit []*upstream, weighted bool) *upstream {
 		now = p.now()
 	}
 	for len(fit) > 0 {
-		best := 0
+		var best int
 		var at, weight int64
 		if weighted {
 			best, at, weight = p.byWeight(fit, now)

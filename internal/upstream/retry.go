@@ -101,12 +101,6 @@ func (b *budget) refund() {
 	b.repeats--
 }
 
-func (b *budget) granted() uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.repeats
-}
-
 // tries is how many tries there were in all that came to an end.
 func (p *Pool) tries() (n uint64) {
 	for _, u := range p.upstreams {
