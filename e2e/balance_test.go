@@ -96,17 +96,17 @@ func TestAConfigurationSaysHowRequestsAreSpread(t *testing.T) {
 		t.Errorf("the service saw the cookie: %q", first)
 	}
 
+	before := asked[1].Load()
 	ill.Store(true)
 	for range 40 {
 		if status, _ := get(http.DefaultClient, "GET", "/shares/x"); status != 200 {
 			t.Fatalf("a GET is answered %d", status)
 		}
 	}
-	// Some of the 40 found it ill, and then it was left alone.
-	if n := asked[1].Load() - 11; n > 10 {
+	// Five of the 40 found it ill, and then it was left alone but for a trial now and then.
+	if n := asked[1].Load() - before; n < 5 || n > 9 {
 		t.Errorf("while it was ill it was asked %d times", n)
 	}
-	ill.Store(false)
 	if status := p.interrupt(t); status != 0 {
 		t.Errorf("exit %d", status)
 	}

@@ -69,15 +69,22 @@ func drain(b *testing.B, body io.ReadCloser, buf []byte) {
 func BenchmarkTake(b *testing.B) {
 	for _, balance := range []toll.Balance{toll.RoundRobin, toll.LeastRequests, toll.EWMA} {
 		b.Run(string(balance), func(b *testing.B) {
-			p := names(b, toll.Service{Balance: balance, MaxInFlight: 64}, Options{}, 8)
-			b.ReportAllocs()
-			for b.Loop() {
-				u, f := p.take(b.Context(), nil, nil)
-				if f != nil {
-					b.Fatal(f.cause)
-				}
-				p.release(u)
-			}
+			takeAndRelease(b, toll.Service{Balance: balance, MaxInFlight: 64})
 		})
+		b.Run(string(balance)+" by weight", func(b *testing.B) {
+			takeAndRelease(b, toll.Service{Balance: balance, MaxInFlight: 64, Weights: []int{1, 2, 3, 4, 5, 6, 7, 8}})
+		})
+	}
+}
+
+func takeAndRelease(b *testing.B, svc toll.Service) {
+	p := names(b, svc, Options{}, 8)
+	b.ReportAllocs()
+	for b.Loop() {
+		u, f := p.take(b.Context(), nil, nil)
+		if f != nil {
+			b.Fatal(f.cause)
+		}
+		p.release(u)
 	}
 }

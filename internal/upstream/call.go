@@ -26,16 +26,12 @@ type call struct {
 
 // try sends the request to u, on which a place in flight is held, and gives
 // the place back unless there is a response: then its end does. began is when
-// the first try of the request was.
-func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fields http.Header, body *upload, began time.Duration) (*exchange.Response, *failed) {
+// the request's first try was, start when this one is.
+func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fields http.Header, body *upload, began, start time.Duration) (*exchange.Response, *failed) {
 	c := &call{pool: p, up: u, outer: ctx, body: body, tested: !u.circuit.closed()}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	start := began
-	if d := p.service.Timeouts.Stream; d > 0 || p.timed {
-		start = p.now()
-		if d > 0 {
-			c.whole = time.AfterFunc(d-(start-began), func() { c.cancel(errTooLong) })
-		}
+	if d := p.service.Timeouts.Stream; d > 0 {
+		c.whole = time.AfterFunc(d-(start-began), func() { c.cancel(errTooLong) })
 	}
 	if body != nil {
 		body.cancel = c.cancel

@@ -312,3 +312,19 @@ func TestKillingOneOfThreeFailsNoIdempotentRequest(t *testing.T) {
 		t.Errorf("its circuit went %v", told)
 	}
 }
+
+func TestARequestThatFailedOnceIsNotMadeATrialOf(t *testing.T) {
+	t.Parallel()
+	p, now := clocked(t, toll.Service{}, 3)
+	lost, well, ill := p.upstreams[0], p.upstreams[1], p.upstreams[2]
+	p.bad(ill, true)
+	*now += time.Second
+	for range 10 {
+		if u, _ := p.pick([]*upstream{lost}, nil); u != well {
+			t.Fatalf("its second try went to %s", u.host)
+		}
+	}
+	if u, _ := p.pick(nil, nil); u != ill {
+		t.Errorf("a first try went to %s", u.host)
+	}
+}

@@ -176,7 +176,11 @@ func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Re
 			}
 		}
 		tried = append(tried, u)
-		resp, f := p.try(ctx, u, req, fields, body, began)
+		start := began
+		if p.timed || len(tried) > 1 {
+			start = p.now()
+		}
+		resp, f := p.try(ctx, u, req, fields, body, began, start)
 		if f == nil {
 			var next *upstream
 			if p.mayReplace(req, resp.Status) {
