@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -164,6 +168,36 @@ func TestARefusalOfAShortBodyKeepsTheConnection(t *testing.T) {
 		}
 		if _, err := io.Copy(io.Discard, response.Body); response.StatusCode != 401 || response.Close || err != nil {
 			t.Errorf("%s, closes %t, %v", response.Status, response.Close, err)
+		}
+	}
+}
+
+func TestAFormThatNeverComesOnAStreamIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	s := openSecure(t, func(http.ResponseWriter, *http.Request) { t.Error("forwarded") })
+	f, err := begin(s.dial(t, "h2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var block bytes.Buffer
+	e := hpack.NewEncoder(&block)
+	for _, field := range [][2]string{
+		{":method", "POST"}, {":scheme", "https"}, {":authority", secureHost}, {":path", "/keys"}, {"content-length", "100"},
+	} {
+		if err := e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			t.Fatalf("no answer: %v", err)
+		}
+		if frame.Header().StreamID == 1 {
+			return
 		}
 	}
 }

@@ -253,9 +253,16 @@ func (o *responseWriter) overtake(h http.Header) {
 // await bounds how long the rest of the request's body is waited for from now
 // on, where no service's own limits do.
 func (o *responseWriter) await(rest time.Duration) {
-	if o.conn != nil && !o.body.ended.Load() && !o.taken {
-		_ = o.conn.linger(time.Now().Add(rest)) // a connection that is gone is not waited for either
+	if o.body.ended.Load() || o.taken {
+		return
 	}
+	// What is gone is not waited for either: the errors say no more than that.
+	until := time.Now().Add(rest)
+	if o.conn != nil {
+		_ = o.conn.linger(until)
+		return
+	}
+	_ = http.NewResponseController(o.w).SetReadDeadline(until) // of an HTTP/2 stream
 }
 
 func (o *responseWriter) Write(p []byte) (int, error) {
