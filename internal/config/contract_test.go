@@ -112,6 +112,7 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Retry:    usualRetry,
 		Breaker:  usualBreaker,
 		MaxBody:  10_000_000,
+		Compress: []toll.Coding{toll.Zstd, toll.Brotli, toll.Gzip},
 		Policies: []toll.Policy{
 			{Name: "app", Kind: toll.RateLimit, Partition: toll.PerIP, Service: "daybook", Count: 20, Window: time.Second, Burst: 50},
 		},

@@ -128,6 +128,9 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			Unhealthy: int(s.Health.Unhealthy),
 		}
 	}
+	for _, coding := range s.Compress {
+		out.Compress = append(out.Compress, toll.Coding(coding))
+	}
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
 	}

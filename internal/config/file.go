@@ -90,7 +90,7 @@ type serviceFile struct {
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
-	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers, in the order of preference."`
+	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
 }
 
 // upstreamFile is one upstream; its address alone stands for it.

@@ -79,8 +79,9 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 //  1. Admit: route, identify, limit. Refused: the answer says why.
 //  2. Identify: the request tells the service who calls, and nothing else does.
 //  3. Forward to an upstream, where no stored answer will do.
-//  4. Record: the event is in the journal before the last byte of the answer.
-//  5. Done: the lease is free; the log is told.
+//  4. Compress, where service and client want it; the last bytes wait for 5.
+//  5. Record: the event is in the journal before the last byte of the answer.
+//  6. Done: the lease is free; the log is told.
 //
 // It returns false, having done nothing, when no service takes the request.
 func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trusted bool, w exchange.Writer) bool {
@@ -155,6 +156,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		k.join(c, w, body, response)
 		return true
 	}
+	w = compressed(w, r, p.Service)
 	k.relay(ctx, c, w, r, body, response)
 	return true
 }

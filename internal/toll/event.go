@@ -31,7 +31,7 @@ type Event struct {
 	Class       Class
 	Latency     time.Duration // arrival to the last byte of the upstream; microseconds are kept
 	BytesIn     int64         // of the request's body
-	BytesOut    int64         // of the answer's body
+	BytesOut    int64         // of the answer's body as the service made it, before the gateway compressed it
 	Units       []Amount      // reported units, without UnitRequests: every event is one request
 }
 

@@ -23,6 +23,16 @@ const (
 	Sticky        Balance = "sticky"
 )
 
+// Coding is a content coding, by its name in HTTP (RFC 9110 §8.4.1).
+type Coding string
+
+// The codings that answers can be compressed with.
+const (
+	Zstd   Coding = "zstd" // RFC 8878
+	Brotli Coding = "br"   // RFC 7932
+	Gzip   Coding = "gzip" // RFC 1952
+)
+
 // Service is what stands behind the gateway: a name, where its requests come
 // in, its upstreams. A Service is not changed after it was made.
 type Service struct {
@@ -44,7 +54,8 @@ type Service struct {
 	Units       []string
 	Endpoints   []string // "POST /extractions"; what matches none is counted as "other"
 	Policies    []Policy
-	Bill        [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
+	Compress    []Coding // what answers may be compressed with, the most liked first; none: they are not
+	Bill        [6]bool  // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
 	Cache       Cache
 }
 
