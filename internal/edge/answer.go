@@ -200,25 +200,45 @@ func (a Answers) NoRoute(r *exchange.Request) *exchange.Response {
 	return a.problem(r, doc)
 }
 
+// problem writes a problem document in the form that the request's sender can
+// use. Status and fields are the same in each.
 func (a Answers) problem(r *exchange.Request, doc problem) *exchange.Response {
 	doc.RequestID = r.ID
 	if doc.Title == "" {
 		doc.Title = http.StatusText(doc.Status)
 	}
+	h := exchange.Fields{}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Vary", "Accept, HX-Request")
+	h.Set(idField, r.ID)
+	body := written(r, h, doc)
+	return &exchange.Response{
+		Status: doc.Status, Header: h,
+		Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body)),
+	}
+}
+
+// written gives the body of a problem, and sets the fields that its form needs.
+func written(r *exchange.Request, h exchange.Header, doc problem) []byte {
+	if as := formFor(r); as != asProblem {
+		if body, err := markup(as, doc, r.Method); err == nil {
+			h.Set("Content-Type", "text/html; charset=utf-8")
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("Content-Security-Policy", fragmentPolicy)
+			if as == asPage {
+				h.Set("Content-Language", "en")
+				h.Set("Content-Security-Policy", pagePolicy)
+			}
+			return body
+		}
+	}
+	h.Set("Content-Type", "application/problem+json")
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // the answer is no page, and nosniff says so
 	if err := encoder.Encode(doc); err != nil {
-		body.Reset()
-		body.WriteString(`{"title":"Internal error","status":500}`)
+		return []byte(`{"title":"Internal error","status":500}`)
 	}
-	h := exchange.Fields{}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(idField, r.ID)
-	return &exchange.Response{
-		Status: doc.Status, Header: h,
-		Body: io.NopCloser(bytes.NewReader(body.Bytes())), Length: int64(body.Len()),
-	}
+	return body.Bytes()
 }
