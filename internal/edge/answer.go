@@ -55,6 +55,8 @@ var refusals = map[toll.RefusalReason]problem{
 	toll.RefusedBadPath:      {Status: 400, Title: "Ambiguous path", Detail: "The path can be read in more than one way."},
 	toll.RefusedBadMethod:    {Status: 501, Title: "No such method", Detail: "The request's method is longer than any method there is."},
 	toll.RefusedTooLarge:     {Status: 413, Title: "Body too large", Detail: "The request's body is larger than the service takes."},
+	toll.RefusedAddress:      {Status: 403, Title: "Address refused", Detail: "This address may not call the service."},
+	toll.RefusedURL:          {Status: 414, Title: "Address too long", Detail: "Path and query are longer than the service takes. Send what is long in the body."},
 	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
 	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},
 }
@@ -75,6 +77,12 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 	case toll.RefusedNotIncluded:
 		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
 		doc.UpgradeURL = a.UpgradeURL
+	case toll.RefusedAddress:
+		if r.Client.IsValid() {
+			doc.Detail = fmt.Sprintf("The address %s may not call the service %q.", r.Client, p.Service.Name)
+		}
+	case toll.RefusedURL:
+		doc.Detail = fmt.Sprintf("The service %q takes paths and queries of up to %d bytes together. Send what is long in the body.", p.Service.Name, p.Service.MaxURL)
 	case toll.RefusedTooLarge:
 		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 	}

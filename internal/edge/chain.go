@@ -94,7 +94,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	k.ask = gate.Ask{
 		Now: r.Arrived, RequestID: r.ID, Host: r.Host, Method: r.Method, RawPath: r.RawPath,
 		Authorization: joined(r.Header.Values("Authorization")), APIKey: joined(r.Header.Values("X-Api-Key")),
-		Client: r.Client, Length: r.Length,
+		Client: r.Client, Length: r.Length, URL: len(r.RawPath) + len(r.RawQuery), Preflight: isPreflight(r),
 	}
 	k.seen = Seen{Request: r, Path: r.RawPath, Pass: p}
 	switch c.Gate.Admit(&k.ask, p) {
@@ -102,6 +102,10 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		return false
 	case gate.Refused:
 		k.send(c, w, c.Answers.Refusal(r, p))
+		c.observe(k)
+		return true
+	case gate.Preflight:
+		k.send(c, w, preflight(r, p.Service))
 		c.observe(k)
 		return true
 	}
@@ -184,6 +188,7 @@ func (c *Chain) observe(k *walk) {
 func (k *walk) decorate(r *exchange.Request, response *exchange.Response) {
 	response.Header.Set(idField, r.ID)
 	k.rateLimits(response.Header)
+	protect(response.Header, r, k.pass.Service)
 }
 
 // rateLimits tells the client which policies hold and what they have left.
@@ -196,6 +201,9 @@ func (k *walk) rateLimits(h exchange.Header) {
 	h.Set("RateLimit-Policy", string(k.rate))
 	k.rate = limit.AppendRateLimit(k.rate[:0], results)
 	h.Set("RateLimit", string(k.rate))
+	if k.pass.Service.XRateLimit {
+		xRateLimits(h, results, k.seen.Request.Arrived)
+	}
 }
 
 // fail answers in the service's place and records that it did: the rate limit
@@ -230,5 +238,6 @@ func (k *walk) send(_ *Chain, w exchange.Writer, response *exchange.Response) {
 	if k.pass.Reason == toll.RefusedLimit {
 		k.rateLimits(response.Header)
 	}
+	protect(response.Header, k.seen.Request, k.pass.Service)
 	k.seen.Delivered = writeWhole(w, k.seen.Request.Method, response) == nil
 }

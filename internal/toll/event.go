@@ -75,6 +75,8 @@ const (
 	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path
 	RefusedBadMethod    RefusalReason = "bad-method"   // longer than any method there is
 	RefusedTooLarge     RefusalReason = "body-too-large"
+	RefusedAddress      RefusalReason = "address-refused" // the client's address may not call the service
+	RefusedURL          RefusalReason = "url-too-long"
 	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
 	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left
 )

@@ -1,6 +1,9 @@
 package toll
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Access is how a service lets requests in.
 type Access string
@@ -51,12 +54,20 @@ type Service struct {
 	SlowStart   time.Duration // how long an upstream that comes back takes to its whole share; 0: at once
 	MaxInFlight int           // per upstream; 0: no cap
 	MaxBody     int64         // bytes; 0: the default of 10 MB
+	MaxURL      int           // bytes of path and query; 0: what the listener takes
 	Units       []string
 	Endpoints   []string // "POST /extractions"; what matches none is counted as "other"
 	Policies    []Policy
-	Compress    []Coding // what answers may be compressed with, the most liked first; none: they are not
-	Bill        [6]bool  // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
-	Cache       Cache
+	Compress    []Coding       // what answers may be compressed with, the most liked first; none: they are not
+	Allow       []netip.Prefix // the only clients that get in; none: all
+	Deny        []netip.Prefix // clients that do not get in, even where Allow has them
+	CORS        CORS
+	// SecurityHeaders gives answers the fields that browsers protect pages by,
+	// where the service has not set its own.
+	SecurityHeaders bool
+	XRateLimit      bool    // X-RateLimit-* beside RateLimit
+	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
+	Cache           Cache
 }
 
 // Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.
