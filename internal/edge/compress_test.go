@@ -283,6 +283,41 @@ func TestTheEndOfACompressedAnswerWaitsForItsEvent(t *testing.T) {
 	}
 }
 
+func TestACompressedAnswerIsOutOfDoubtOnlyWhenItsLastByteIsOut(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+		fmt.Fprint(w, page)
+	}, compressing)
+	read := make(chan error, 1)
+	closed := make(chan bool, 1)
+	h.recorder.OnDone = func(delivered bool) {
+		closed <- delivered && <-read == nil // all of it can be read by now
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil { // only a failing test waits for it
+		t.Fatal(err)
+	}
+	fmt.Fprint(conn, "GET /v1/ner/ HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+	var got bytes.Buffer
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err == nil {
+		_, err = io.Copy(&got, response.Body)
+	}
+	read <- err
+	if !<-closed {
+		t.Errorf("the request was closed before its answer was out: %v", err)
+	}
+	if decoded(t, "gzip", &got) != page {
+		t.Error("the answer is not the service's")
+	}
+}
+
 func TestAnUnrecordedCompressedAnswerDoesNotLookWhole(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(w http.ResponseWriter, _ *http.Request) {

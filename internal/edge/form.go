@@ -16,11 +16,14 @@ const (
 )
 
 // formFor finds the form that a request's sender can use. A page is only for
-// who names HTML and wants it more than JSON, as browsers do when they
+// who names HTML and does not want JSON as much, as browsers do when they
 // navigate; */* names nothing.
 func formFor(r *exchange.Request) form {
 	h := r.Header
-	if is(h, "Hx-Request") && !is(h, "Hx-Boosted") && !is(h, "Hx-History-Restore-Request") && h.Get("Hx-Request-Type") != "full" {
+	if is(h, "Hx-Request") {
+		if is(h, "Hx-Boosted") || is(h, "Hx-History-Restore-Request") || h.Get("Hx-Request-Type") == "full" {
+			return asPage // htmx in a browser's place: it takes the page apart itself
+		}
 		return asFragment
 	}
 	if prefersHTML(h.Values("Accept")) {
@@ -35,7 +38,7 @@ func is(h exchange.Header, name string) bool { return h.Get(name) == "true" }
 // of JSON. The range that names a type more closely holds for it, wherever it
 // stands.
 func prefersHTML(accept []string) bool {
-	const nothing, everything, kind, exact = 0, 1, 2, 3
+	const everything, kind, exact = 1, 2, 3
 	type said struct{ how, weight int }
 	var html, json said
 	hear := func(of *said, how, weight int) {
@@ -58,8 +61,11 @@ func prefersHTML(accept []string) bool {
 			hear(&json, exact, weight)
 		}
 	}
-	if html.how <= everything {
+	switch {
+	case html.how <= everything || html.weight == unwanted:
 		return false
+	case json.how <= everything: // who names one of the two means it
+		return html.weight >= json.weight
 	}
-	return html.weight > json.weight || json.how == nothing && html.weight > unwanted
+	return html.weight > json.weight
 }

@@ -20,6 +20,7 @@ func TestTheFormIsOneThatTheSenderCanUse(t *testing.T) {
 		{[]string{"Accept", "text/html"}, asPage},
 		{[]string{"Accept", "TEXT/HTML; charset=utf-8"}, asPage},
 		{[]string{"Accept", "text/*"}, asPage},
+		{[]string{"Accept", "text/html,*/*"}, asPage},
 		{[]string{"Accept", "text/*, */*;q=0.5"}, asPage},
 		{[]string{"Accept", "application/json;q=0.9, text/html"}, asPage},
 		{[]string{"Accept", "application/*;q=0.1, text/html;q=0.2"}, asPage},
@@ -38,8 +39,9 @@ func TestTheFormIsOneThatTheSenderCanUse(t *testing.T) {
 		{[]string{"HX-Request", "true", "Accept", chrome}, asFragment},
 		{[]string{"HX-Request", "true", "HX-Request-Type", "partial"}, asFragment},
 		{[]string{"HX-Request", "false", "Accept", chrome}, asPage},
-		{[]string{"HX-Request", "true", "HX-Boosted", "true", "Accept", chrome}, asPage},
-		{[]string{"HX-Request", "true", "HX-History-Restore-Request", "true", "Accept", chrome}, asPage},
+		{[]string{"HX-Request", "true", "HX-Boosted", "true", "Accept", "*/*"}, asPage},
+		{[]string{"HX-Boosted", "true", "Accept", "*/*"}, asProblem},
+		{[]string{"HX-Request", "true", "HX-History-Restore-Request", "true", "Accept", "*/*"}, asPage},
 		{[]string{"HX-Request", "true", "HX-Request-Type", "full", "Accept", "text/html"}, asPage},
 	} {
 		h := exchange.Fields{}
