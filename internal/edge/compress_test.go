@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -361,6 +362,46 @@ func TestACompressedAnswersTrailerIsKept(t *testing.T) {
 	}
 	if events := h.recorder.Events(); len(events) != 1 || len(events[0].Units) != 1 || events[0].Units[0].Count != 2 {
 		t.Errorf("the events are %+v", events)
+	}
+}
+
+func TestCompressedAnswersAreWholeOverHTTP2(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		if r.URL.Path == "/known" {
+			w.Header().Set("Content-Length", strconv.Itoa(len(page)))
+		} else {
+			w.Header().Set("Trailer", "X-Kept")
+			w.(http.Flusher).Flush()
+			w.Header().Set("X-Kept", "yes")
+		}
+		fmt.Fprint(w, page)
+	}, compressing)
+	server := httptest.NewUnstartedServer(h.front)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	for _, coding := range []string{"gzip", "br", "zstd"} {
+		for _, path := range []string{"/known", "/chunked"} {
+			request, err := http.NewRequest("GET", server.URL+"/v1/ner"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Accept-Encoding", coding)
+			response, err := server.Client().Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := decoded(t, coding, response.Body)
+			if _, err := io.Copy(io.Discard, response.Body); err != nil || response.ProtoMajor != 2 || got != page {
+				t.Errorf("%s %s over %s: %d bytes, %v", coding, path, response.Proto, len(got), err)
+			}
+			if kept := response.Trailer.Get("X-Kept"); path == "/chunked" && kept != "yes" {
+				t.Errorf("%s: the trailer is %v", coding, response.Trailer)
+			}
+			response.Body.Close()
+		}
 	}
 }
 
