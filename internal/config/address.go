@@ -64,6 +64,9 @@ func (p *prefix) parse(s string) error {
 	if v != v.Masked() {
 		return errors.New("has bits set behind its length; did you mean `" + v.Masked().String() + "`?")
 	}
+	if v.Addr().Is4In6() && v.Bits() >= 96 { // clients of that range come as IPv4
+		v = netip.PrefixFrom(v.Addr().Unmap(), v.Bits()-96)
+	}
 	p.Prefix = v
 	return nil
 }

@@ -37,6 +37,7 @@ func (c *checker) checkServices() {
 		}
 		c.checkEndpoints(s)
 		c.checkCache(path, s)
+		c.checkProtection(path, s)
 		c.checkServiceLimits(path, e)
 	}
 }

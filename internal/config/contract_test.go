@@ -96,7 +96,7 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Timeouts:    toll.Timeouts{Connect: 2 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
 		Retry:       usualRetry,
 		Breaker:     usualBreaker,
-		MaxInFlight: 64, MaxBody: 5_000_000,
+		MaxInFlight: 64, MaxBody: 5_000_000, MaxURL: 8 << 10,
 		Units:     []string{"words", "characters"},
 		Endpoints: []string{"POST /extractions", "GET /openapi.json"},
 		Policies: []toll.Policy{
@@ -111,7 +111,8 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Timeouts: toll.Timeouts{Connect: 5 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
 		Retry:    usualRetry,
 		Breaker:  usualBreaker,
-		MaxBody:  10_000_000,
+		MaxBody:  10_000_000, MaxURL: 8 << 10,
+		Compress: []toll.Coding{toll.Zstd, toll.Brotli, toll.Gzip},
 		Policies: []toll.Policy{
 			{Name: "app", Kind: toll.RateLimit, Partition: toll.PerIP, Service: "daybook", Count: 20, Window: time.Second, Burst: 50},
 		},

@@ -98,6 +98,7 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		Access:      toll.Access(s.Access),
 		MaxInFlight: int(s.MaxInFlight),
 		MaxBody:     int64(s.MaxBody),
+		MaxURL:      int(s.MaxURL),
 		Units:       texts(s.Units),
 		Endpoints:   texts(s.Endpoints),
 		Timeouts: toll.Timeouts{
@@ -128,6 +129,10 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			Unhealthy: int(s.Health.Unhealthy),
 		}
 	}
+	for _, coding := range s.Compress {
+		out.Compress = append(out.Compress, toll.Coding(coding))
+	}
+	protectionOf(&out, &s)
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
 	}
@@ -180,6 +185,27 @@ func retryOf(r retryFile) toll.Retry {
 		}
 	}
 	return out
+}
+
+// protectionOf adds what a service is protected by.
+func protectionOf(out *toll.Service, s *serviceFile) {
+	for _, p := range s.Allow {
+		out.Allow = append(out.Allow, p.Prefix)
+	}
+	for _, p := range s.Deny {
+		out.Deny = append(out.Deny, p.Prefix)
+	}
+	if len(s.CORS.Origins) > 0 {
+		out.CORS = toll.CORS{
+			Origins:     texts(s.CORS.Origins),
+			Methods:     texts(s.CORS.Methods),
+			Headers:     texts(s.CORS.Headers),
+			Expose:      texts(s.CORS.Expose),
+			Credentials: bool(s.CORS.Credentials),
+			MaxAge:      time.Duration(s.CORS.MaxAge),
+		}
+	}
+	out.SecurityHeaders, out.XRateLimit = bool(s.SecurityHeaders), bool(s.XRateLimitHeaders)
 }
 
 func planOf(e entry[planFile]) toll.Plan {

@@ -90,7 +90,8 @@ type serviceFile struct {
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
-	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers, in the order of preference."`
+	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
+	protectionFile
 }
 
 // upstreamFile is one upstream; its address alone stands for it.
@@ -128,6 +129,25 @@ type timeoutsFile struct {
 	Response duration `yaml:"response" default:"60s" max:"24h" doc:"To the head of its answer."`
 	Idle     duration `yaml:"idle" default:"120s" max:"24h" doc:"Between two bytes of a body."`
 	Stream   duration `yaml:"stream" default:"1h" max:"720h" doc:"A whole WebSocket, SSE or upload."`
+}
+
+// protectionFile is what a service is protected by.
+type protectionFile struct {
+	MaxURL            size     `yaml:"max_url" default:"8KiB" min:"256B" max:"60KiB" doc:"The longest path and query of a request, together."`
+	Allow             []prefix `yaml:"allow" example:"203.0.113.0/24" doc:"The only clients that may call it: ranges in CIDR form, or single addresses. Absent: all."`
+	Deny              []prefix `yaml:"deny" example:"198.51.100.7" doc:"Clients that may not call it, even where allow has them."`
+	CORS              corsFile `yaml:"cors" doc:"Which pages of other origins may call it from a browser. Tollhouse answers preflights, without a key and without counting them. Absent: the service answers for itself."`
+	SecurityHeaders   toggle   `yaml:"security_headers" default:"false" doc:"Give answers the fields that browsers protect pages by, where the service has not set its own, and take off Server and X-Powered-By."`
+	XRateLimitHeaders toggle   `yaml:"x_ratelimit_headers" default:"false" doc:"Tell the tightest limit in X-RateLimit-Limit, -Remaining and -Reset too (Reset in seconds since 1970), beside RateLimit."`
+}
+
+type corsFile struct {
+	Origins     []origin    `yaml:"origins" required:"true" example:"https://app.example.com" doc:"Whose pages: scheme and host, exact or as https://*.example.com, or * for all."`
+	Methods     []choice    `yaml:"methods" default:"GET, HEAD, POST, PUT, PATCH, DELETE" oneof:"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS" doc:"What they may do."`
+	Headers     []fieldName `yaml:"headers" default:"Authorization, Content-Type, X-API-Key" doc:"The fields that they may send."`
+	Expose      []fieldName `yaml:"expose" default:"RateLimit, RateLimit-Policy, Retry-After, X-Request-ID" doc:"The fields of answers that they may read."`
+	Credentials toggle      `yaml:"credentials" default:"false" doc:"Whether browsers send cookies too. Not together with the origin *."`
+	MaxAge      duration    `yaml:"max_age" default:"10m" max:"24h" doc:"How long a browser may keep the answer to a preflight."`
 }
 
 type cacheFile struct {

@@ -19,7 +19,6 @@ var later = []struct {
 	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
 	{pattern: "secrets.authorize", says: "does not answer foreign proxies yet"},
 	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},
-	{pattern: "services.*.compress", says: "does not compress yet"},
 }
 
 // checkLater makes a notice of each field that is accepted and not acted upon.

@@ -9,7 +9,6 @@ func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
 	t.Parallel()
 	same(t, "the contract's notices", contract(t).Notices, []string{
 		"testdata/contract.yml:8: listen.authorize: accepted, but this version does not answer foreign proxies yet",
-		"testdata/contract.yml:54: services.daybook.compress: accepted, but this version does not compress yet",
 	})
 	c := mustParse(t, `listen: { admin: ":9900", authorize: ":9901" }
 redis: redis://127.0.0.1:6379

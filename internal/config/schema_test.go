@@ -173,6 +173,7 @@ func TestSchemaTakesWhatTheDecoderTakes(t *testing.T) {
 		"contract":     fileBytes(t, "testdata/contract.yml"),
 		"contract-all": fileBytes(t, "testdata/contract-all.yml"),
 		"starter":      Starter(""),
+		"protection":   []byte(protection),
 		"references":   []byte("services: { a: { strip_path: \"${S}\", max_in_flight: \"${M}\", balance: \"${B}\", upstreams: [\"${U}\", { url: \"${V}\", weight: 3 }], retry: { on: [503], budget: 10% }, timeouts: { idle: \"${I}\" } } }"),
 	} {
 		if wrong := validate(t, s, byYAML(t, src), name); len(wrong) > 0 {
@@ -190,6 +191,7 @@ func TestSchemaRefusesWhatTheDecoderRefuses(t *testing.T) {
 		"unknown-field", "unknown-field-in-a-service", "wrong-shapes", "list-expected", "booleans", "numbers",
 		"durations", "sizes", "rates", "negative-limits", "unknown-words", "unknown-language", "bad-names",
 		"health-without-path", "currencies", "no-upstreams", "many-mistakes", "databases", "addresses-of-acme",
+		"addresses-and-origins",
 	} {
 		src := fileBytes(t, filepath.Join("testdata/broken", name+".yml"))
 		if len(validate(t, s, byYAML(t, src), name)) == 0 {

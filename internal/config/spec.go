@@ -132,7 +132,8 @@ func (s *spec) sampleText() string {
 	case len(s.oneOf) > 0:
 		return s.oneOf[0]
 	case s.fallback != "":
-		return s.fallback
+		first, _, _ := strings.Cut(s.fallback, ", ") // of a list
+		return first
 	}
 	if v, ok := reflect.New(s.typ).Interface().(value); ok {
 		return v.form().example

@@ -55,6 +55,8 @@ var refusals = map[toll.RefusalReason]problem{
 	toll.RefusedBadPath:      {Status: 400, Title: "Ambiguous path", Detail: "The path can be read in more than one way."},
 	toll.RefusedBadMethod:    {Status: 501, Title: "No such method", Detail: "The request's method is longer than any method there is."},
 	toll.RefusedTooLarge:     {Status: 413, Title: "Body too large", Detail: "The request's body is larger than the service takes."},
+	toll.RefusedAddress:      {Status: 403, Title: "Address refused", Detail: "This address may not call the service."},
+	toll.RefusedURL:          {Status: 414, Title: "Address too long", Detail: "Path and query are longer than the service takes. Send what is long in the body."},
 	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
 	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},
 }
@@ -75,6 +77,12 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 	case toll.RefusedNotIncluded:
 		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
 		doc.UpgradeURL = a.UpgradeURL
+	case toll.RefusedAddress:
+		if r.Client.IsValid() {
+			doc.Detail = fmt.Sprintf("The address %s may not call the service %q.", r.Client, p.Service.Name)
+		}
+	case toll.RefusedURL:
+		doc.Detail = fmt.Sprintf("The service %q takes paths and queries of up to %d bytes together. Send what is long in the body.", p.Service.Name, p.Service.MaxURL)
 	case toll.RefusedTooLarge:
 		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 	}
@@ -200,25 +208,45 @@ func (a Answers) NoRoute(r *exchange.Request) *exchange.Response {
 	return a.problem(r, doc)
 }
 
+// problem writes a problem document in the form that the request's sender can
+// use. Status and fields are the same in each.
 func (a Answers) problem(r *exchange.Request, doc problem) *exchange.Response {
 	doc.RequestID = r.ID
 	if doc.Title == "" {
 		doc.Title = http.StatusText(doc.Status)
 	}
+	h := exchange.Fields{}
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Vary", "Accept, HX-Request")
+	h.Set(idField, r.ID)
+	body := written(r, h, doc)
+	return &exchange.Response{
+		Status: doc.Status, Header: h,
+		Body: io.NopCloser(bytes.NewReader(body)), Length: int64(len(body)),
+	}
+}
+
+// written gives the body of a problem, and sets the fields that its form needs.
+func written(r *exchange.Request, h exchange.Header, doc problem) []byte {
+	if as := formFor(r); as != asProblem {
+		if body, err := markup(as, doc, r.Method); err == nil {
+			h.Set("Content-Type", "text/html; charset=utf-8")
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("Content-Security-Policy", fragmentPolicy)
+			if as == asPage {
+				h.Set("Content-Language", "en")
+				h.Set("Content-Security-Policy", pagePolicy)
+			}
+			return body
+		}
+	}
+	h.Set("Content-Type", "application/problem+json")
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false) // the answer is no page, and nosniff says so
 	if err := encoder.Encode(doc); err != nil {
-		body.Reset()
-		body.WriteString(`{"title":"Internal error","status":500}`)
+		return []byte(`{"title":"Internal error","status":500}`)
 	}
-	h := exchange.Fields{}
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set(idField, r.ID)
-	return &exchange.Response{
-		Status: doc.Status, Header: h,
-		Body: io.NopCloser(bytes.NewReader(body.Bytes())), Length: int64(body.Len()),
-	}
+	return body.Bytes()
 }

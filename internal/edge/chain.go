@@ -79,8 +79,9 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 //  1. Admit: route, identify, limit. Refused: the answer says why.
 //  2. Identify: the request tells the service who calls, and nothing else does.
 //  3. Forward to an upstream, where no stored answer will do.
-//  4. Record: the event is in the journal before the last byte of the answer.
-//  5. Done: the lease is free; the log is told.
+//  4. Compress, where service and client want it; the last bytes wait for 5.
+//  5. Record: the event is in the journal before the last byte of the answer.
+//  6. Done: the lease is free; the log is told.
 //
 // It returns false, having done nothing, when no service takes the request.
 func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trusted bool, w exchange.Writer) bool {
@@ -93,7 +94,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	k.ask = gate.Ask{
 		Now: r.Arrived, RequestID: r.ID, Host: r.Host, Method: r.Method, RawPath: r.RawPath,
 		Authorization: joined(r.Header.Values("Authorization")), APIKey: joined(r.Header.Values("X-Api-Key")),
-		Client: r.Client, Length: r.Length,
+		Client: r.Client, Length: r.Length, URL: len(r.RawPath) + len(r.RawQuery), Preflight: isPreflight(r),
 	}
 	k.seen = Seen{Request: r, Path: r.RawPath, Pass: p}
 	switch c.Gate.Admit(&k.ask, p) {
@@ -101,6 +102,10 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		return false
 	case gate.Refused:
 		k.send(c, w, c.Answers.Refusal(r, p))
+		c.observe(k)
+		return true
+	case gate.Preflight:
+		k.send(c, w, preflight(r, p.Service))
 		c.observe(k)
 		return true
 	}
@@ -155,6 +160,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		k.join(c, w, body, response)
 		return true
 	}
+	w = compressed(w, r, p.Service)
 	k.relay(ctx, c, w, r, body, response)
 	return true
 }
@@ -182,6 +188,7 @@ func (c *Chain) observe(k *walk) {
 func (k *walk) decorate(r *exchange.Request, response *exchange.Response) {
 	response.Header.Set(idField, r.ID)
 	k.rateLimits(response.Header)
+	protect(response.Header, r, k.pass.Service)
 }
 
 // rateLimits tells the client which policies hold and what they have left.
@@ -194,6 +201,9 @@ func (k *walk) rateLimits(h exchange.Header) {
 	h.Set("RateLimit-Policy", string(k.rate))
 	k.rate = limit.AppendRateLimit(k.rate[:0], results)
 	h.Set("RateLimit", string(k.rate))
+	if k.pass.Service.XRateLimit {
+		xRateLimits(h, results, k.seen.Request.Arrived)
+	}
 }
 
 // fail answers in the service's place and records that it did: the rate limit
@@ -228,5 +238,6 @@ func (k *walk) send(_ *Chain, w exchange.Writer, response *exchange.Response) {
 	if k.pass.Reason == toll.RefusedLimit {
 		k.rateLimits(response.Header)
 	}
+	protect(response.Header, k.seen.Request, k.pass.Service)
 	k.seen.Delivered = writeWhole(w, k.seen.Request.Method, response) == nil
 }

@@ -43,14 +43,14 @@ var clock = toll.Clock(time.Now)
 var transport = &http.Transport{}
 
 // open starts a front before a service that handler serves.
-func open(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *house {
+func open(t testing.TB, handler http.HandlerFunc, change ...func(*toll.Service)) *house {
 	t.Helper()
 	behind := httptest.NewServer(handler)
 	t.Cleanup(behind.Close)
 	return openBefore(t, behind.URL, change...)
 }
 
-func openBefore(t *testing.T, address string, change ...func(*toll.Service)) *house {
+func openBefore(t testing.TB, address string, change ...func(*toll.Service)) *house {
 	t.Helper()
 	service := toll.Service{
 		Name: "ner", Path: "/v1/ner", StripPath: true, Access: toll.AccessKey, MaxBody: 1 << 20, Balance: toll.RoundRobin,

@@ -91,10 +91,11 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	out.await(lingerTimeout)
 }
 
-// elsewhere serves what no service takes.
+// elsewhere serves what no service takes. A program that calls an address that
+// nothing takes is told so in its own form, and gets no page of the console.
 func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Request, r *exchange.Request) {
 	if f.Console == nil || settings.ConsoleHost != "" && !strings.EqualFold(r.Host, settings.ConsoleHost) ||
-		!wantsPage(hr.Header) && !f.Console.Has(hr) {
+		formFor(r) == asProblem && !f.Console.Has(hr) {
 		_ = writeWhole(out, hr.Method, f.Chain.Answers.NoRoute(r))
 		return
 	}
@@ -103,12 +104,6 @@ func (f *Front) elsewhere(settings *Settings, out *responseWriter, hr *http.Requ
 	out.w.Header().Set(idField, r.ID)
 	hr.RemoteAddr = netip.AddrPortFrom(r.Client, 0).String()
 	f.Console.ServeHTTP(out.w, hr)
-}
-
-// wantsPage tells a person's browser from a program: a program that calls an
-// address that nothing takes is told so in its own form.
-func wantsPage(h http.Header) bool {
-	return h.Get("HX-Request") != "" || strings.Contains(h.Get("Accept"), "text/html")
 }
 
 // splitTarget takes the path and the query from the request line as the client

@@ -69,6 +69,8 @@ type Ask struct {
 	APIKey        string // X-API-Key
 	Client        netip.Addr
 	Length        int64 // of the body, -1 when unknown
+	URL           int   // bytes of path and query as the client sent them
+	Preflight     bool  // a browser asks what a page may call (CORS)
 }
 
 // Decision is what Admit found.
@@ -79,6 +81,7 @@ const (
 	Elsewhere Decision = iota // no service takes it: the console, or nobody
 	Refused                   // Pass.Refusal says why; nothing was consumed
 	Admitted                  // forward it; Record and Done must follow
+	Preflight                 // answer by Pass.Service.CORS; nothing was consumed, and nothing is counted
 )
 
 // Admit routes, identifies and limits a request. After Admitted the caller
@@ -109,6 +112,15 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	p.Endpoint = matched.Endpoint(ask.Method, path)
 	service := rules.services[p.Service.Name]
 
+	if !service.lets(ask.Client) {
+		return p.refuse(toll.RefusedAddress)
+	}
+	if p.Service.MaxURL > 0 && ask.URL > p.Service.MaxURL {
+		return p.refuse(toll.RefusedURL)
+	}
+	if ask.Preflight && len(p.Service.CORS.Origins) > 0 {
+		return Preflight // browsers ask without a key, and must be told before they send one
+	}
 	if p.Service.Access == toll.AccessKey {
 		if reason := g.identify(rules, ask, p); reason != "" {
 			return p.refuse(reason)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -34,8 +35,15 @@ type rules struct {
 }
 
 type service struct {
-	set        *limit.Set
-	perAddress bool
+	set         *limit.Set
+	perAddress  bool
+	allow, deny ranges
+}
+
+// lets tells whether a client's address may call the service. What has no
+// address (a unix socket's peer) is in no list.
+func (s *service) lets(client netip.Addr) bool {
+	return !s.deny.contain(client) && (len(s.allow) == 0 || s.allow.contain(client))
 }
 
 type plan struct {
@@ -78,7 +86,10 @@ func (g *Gate) Switch(r Rules) error {
 		if err != nil {
 			return fmt.Errorf("service %s: %w", s.Name, err)
 		}
-		next.services[s.Name] = &service{set: set, perAddress: set.Counts(toll.PerIP)}
+		next.services[s.Name] = &service{
+			set: set, perAddress: set.Counts(toll.PerIP),
+			allow: rangesOf(s.Allow), deny: rangesOf(s.Deny),
+		}
 	}
 	for _, v := range r.Plans {
 		set, err := limit.Compile(v.Plan.Policies, loc)

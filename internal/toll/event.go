@@ -31,7 +31,7 @@ type Event struct {
 	Class       Class
 	Latency     time.Duration // arrival to the last byte of the upstream; microseconds are kept
 	BytesIn     int64         // of the request's body
-	BytesOut    int64         // of the answer's body
+	BytesOut    int64         // of the answer's body as the service made it, before the gateway compressed it
 	Units       []Amount      // reported units, without UnitRequests: every event is one request
 }
 
@@ -75,6 +75,8 @@ const (
 	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path
 	RefusedBadMethod    RefusalReason = "bad-method"   // longer than any method there is
 	RefusedTooLarge     RefusalReason = "body-too-large"
+	RefusedAddress      RefusalReason = "address-refused" // the client's address may not call the service
+	RefusedURL          RefusalReason = "url-too-long"
 	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
 	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left
 )

@@ -1,6 +1,9 @@
 package toll
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Access is how a service lets requests in.
 type Access string
@@ -23,6 +26,16 @@ const (
 	Sticky        Balance = "sticky"
 )
 
+// Coding is a content coding, by its name in HTTP (RFC 9110 §8.4.1).
+type Coding string
+
+// The codings that answers can be compressed with.
+const (
+	Zstd   Coding = "zstd" // RFC 8878
+	Brotli Coding = "br"   // RFC 7932
+	Gzip   Coding = "gzip" // RFC 1952
+)
+
 // Service is what stands behind the gateway: a name, where its requests come
 // in, its upstreams. A Service is not changed after it was made.
 type Service struct {
@@ -41,11 +54,20 @@ type Service struct {
 	SlowStart   time.Duration // how long an upstream that comes back takes to its whole share; 0: at once
 	MaxInFlight int           // per upstream; 0: no cap
 	MaxBody     int64         // bytes; 0: the default of 10 MB
+	MaxURL      int           // bytes of path and query; 0: what the listener takes
 	Units       []string
 	Endpoints   []string // "POST /extractions"; what matches none is counted as "other"
 	Policies    []Policy
-	Bill        [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
-	Cache       Cache
+	Compress    []Coding       // what answers may be compressed with, the most liked first; none: they are not
+	Allow       []netip.Prefix // the only clients that get in; none: all
+	Deny        []netip.Prefix // clients that do not get in, even where Allow has them
+	CORS        CORS
+	// SecurityHeaders gives answers the fields that browsers protect pages by,
+	// where the service has not set its own.
+	SecurityHeaders bool
+	XRateLimit      bool    // X-RateLimit-* beside RateLimit
+	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
+	Cache           Cache
 }
 
 // Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.

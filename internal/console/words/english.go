@@ -84,6 +84,8 @@ var english = map[string]string{
 	"refused.no-route":           "no service there",
 	"refused.bad-method":         "no such method",
 	"refused.bad-path":           "an ambiguous path",
+	"refused.address-refused":    "the IP address may not call it",
+	"refused.url-too-long":       "the URL was too long",
 	"refused.body-too-large":     "the body was too large",
 	"refused.journal-full":       "it could not be metered",
 	"refused.overloaded":         "the service was overloaded",

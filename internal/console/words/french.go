@@ -84,6 +84,8 @@ var french = map[string]string{
 	"refused.no-route":           "aucun service à cette adresse",
 	"refused.bad-method":         "une méthode inexistante",
 	"refused.bad-path":           "un chemin ambigu",
+	"refused.address-refused":    "l’adresse IP n’y a pas droit",
+	"refused.url-too-long":       "l’URL était trop longue",
 	"refused.body-too-large":     "le corps était trop grand",
 	"refused.journal-full":       "l’appel ne pouvait être compté",
 	"refused.overloaded":         "le service était surchargé",

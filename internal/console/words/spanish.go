@@ -84,6 +84,8 @@ var spanish = map[string]string{
 	"refused.no-route":           "no hay servicio en esa dirección",
 	"refused.bad-method":         "un método inexistente",
 	"refused.bad-path":           "una ruta ambigua",
+	"refused.address-refused":    "la dirección IP no tiene permiso",
+	"refused.url-too-long":       "la URL era demasiado larga",
 	"refused.body-too-large":     "el cuerpo era demasiado grande",
 	"refused.journal-full":       "no se pudo contabilizar",
 	"refused.overloaded":         "el servicio estaba sobrecargado",
