@@ -402,7 +402,9 @@ func TestAnswersThatAreStillComingTakeBoundedMemory(t *testing.T) {
 						t.Fatalf("%d bytes, %v", len(g.body), g.err)
 					}
 				}
-				if n := h.settled(40); n < 3 || n > 4 {
+				// One of unknown length takes its bytes as they come, so the place of one
+				// that is finished may serve another: then more than four are kept.
+				if n := h.settled(40); n < 3 || n > 4 && !chunked || n > 17 {
 					t.Errorf("%d were kept, want as many as were within the bound", n)
 				}
 				if g := h.get("/another"); !strings.Contains(g.cacheStatus(), "stored") {

@@ -18,7 +18,13 @@ func seen(t *testing.T, base string, req *exchange.Request) string {
 	t.Helper()
 	heads := make(chan string, 1)
 	url := raw(t, func(_ int, conn net.Conn, in *bufio.Reader) {
-		heads <- readHead(in)
+		head := readHead(in)
+		heads <- head
+		// The body is read too: an answer and a close while it is still being
+		// written would be another test.
+		if r, err := http.ReadRequest(bufio.NewReader(io.MultiReader(strings.NewReader(head), in))); err == nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
 	})
 	p := poolTo(t, toll.Service{}, Options{}, url+base)
