@@ -54,10 +54,12 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// wait waits until a line of the log holds all of the parts, and gives it.
+// wait waits until a line of the log holds all of the parts, and gives it. It
+// outlasts a first attempt that fails on a loaded machine: the second comes
+// after a minute.
 func (d *doors) wait(t *testing.T, parts ...string) string {
 	t.Helper()
-	limit := time.After(60 * time.Second)
+	limit := time.After(150 * time.Second)
 	for {
 	line:
 		for line := range strings.Lines(d.log.String()) {
@@ -71,7 +73,11 @@ func (d *doors) wait(t *testing.T, parts ...string) string {
 		select {
 		case <-d.log.more:
 		case <-limit:
-			t.Fatalf("the log has no line with %q:\n%s", parts, d.log)
+			said := ""
+			if d.pebble != nil {
+				said = d.pebble.Output()
+			}
+			t.Fatalf("the log has no line with %q:\n%s\nthe authority said:\n%s", parts, d.log, said)
 		}
 	}
 }
