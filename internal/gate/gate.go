@@ -145,7 +145,11 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	if service.perAddress || p.plan != nil && p.plan.perAddress {
 		partitions.Address = g.addresses.State(ask.Client, ask.Now)
 	}
-	if !p.admission.Admit(ask.Now, partitions, p.Service.Name, p.Endpoint, plan, service.set, counting) {
+	now := ask.Now
+	if p.bearer != nil {
+		now = p.bearer.holder.decisionTime(now)
+	}
+	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, service.set, counting) {
 		return p.refuse(toll.RefusedLimit)
 	}
 	return Admitted

@@ -301,6 +301,28 @@ func TestTheEleventhCallInAMinuteIsRefusedByTheRateLimit(t *testing.T) {
 	}
 }
 
+func TestABurstWhoseReadingsComeOutOfOrderPassesWhole(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for i := range 10 {
+		ask := h.ask()
+		ask.Now = noon.Add(-time.Duration(i) * time.Microsecond) // the later it is decided, the earlier it was read
+		if d := h.Admit(&ask, &h.pass); d != gate.Admitted {
+			t.Fatalf("call %d of ten at once: %v (%s)", i+1, d, h.pass.Reason)
+		}
+		h.pass.Done().Delivered(false)
+	}
+	ask := h.ask()
+	ask.Now = noon.Add(-10 * time.Microsecond)
+	if d := h.Admit(&ask, &h.pass); d != gate.Refused {
+		t.Errorf("the eleventh: %v", d)
+	}
+	ask.Now = noon.Add(-time.Hour) // a clock that was stepped back is no disorder: limit knows what to do
+	if d := h.Admit(&ask, &h.pass); d == gate.Admitted {
+		t.Errorf("an hour back: %v", d)
+	}
+}
+
 func TestChangesHoldForTheNextRequestAndOldOnesAreDropped(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
