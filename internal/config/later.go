@@ -15,6 +15,7 @@ var later = []struct {
 	says    string // goes on after "accepted, but this version …"
 	instead string // the word that takes its place meanwhile
 }{
+	{pattern: "name", says: "does not show it on pages yet"},
 	{pattern: "listen.authorize", says: "does not answer foreign proxies yet"},
 	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
 	{pattern: "secrets.authorize", says: "does not answer foreign proxies yet"},
