@@ -113,8 +113,8 @@ func (a *App) observe(s *edge.Seen) {
 		})
 	}
 	if s.BadUsage > 0 {
-		a.log.Warn("usage refused: not whole numbers of units that the service declares",
-			"service", line.Service, "values", s.BadUsage, "request", s.Request.ID)
+		a.log.Warn("usage refused: each value must be a whole number of a unit that stands in the service's units",
+			"service", line.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID)
 	}
 	if s.Err != nil && failure == nil {
 		a.log.Error("request failed", "request", s.Request.ID, "error", s.Err)

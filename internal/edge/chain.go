@@ -37,6 +37,7 @@ type Seen struct {
 	Cache        string        // how the cache answered: hit, stale, shared, validated, miss, bypass; "" without one
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
+	SaidUsage    string        // the fields that held them, at most 200 bytes; "" when none was refused
 	Delivered    bool
 }
 
@@ -228,7 +229,11 @@ func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool
 		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
 		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached,
 	})
-	k.seen.BadUsage += bad
+	if bad > 0 {
+		k.seen.BadUsage += bad
+		said := strings.Join(usage, ", ")
+		k.seen.SaidUsage = strings.ToValidUTF8(said[:min(len(said), 200)], "\uFFFD")
+	}
 	return err == nil, err
 }
 

@@ -426,8 +426,8 @@ func TestUnitsComeFromHeaderOrTrailerAndDoNotReachTheClient(t *testing.T) {
 	if len(events) != 2 || events[0].Units[0].Count != 7 || len(events[0].Units) != 1 || events[1].Units[0].Count != 2 {
 		t.Errorf("the events are %+v", events)
 	}
-	if s := <-h.seen; s.BadUsage != 1 {
-		t.Errorf("%d refused values, want 1", s.BadUsage)
+	if s := <-h.seen; s.BadUsage != 1 || s.SaidUsage != "words=7, letters=3" {
+		t.Errorf("%d refused values in %q, want 1", s.BadUsage, s.SaidUsage)
 	}
 }
 
