@@ -61,7 +61,7 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 				rows = append(rows, []string{p.Of, p.Name, p.Limit, p.Per})
 			}
 			table(w, []string{"OF", "POLICY", "LIMIT", "PER"}, rows)
-			fmt.Fprintf(w, "\n%s is in order.\n", *file)
+			fmt.Fprintf(w, "\n%s is in order (fingerprint %s).\n", *file, summary.Fingerprint)
 		})
 	}
 	return cmd

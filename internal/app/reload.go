@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,12 +16,16 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
-// watchEvery is how often the configuration's file is looked at for changes.
-const watchEvery = time.Second
+const (
+	watchEvery     = time.Second      // how often the configuration's file is looked at for changes
+	reloadPatience = 30 * time.Second // how long a change may wait for the database
+	retryAfter     = 30 * time.Second // when a change is tried again that did not fail by the file
+)
 
 // current is the configuration that requests are served by, with what hangs on it.
 type current struct {
@@ -35,13 +40,24 @@ type Reloaded struct {
 	Changed []string `json:"changed"` // in words: "service ner changed"
 	Restart []string `json:"restart"` // fields that differ and hold only after a restart
 	Notices []string `json:"notices"`
+	// Fingerprint is that of the file that holds now, as `tollhouse check` tells it.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // reloads takes one change at a time and remembers how the last one went.
 type reloads struct {
-	mu   sync.Mutex
-	seen [32]byte // the file's content that was last tried
-	last atomic.Pointer[error]
+	mu    sync.Mutex
+	seen  [32]byte  // the file's content that was last tried
+	again time.Time // when it is tried once more, zero for not at all
+	ended bool      // the program ends: what a change would start nobody would stop
+	last  atomic.Pointer[error]
+}
+
+// end takes no more changes, and returns when none is under way.
+func (r *reloads) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
 }
 
 // LastReload is why the newest configuration file is not in force, nil when it is.
@@ -53,7 +69,8 @@ func (a *App) LastReload() error {
 }
 
 // Reload reads the configuration file again and makes it hold for the next
-// request, as one switch. After an error everything is as it was.
+// request, as one switch. After an error everything is as it was. Whoever asked
+// may leave: a change that has begun is not broken off by that.
 func (a *App) Reload(ctx context.Context) (Reloaded, error) {
 	a.reloads.mu.Lock()
 	defer a.reloads.mu.Unlock()
@@ -61,7 +78,20 @@ func (a *App) Reload(ctx context.Context) (Reloaded, error) {
 }
 
 func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadPatience)
+	defer cancel()
+	a.reloads.again = time.Time{}
 	defer func() {
+		if value := recover(); value != nil { // a mistake of ours must not end what runs
+			err = &toll.Error{
+				Code: toll.Internal, Message: "The configuration was not taken over, by a mistake of Tollhouse's own; the log has more.",
+				Cause: fmt.Errorf("panic: %v\n%s", value, debug.Stack()),
+			}
+		}
+		switch toll.CodeOf(err) {
+		case toll.Internal, toll.Unavailable: // not the file's fault, so the same file may do later
+			a.reloads.again = a.clock().Add(retryAfter)
+		}
 		if a.reloads.last.Store(&err); err != nil {
 			a.log.Error("the configuration was not taken over; the one before holds", "error", err)
 			return
@@ -78,6 +108,9 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 			a.log.Warn("configuration", "notice", n)
 		}
 	}()
+	if a.reloads.ended {
+		return out, toll.Errorf(toll.Unavailable, "the server is ending, and takes no other configuration any more")
+	}
 	if a.file == "" {
 		return out, toll.Errorf(toll.Invalid, "this server runs without a configuration file, so there is nothing to reload")
 	}
@@ -96,8 +129,9 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 // the gate's rules is the moment of the change.
 func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
 	was := a.live.Load()
-	out.Notices, out.Restart = append([]string{}, next.Notices...), keepFixed(was.cfg, next)
+	out.Notices, out.Restart, out.Fingerprint = append([]string{}, next.Notices...), keepFixed(was.cfg, next), next.Fingerprint
 	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
+		a.live.Store(&current{cfg: next, pools: was.pools, caches: was.caches})
 		return out, nil
 	}
 	if err := a.plansInUse(ctx, was.cfg, next); err != nil {
@@ -118,13 +152,20 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	}
 	if err := a.switchCertificates(next); err != nil {
 		closePools(fresh)
-		return out, err
+		return out, wrong(next, "certificates", err)
 	}
 	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
 		a.chain.Switch(backendsOf(was.pools))
 		closePools(fresh)
-		return out, errors.Join(err, a.switchCertificates(was.cfg))
+		if back := a.switchCertificates(was.cfg); back != nil {
+			a.log.Error("the certificates of the configuration before cannot be read any more; those of the refused one stay", "error", back)
+		}
+		var rule *gate.RuleError
+		if errors.As(err, &rule) {
+			return out, wrong(next, rule.Path, rule.Err)
+		}
+		return out, err
 	}
 	a.rooms.plans.switchTo(versions)
 	a.switchCaches(caches, next)
@@ -141,6 +182,15 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 	}
 	return out, nil
+}
+
+// wrong says where in the file a mistake stands that shows only when the
+// configuration is put to use. What is no mistake of the file stays as it is.
+func wrong(cfg *config.Config, path string, err error) error {
+	if toll.CodeOf(err) != toll.Invalid {
+		return err
+	}
+	return cfg.Problem(path, err)
 }
 
 // keepFixed puts the fields that only a restart changes back to what they are,
@@ -230,7 +280,8 @@ func (a *App) plansInUse(ctx context.Context, was, next *config.Config) error {
 		}
 	}
 	if len(inUse) > 0 {
-		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
+		err := toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
+		return next.Problem("plans", err)
 	}
 	return nil
 }
@@ -252,7 +303,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey()})
 		if err != nil {
 			closePools(fresh)
-			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)
+			return nil, nil, wrong(next, "services."+s.Name, err)
 		}
 		all[s.Name] = pool
 		fresh = append(fresh, pool)
@@ -290,7 +341,8 @@ func frontSettings(cfg *config.Config) edge.Settings {
 
 // watchFile reloads when the file's content changes. It looks at the content
 // and not at the file's time, so that every way of replacing it is seen, also a
-// mounted ConfigMap's; a content that was refused is not tried again.
+// mounted ConfigMap's; a content that was refused is not tried again, unless
+// it was not to blame.
 func (a *App) watchFile(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -305,7 +357,8 @@ func (a *App) watchFile(ctx context.Context) {
 			continue // being replaced, or gone: what holds goes on holding
 		}
 		a.reloads.mu.Lock()
-		if sum := sha256.Sum256(content); sum != a.reloads.seen {
+		sum, again := sha256.Sum256(content), a.reloads.again
+		if sum != a.reloads.seen || !again.IsZero() && !a.clock().Before(again) {
 			a.reloads.seen = sum
 			_, _ = a.reload(ctx) // it told the log
 		}

@@ -67,6 +67,9 @@ func (a *App) openTelemetry() {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
 	})
+	a.metrics.WatchConfig(func() telemetry.Config {
+		return telemetry.Config{Fingerprint: a.live.Load().cfg.Fingerprint, Refused: a.LastReload() != nil}
+	})
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()
@@ -141,6 +144,7 @@ func (a *App) stop() error {
 		}
 	}
 	a.serving.Wait()
+	a.reloads.end()
 	if a.certificates != nil {
 		a.certificates.Close()
 	}

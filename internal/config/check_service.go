@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -29,6 +30,7 @@ func (c *checker) checkServices() {
 		if p, ok := c.place(&s.Upstreams); ok && !p.bad && len(s.Upstreams) == 0 {
 			c.at(p.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
 		}
+		c.checkTimeouts(s)
 		c.checkUpstreams(path, s)
 		for i := range s.Units {
 			if p, _ := c.place(&s.Units[i]); s.Units[i] == toll.UnitRequests {
@@ -39,6 +41,18 @@ func (c *checker) checkServices() {
 		c.checkCache(path, s)
 		c.checkProtection(path, s)
 		c.checkServiceLimits(path, e)
+	}
+}
+
+// shortestTimeout is what a network may need at the least: with less nothing
+// would ever be answered.
+const shortestTimeout = duration(time.Millisecond)
+
+func (c *checker) checkTimeouts(s *serviceFile) {
+	for _, d := range []*duration{&s.Timeouts.Connect, &s.Timeouts.Response, &s.Timeouts.Idle, &s.Timeouts.Stream} {
+		if p, ok := c.place(d); ok && !p.bad && *d > 0 && *d < shortestTimeout {
+			c.at(p.value, "%s: %s is too short for anything to be answered; write 1ms or more, or 0s for no limit", p.path, p.value.show())
+		}
 	}
 }
 

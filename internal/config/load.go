@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -64,5 +66,8 @@ func parseWith(name string, src []byte, env environment) (*Config, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	return c.convert(), nil
+	out := c.convert()
+	sum := sha256.Sum256(src)
+	out.Fingerprint, out.file, out.places = hex.EncodeToString(sum[:6]), name, b.spots()
+	return out, nil
 }

@@ -26,6 +26,7 @@ import (
 //	tollhouse_journal_backlog_bytes, tollhouse_journal_lag_seconds, tollhouse_journal_full
 //	tollhouse_upstream_healthy{service,upstream}, tollhouse_upstream_in_flight{service,upstream}
 //	tollhouse_upstream_failures_total{service,upstream}
+//	tollhouse_config_info{fingerprint}, tollhouse_config_refused
 //	tollhouse_build_info{version,go}
 //	go_*, process_*
 type Metrics struct {
