@@ -184,7 +184,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	if err != nil {
 		return err
 	}
-	r.plans.switchTo(versions)
+	r.plans.switchTo(versions, a.cfg)
 	if err := a.openOffice(); err != nil {
 		return err
 	}

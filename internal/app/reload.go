@@ -167,7 +167,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 		return out, err
 	}
-	a.rooms.plans.switchTo(versions)
+	a.rooms.plans.switchTo(versions, next)
 	a.switchCaches(caches, next)
 	a.live.Store(&current{cfg: next, pools: pools, caches: caches})
 	a.front.Switch(frontSettings(next))

@@ -94,7 +94,7 @@ func (r *rooms) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.plans.switchTo(versions)
+	r.plans.switchTo(versions, r.at.Config)
 	if r.office, err = newOffice(r.store, r.plans, nil, nil, r.clock); err != nil {
 		return err
 	}
