@@ -62,6 +62,8 @@ type App struct {
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
+	badUsage, failures, uncounted repeated // of requests, for the log
+
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
 
