@@ -204,7 +204,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	}
 	a.recorder = meter.NewRecorder(lane)
 	a.drainer = newDrainer(a.cfg.Data, r.store, lane, a.clock, a.log)
-	r.drain = a.drainer.Flush
+	r.drain = func(ctx context.Context, wait time.Duration) error { return drainWithin(ctx, a.drainer, wait) }
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop
 	a.drained.Go(func() { a.drainer.Run(running) })

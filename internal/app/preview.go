@@ -67,7 +67,7 @@ type BillingPreviewed struct {
 
 func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPreviewed, error) {
 	out := BillingPreviewed{Drafts: []DraftShown{}}
-	if err := r.drain(ctx); err != nil {
+	if err := r.drain(ctx, 0); err != nil {
 		return out, err
 	}
 	previews := billing.NewPreviews(r.store, r.store, r.store, r.plans, r.clock, r.at.zone())

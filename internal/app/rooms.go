@@ -32,8 +32,8 @@ type rooms struct {
 	plans  *plans
 	office *account.Office
 	// drain brings what the journal still holds into the store, so that what is
-	// read next is all there is.
-	drain func(ctx context.Context) error
+	// read next is all there is; see drainWithin.
+	drain func(ctx context.Context, wait time.Duration) error
 	// reload takes the configuration file over; nil where no server runs.
 	reload func(ctx context.Context) (Reloaded, error)
 	// caches are the services' caches; nil where no server runs.
@@ -102,7 +102,7 @@ func (r *rooms) open(ctx context.Context) error {
 	if err := drainDead(ctx, r.at.Data, r.store, r.clock, nil); err != nil {
 		return err
 	}
-	r.drain = func(context.Context) error { return nil }
+	r.drain = func(context.Context, time.Duration) error { return nil }
 	return nil
 }
 
