@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/meter"
@@ -30,7 +31,9 @@ type Options struct {
 	Log   io.Writer  // where log lines go; nil: nowhere
 	Clock toll.Clock // nil: toll.SystemClock
 	Demo  bool       // pages say that there is demo data
-	File  string     // where the configuration came from, to be watched and reloaded; "": nowhere
+	// Told: Ready shows App.Warnings to a person, so the log need not.
+	Told bool
+	File string // where the configuration came from, to be watched and reloaded; "": nowhere
 	// Override is what flags say in place of the file; it is asked again at each
 	// reload. nil: nothing.
 	Override func(*config.Config)
@@ -149,7 +152,24 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openFront(ctx); err != nil {
 		return nil, err
 	}
+	if !o.Told {
+		for _, w := range a.Warnings() {
+			a.log.Warn(w)
+		}
+	}
 	return a, nil
+}
+
+// Warnings are what is to be known of this start and stops nothing, each a line.
+func (a *App) Warnings() []string {
+	var list []string
+	if a.secure == nil {
+		list = append(list, console.PlainHTTP)
+	}
+	if a.demo { // its file is nobody's to change
+		return list
+	}
+	return append(list, a.cfg.Notices...)
 }
 
 func (a *App) openListeners() (err error) {

@@ -33,6 +33,19 @@ func TestTroubleOfEveryRequestIsToldOnceAMinute(t *testing.T) {
 	}
 }
 
+func TestAStartSaysWhatIsToBeKnownOfIt(t *testing.T) {
+	t.Parallel()
+	a := &App{cfg: &config.Config{Notices: []string{"tollhouse.yml:9: something"}}}
+	var out bytes.Buffer
+	ShowWarnings(&out, a)
+	if text := out.String(); !strings.HasPrefix(text, "Note: the console is served over plain HTTP") || !strings.HasSuffix(text, "Note: tollhouse.yml:9: something.\n") {
+		t.Errorf("it says %q", text)
+	}
+	if a.demo = true; len(a.Warnings()) != 1 {
+		t.Errorf("the demo tells of its own file: %q", a.Warnings())
+	}
+}
+
 func TestAFullDiskIsALineAMinuteAndNotOneForEachRequest(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
