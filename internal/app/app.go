@@ -99,10 +99,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	// What only the start needed (hashing passwords, bringing in the journal) goes
 	// back to the machine now, and not when some later collection finds it.
 	go debug.FreeOSMemory()
+	beside, end := context.WithCancel(ctx)
+	defer end()
+	go a.tidy(beside)
 	if a.file != "" {
-		watching, stop := context.WithCancel(ctx)
-		defer stop()
-		go a.watchFile(watching)
+		go a.watchFile(beside)
 	}
 	select {
 	case <-ctx.Done():
