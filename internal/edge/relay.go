@@ -155,36 +155,6 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 	}
 }
 
-// join copies both ways between a client and an upstream that switched
-// protocols, until either ends. It counts as one request, at its end.
-func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
-	defer response.Upgraded.Close()
-	c.streams.begin(k, func() { _ = response.Upgraded.Close() }) // before the client knows of it
-	usage := takeUsage(response.Header)
-	client, err := w.Upgrade(response.Header)
-	if err != nil {
-		k.left(c, response.Status, body, usage)
-		return
-	}
-	defer client.Close()
-	var out, in int64
-	var both sync.WaitGroup
-	both.Go(func() {
-		out, _ = io.Copy(client, response.Upgraded)
-		_ = client.Close()
-	})
-	both.Go(func() {
-		in, _ = io.Copy(response.Upgraded, client)
-		_ = response.Upgraded.Close()
-	})
-	both.Wait()
-	k.seen.BytesOut, k.seen.BytesIn = out, in
-	if _, err := k.record(c, response.Status, true, usage); err != nil {
-		k.seen.Err = err
-	}
-	k.seen.Delivered = true
-}
-
 // takeUsage removes the Tollhouse-Usage fields and returns their values: they
 // are between the service and us.
 func takeUsage(h exchange.Header) []string {
