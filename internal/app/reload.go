@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"reflect"
@@ -114,8 +115,8 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 	if a.file == "" {
 		return out, toll.Errorf(toll.Invalid, "this server runs without a configuration file, so there is nothing to reload")
 	}
-	if content, err := os.ReadFile(a.file); err == nil {
-		a.reloads.seen = sha256.Sum256(content)
+	if sum, err := sumOf(a.file); err == nil {
+		a.reloads.seen = sum
 	}
 	next, err := config.Load(a.file)
 	if err != nil {
@@ -352,18 +353,43 @@ func (a *App) watchFile(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		content, err := os.ReadFile(a.file)
+		sum, err := sumOf(a.file)
 		if err != nil {
 			continue // being replaced, or gone: what holds goes on holding
 		}
 		a.reloads.mu.Lock()
-		sum, again := sha256.Sum256(content), a.reloads.again
+		again := a.reloads.again
 		if sum != a.reloads.seen || !again.IsZero() && !a.clock().Before(again) {
 			a.reloads.seen = sum
 			_, _ = a.reload(ctx) // it told the log
 		}
 		a.reloads.mu.Unlock()
 	}
+}
+
+// errNoFile is a configuration file that is none, such as a pipe.
+var errNoFile = errors.New("no regular file")
+
+// sumOf is a file's content as far as it could be a configuration: it is asked
+// for each second, whatever stands there.
+func sumOf(path string) (sum [32]byte, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return sum, err
+	}
+	if !info.Mode().IsRegular() {
+		return sum, errNoFile
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, config.MaxBytes+1)); err != nil {
+		return sum, err
+	}
+	return [32]byte(h.Sum(nil)), nil
 }
 
 // reloadOperation is `tollhouse reload`.

@@ -75,7 +75,7 @@ func TestLoadSaysWhenAFileIsNotReadable(t *testing.T) {
 
 func TestParseRefusesTooLargeATextWithAPlaceInIt(t *testing.T) {
 	t.Parallel()
-	_, err := Parse("big.yml", bytes.Repeat([]byte("x"), maxBytes+1))
+	_, err := Parse("big.yml", bytes.Repeat([]byte("x"), MaxBytes+1))
 	if err == nil || !strings.HasPrefix(err.Error(), "big.yml:1:1: the file has 1048577 bytes") {
 		t.Errorf("got %.200v", err)
 	}
