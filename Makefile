@@ -39,6 +39,10 @@ proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...
 
+.PHONY: search
+search: ## look for counterexamples to the properties, with random draws (CHECKS=20000 for longer)
+	CI= go test -count=1 -timeout 2h -rapid.checks=$(or $(CHECKS),5000) $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target, 10 s each (SECONDS_EACH=60 for more)
 	.ci/fuzz $(or $(SECONDS_EACH),10)
