@@ -41,7 +41,7 @@ bench: ## run the benchmarks
 
 .PHONY: search
 search: ## look for counterexamples to the properties, with random draws (CHECKS=20000 for longer)
-	CI= go test -count=1 -timeout 2h -rapid.checks=$(or $(CHECKS),5000) $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+	CI= go test -count=1 -timeout 2h $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -rapid.checks=$(or $(CHECKS),5000)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, 10 s each (SECONDS_EACH=60 for more)
