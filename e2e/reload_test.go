@@ -153,3 +153,47 @@ func TestABadFileChangesNothingAndSaysSo(t *testing.T) {
 		t.Errorf("without a server: %q", line)
 	}
 }
+
+func TestCheckSaysWhatWouldChangeInTheRunningServer(t *testing.T) {
+	t.Parallel()
+	s := serveReloadable(t)
+	check := func() (string, string, int) { return tollhouse(t, "check", "--config", s.file) }
+	if out, errs, status := check(); status != 0 || !strings.Contains(out, "The running server runs by the same already.") {
+		t.Errorf("nothing changed: exit %d, %s%s", status, out, errs)
+	}
+
+	next := filepath.Join(filepath.Dir(s.file), "next.yml") // beside it, so that the server does not take it over
+	content, err := os.ReadFile(s.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("1000000/second", "5/minute", "127.0.0.1:0\", admin", "127.0.0.1:1\", admin").Replace(string(content))
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status := tollhouse(t, "check", "--config", next)
+	for _, want := range []string{
+		"Against the running server (" + s.file + "):",
+		"plans.load.limits[second].rate: 1000000/second → 5/minute",
+		"listen.http: 127.0.0.1:0 → 127.0.0.1:1",
+		"listen would hold only after a restart.",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("check does not say %q; it says\n%s%s", want, out, errs)
+		}
+	}
+	if status != 0 {
+		t.Errorf("exit %d, want 0", status)
+	}
+	if got := s.status("/api/"); got != 200 {
+		t.Errorf("after a check the server answers %d: it must change nothing", got)
+	}
+
+	if err := os.WriteFile(next, []byte(strings.Replace(text, "  load: { name: Load", "  other: { name: Other", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status = tollhouse(t, "check", "--config", next)
+	if status != 1 || !strings.Contains(errs, "customers are still on the plan") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("a plan in use dropped: exit %d, %s%s", status, out, errs)
+	}
+}

@@ -121,7 +121,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.chain.SwitchCaches(caches)
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
-	a.rooms.reload, a.rooms.caches = a.Reload, func() edge.Caches { return a.live.Load().caches }
+	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)

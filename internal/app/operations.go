@@ -26,6 +26,7 @@ var operations = map[string]operation{
 	"billing.preview": typed(previewBilling),
 	"cache.purge":     typed(purgeCache),
 	"reload":          typed(reloadOperation),
+	"compare":         typed(compareOperation),
 }
 
 // CustomerCreate asks for a customer, and for its owner when Email is given.

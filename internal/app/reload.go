@@ -32,9 +32,10 @@ type current struct {
 
 // Reloaded is what a change of the configuration came to.
 type Reloaded struct {
-	Changed []string `json:"changed"` // in words: "service ner changed"
-	Restart []string `json:"restart"` // fields that differ and hold only after a restart
-	Notices []string `json:"notices"`
+	Changed []string        `json:"changed"` // in words: "service ner changed"
+	Details []config.Change `json:"details"` // place by place
+	Restart []string        `json:"restart"` // fields that differ and hold only after a restart
+	Notices []string        `json:"notices"`
 }
 
 // reloads takes one change at a time and remembers how the last one went.
@@ -96,6 +97,7 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 // the gate's rules is the moment of the change.
 func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
 	was := a.live.Load()
+	out.Details = config.Changes(was.cfg, next)
 	out.Notices, out.Restart = append([]string{}, next.Notices...), keepFixed(was.cfg, next)
 	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
 		return out, nil
@@ -319,9 +321,15 @@ func reloadOperation(ctx context.Context, r *rooms, _ struct{}) (Reloaded, error
 		return Reloaded{}, toll.Errorf(toll.Unavailable, "no server runs on %s; `tollhouse serve` reads the file when it starts", r.at.Data)
 	}
 	out, err := r.reload(ctx)
+	return out, inServersWords(err)
+}
+
+// inServersWords makes a mistake in a file one that travels to the command: the
+// server may be elsewhere, so it says what it read.
+func inServersWords(err error) error {
 	var wrong *config.Error
-	if errors.As(err, &wrong) { // the server may be elsewhere: say what it read
-		return out, toll.Errorf(toll.Invalid, "%s", wrong.Error())
+	if errors.As(err, &wrong) {
+		return toll.Errorf(toll.Invalid, "%s", wrong.Error())
 	}
-	return out, err
+	return err
 }

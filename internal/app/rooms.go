@@ -36,6 +36,8 @@ type rooms struct {
 	drain func(ctx context.Context) error
 	// reload takes the configuration file over; nil where no server runs.
 	reload func(ctx context.Context) (Reloaded, error)
+	// compare says what a file would change; nil where no server runs.
+	compare func(ctx context.Context, file string) (Compared, error)
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
 }

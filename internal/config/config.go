@@ -27,6 +27,8 @@ type Config struct {
 	Plans          []toll.Plan    // in the order of the file
 	Addons         []toll.Addon   // in the order of the file
 
+	said []said // every value of the file, for Changes
+
 	// Notices are whole lines for the log and for people, by place:
 	// "tollhouse.yml:57: services.daybook.cache: accepted, but this version does
 	// not cache yet". Nothing in them stops the program.

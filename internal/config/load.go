@@ -64,5 +64,7 @@ func parseWith(name string, src []byte, env environment) (*Config, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	return c.convert(), nil
+	cfg := c.convert()
+	cfg.said = sayAll(nil, "", root)
+	return cfg, nil
 }
