@@ -197,3 +197,30 @@ func TestCheckSaysWhatWouldChangeInTheRunningServer(t *testing.T) {
 		t.Errorf("a plan in use dropped: exit %d, %s%s", status, out, errs)
 	}
 }
+
+func TestASuspendedCustomerIsRefusedAtOnceAndResumes(t *testing.T) {
+	t.Parallel()
+	s := serveReloadable(t)
+	type shown struct {
+		Status, Plan string
+		Keys         []struct{ ID, Name, State string }
+	}
+	if got := ask[shown](t, "customer", "show", "--config", s.file, s.customer.ID); got.Status != "active" || got.Plan != "load" || len(got.Keys) != 1 || got.Keys[0].State != "valid" {
+		t.Errorf("show says %+v", got)
+	}
+	if got := ask[shown](t, "customer", "suspend", "--config", s.file, s.customer.ID); got.Status != "suspended" {
+		t.Errorf("suspend says %+v", got)
+	}
+	if got := s.status("/api/"); got != 403 {
+		t.Errorf("a suspended customer gets %d, want 403", got)
+	}
+	if got := ask[shown](t, "customer", "resume", "--config", s.file, s.customer.ID); got.Status != "active" {
+		t.Errorf("resume says %+v", got)
+	}
+	if got := s.status("/api/"); got != 200 {
+		t.Errorf("a resumed customer gets %d, want 200", got)
+	}
+	if line := refused(t, 1, "customer", "suspend", "--config", s.file, "cus_nobody"); !strings.Contains(line, "customer") {
+		t.Errorf("nobody suspended: %q", line)
+	}
+}

@@ -78,14 +78,19 @@ func newKeyList() *cobra.Command {
 				fmt.Fprintf(w, "No keys. Make one: tollhouse key create --customer %s --name NAME\n", in.Customer)
 				return
 			}
-			rows := make([][]string, len(list.Keys))
-			for i, k := range list.Keys {
-				rows[i] = []string{k.ID, k.Name, k.Mode, "…" + k.Hint, k.State, moment(k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt)}
-			}
-			table(w, []string{"ID", "NAME", "MODE", "ENDS IN", "STATE", "CREATED", "LAST USED", "EXPIRES"}, rows)
+			showKeys(w, list.Keys)
 		})
 	}
 	return cmd
+}
+
+// showKeys prints keys without their texts.
+func showKeys(w io.Writer, keys []app.KeyShown) {
+	rows := make([][]string, len(keys))
+	for i, k := range keys {
+		rows[i] = []string{k.ID, k.Name, k.Mode, "…" + k.Hint, k.State, moment(k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt)}
+	}
+	table(w, []string{"ID", "NAME", "MODE", "ENDS IN", "STATE", "CREATED", "LAST USED", "EXPIRES"}, rows)
 }
 
 func newKeyRoll() *cobra.Command {
