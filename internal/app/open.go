@@ -121,6 +121,8 @@ func (a *App) openFront(ctx context.Context) error {
 	a.chain.SwitchCaches(caches)
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
+	a.rooms.refusal = a.gate.Refusal
+	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {

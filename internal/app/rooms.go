@@ -9,6 +9,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -38,6 +39,10 @@ type rooms struct {
 	reload func(ctx context.Context) (Reloaded, error)
 	// compare says what a file would change; nil where no server runs.
 	compare func(ctx context.Context, file string) (Compared, error)
+	// service finds a service of the configuration in force; nil where no server runs.
+	service func(name string) (toll.Service, bool)
+	// refusal finds a refused request; nil where no server runs.
+	refusal func(requestID string) (gate.Refusal, bool)
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
 }

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Gate struct {
 	addresses *limit.Addresses
 	recorder  Recorder
 	ids       *toll.IDs
+	witness   witness
 
 	changes sync.Mutex         // one change of rules, customers or keys at a time
 	bearers map[string]*bearer // by key ID; guarded by changes
@@ -55,6 +57,7 @@ func New(recorder Recorder, ids *toll.IDs) *Gate {
 		ids:       ids,
 		addresses: limit.NewAddresses(maxAddresses),
 		bearers:   make(map[string]*bearer),
+		witness:   witness{seed: maphash.MakeSeed()},
 	}
 }
 

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type way struct {
 	arrived   time.Time
 	requestID string
 	method    string
+	client    netip.Addr
 	bearer    *bearer
 	plan      *plan
 	opened    meter.Ticket
@@ -56,7 +58,7 @@ type way struct {
 // be used again stays.
 func (p *Pass) reset(g *Gate, ask *Ask) {
 	p.facts = facts{}
-	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method}
+	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method, client: ask.Client}
 	p.event = toll.Event{Units: p.event.Units[:0]}
 }
 
@@ -76,6 +78,7 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 		}
 	}
 	p.gate.recorder.Refuse(p.arrived, p.Customer, p.Key, service, policy, reason)
+	p.gate.witness.see(p)
 	return Refused
 }
 
