@@ -76,7 +76,7 @@ Start here:  tollhouse demo`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newDemo(), newServe(), newReload(), newInit(), newCheck(),
-		newCustomer(), newKey(), newOperator(), newUsage(), newBilling(), newCache(), newExplain(),
+		newCustomer(), newKey(), newOperator(), newUsage(), newPlan(), newBilling(), newCache(), newExplain(),
 		newVersion(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -28,6 +28,7 @@ var operations = map[string]operation{
 	"usage.export":     typed(exportUsage),
 	"billing.preview":  typed(previewBilling),
 	"cache.purge":      typed(purgeCache),
+	"plan.rehearse":    typed(rehearse),
 	"explain":          typed(explain),
 	"reload":           typed(reloadOperation),
 	"compare":          typed(compareOperation),
