@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -222,33 +223,44 @@ func eventsOf(ctx context.Context, store eventReader, customer string, from, to 
 }
 
 func eachEvent(ctx context.Context, store eventReader, customer string, from, to time.Time, yield func(toll.Event, error) bool) (goOn bool) {
-	var held []toll.Event
-	before := firstAt(to)
-	for page := 1; ; page++ {
-		events, err := store.Events(ctx, meter.EventQuery{Customer: customer, Before: before, Limit: exportPage})
-		if err != nil {
-			return yield(toll.Event{}, fmt.Errorf("reading the events: %w", err)) && false
-		}
-		for i := range events {
-			if events[i].Time.Before(from) {
-				events = events[:i]
-				break
-			}
-		}
-		held = append(held, events...)
-		if len(events) < exportPage {
-			break
-		}
-		before = events[len(events)-1].ID
-		if half := from.Add(to.Sub(from) / 2).Truncate(time.Millisecond); page == rehearsalPages && half.After(from) {
-			held = nil
-			return eachEvent(ctx, store, customer, from, half, yield) && eachEvent(ctx, store, customer, half, to, yield)
-		}
+	half := from.Add(to.Sub(from) / 2).Truncate(time.Millisecond)
+	most := rehearsalPages
+	if !half.After(from) {
+		most = math.MaxInt // one millisecond is not halved any more
 	}
-	for _, e := range slices.Backward(held) {
+	events, fit, err := newestFirst(ctx, store, customer, from, to, most)
+	if err != nil {
+		return yield(toll.Event{}, err) && false
+	}
+	if !fit {
+		return eachEvent(ctx, store, customer, from, half, yield) && eachEvent(ctx, store, customer, half, to, yield)
+	}
+	for _, e := range slices.Backward(events) {
 		if !yield(e, nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// newestFirst reads the events of [from, to), where they fit into so many pages.
+func newestFirst(ctx context.Context, store eventReader, customer string, from, to time.Time, pages int) (held []toll.Event, fit bool, err error) {
+	q := meter.EventQuery{Customer: customer, Before: firstAt(to), Limit: exportPage}
+	for ; pages > 0; pages-- {
+		events, err := store.Events(ctx, q)
+		if err != nil {
+			return nil, false, fmt.Errorf("reading the events: %w", err)
+		}
+		for i := range events {
+			if events[i].Time.Before(from) {
+				return append(held, events[:i]...), true, nil
+			}
+		}
+		held = append(held, events...)
+		if len(events) < exportPage {
+			return held, true, nil
+		}
+		q.Before = events[len(events)-1].ID
+	}
+	return nil, false, nil
 }
