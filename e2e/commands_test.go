@@ -126,7 +126,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"}, {"customer", "plan"},
-		{"customer", "show"}, {"customer", "suspend"}, {"customer", "resume"}, {"reload"}, {"explain"}, {"plan", "rehearse"},
+		{"customer", "show"}, {"customer", "suspend"}, {"customer", "resume"}, {"customer", "override"}, {"reload"}, {"explain"}, {"plan", "rehearse"},
 		{"key", "create"}, {"key", "list"}, {"key", "roll"}, {"key", "revoke"}, {"operator", "create"},
 		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"billing", "preview"},
 		{"cache", "purge"},

@@ -63,11 +63,7 @@ status 1 when it would not).`,
 				fmt.Fprintln(w, "The console has what no service takes.")
 			}
 			fmt.Fprintln(w)
-			rows = nil
-			for _, p := range summary.Policies {
-				rows = append(rows, []string{p.Of, p.Name, p.Limit, p.Per})
-			}
-			table(w, []string{"OF", "POLICY", "LIMIT", "PER"}, rows)
+			showPolicies(w, summary.Policies)
 			showCompared(w, compared)
 			if compared == nil || compared.Refused == "" {
 				fmt.Fprintf(w, "\n%s is in order.\n", *file)

@@ -13,7 +13,7 @@ import (
 
 func newCustomer() *cobra.Command {
 	cmd := &cobra.Command{Use: "customer", Short: "Create, list and show customers; change their plans, suspend and resume them"}
-	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerShow(), newCustomerPlan(), newCustomerSuspend(), newCustomerResume())
+	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerShow(), newCustomerPlan(), newCustomerOverride(), newCustomerSuspend(), newCustomerResume())
 	return cmd
 }
 

@@ -36,6 +36,10 @@ func newCustomerShow() *cobra.Command {
 			if len(c.Addons) > 0 {
 				fmt.Fprintf(w, "Add-ons: %s\n", strings.Join(c.Addons, ", "))
 			}
+			if len(c.Policies) > 0 {
+				fmt.Fprintln(w)
+				showPolicies(w, c.Policies)
+			}
 			var rows [][]string
 			for _, m := range c.Members {
 				rows = append(rows, []string{m.Email, m.Name, m.Role})

@@ -133,6 +133,14 @@ func wrongArgsAreUsage(cmd *cobra.Command) {
 			return nil
 		}
 	}
+	if cmd.PreRunE == nil {
+		cmd.PreRunE = func(c *cobra.Command, _ []string) error {
+			if err := c.ValidateFlagGroups(); err != nil {
+				return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
 	if cmd.HasSubCommands() && cmd.Run == nil && cmd.RunE == nil {
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(c *cobra.Command, args []string) error {

@@ -18,7 +18,8 @@ type CustomerDetails struct {
 	CustomerShown
 	PlanVersion string        `json:"plan_version"`
 	Addons      []string      `json:"addons"`
-	Since       time.Time     `json:"since"` // of the subscription
+	Since       time.Time     `json:"since"`    // of the subscription
+	Policies    []PolicyShown `json:"policies"` // that hold for it: the plan's, with its overrides
 	Members     []MemberShown `json:"members"`
 	Keys        []KeyShown    `json:"keys"` // the newest first
 }
@@ -38,7 +39,7 @@ func showCustomerDetails(ctx context.Context, r *rooms, in CustomerID) (Customer
 	}
 	out := CustomerDetails{
 		CustomerShown: showCustomer(c), PlanVersion: c.Subscription.PlanVersion, Since: c.Subscription.Since,
-		Addons: append([]string{}, c.Subscription.Addons...), Members: []MemberShown{},
+		Addons: append([]string{}, c.Subscription.Addons...), Members: []MemberShown{}, Policies: policiesOf(r, &c),
 	}
 	members, err := r.office.Members(ctx, account.System, c.ID)
 	if err != nil {

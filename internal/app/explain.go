@@ -80,6 +80,7 @@ var sentences = map[toll.RefusalReason]string{
 	toll.RefusedSuspended:    "Its customer is suspended.",
 	toll.RefusedNotIncluded:  "The customer's plan does not include the service.",
 	toll.RefusedOutOfScope:   "Its API key may not call this.",
+	toll.RefusedKeyOrigin:    "Its API key may not be used from the client's address.",
 	toll.RefusedNoRoute:      "No service takes it.",
 	toll.RefusedBadPath:      "Its path is ambiguous.",
 	toll.RefusedBadMethod:    "Its method is longer than any that there is.",

@@ -136,10 +136,10 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedJournal)
 	}
 	partitions := limit.Partitions{}
-	var plan, counting *limit.Set
+	var plan, own, counting *limit.Set
 	if p.bearer != nil {
 		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
-		plan, counting = p.plan.set, rules.counting
+		plan, own, counting = p.plan.set, p.bearer.own.Load(), rules.counting
 		if p.Mode == toll.Test {
 			partitions.Customer = &p.bearer.holder.testCounters
 			plan, counting = rules.testSet, nil
@@ -152,7 +152,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	if p.bearer != nil {
 		now = p.bearer.holder.decisionTime(now)
 	}
-	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, service.set, counting) {
+	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		return p.refuse(toll.RefusedLimit)
 	}
 	return Admitted
@@ -190,6 +190,9 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	case toll.KeyExpired:
 		return toll.RefusedKeyExpired
 	}
+	if !key.AllowsOrigin(ask.Client) {
+		return toll.RefusedKeyOrigin // before anything about the customer is told: the key may be stolen
+	}
 	if who.suspended {
 		return toll.RefusedSuspended
 	}
@@ -201,7 +204,7 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	if !who.plan.IncludesService(p.Service.Name) {
 		return toll.RefusedNotIncluded
 	}
-	if len(key.Services) > 0 && !contains(key.Services, p.Service.Name) {
+	if len(key.Services) > 0 && !contains(key.Services, p.Service.Name) || !key.AllowsMethod(ask.Method) {
 		return toll.RefusedOutOfScope
 	}
 	return ""

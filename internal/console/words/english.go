@@ -80,6 +80,7 @@ var english = map[string]string{
 	"refused.customer-suspended": "the account is suspended",
 	"refused.not-included":       "not in the plan",
 	"refused.out-of-scope":       "the key may not call it",
+	"refused.key-origin":         "the key may not be used from there",
 	"refused.limit":              "a limit was reached",
 	"refused.no-route":           "no service there",
 	"refused.bad-method":         "no such method",
