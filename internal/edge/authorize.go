@@ -165,6 +165,9 @@ func (a *Authorize) authorize(w http.ResponseWriter, hr *http.Request, r *exchan
 	h := response.Header
 	h.Set("Cache-Control", "no-store")
 	h.Set(idField, r.ID)
+	for _, name := range [...]string{customerField, keyField, planField, featuresField, modeField} {
+		h.Set(name, "") // each is there, so that a proxy puts it in the place of what a client said
+	}
 	sayWho(h, p)
 	k.rateLimits(h)
 	if p.Service.Delegated.Settle {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -18,18 +19,20 @@ import (
 // document in ASCII.
 type denial bool
 
-// denyOf reads the mode from the query of a question ("deny=403").
+// denyOf reads the mode from the query of a question ("deny=403"). What else
+// stands there is not looked at: some proxies leave the client's query on it.
 func denyOf(query string) (denial, error) {
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return false, toll.Errorf(toll.Invalid, "The query of /authorize cannot be read; there is only deny=403.")
+	if !strings.Contains(query, "deny") {
+		return false, nil
 	}
-	for name, of := range values {
-		if name != "deny" || len(of) != 1 || of[0] != "403" {
-			return false, toll.Errorf(toll.Invalid, "The query of /authorize takes deny=403, and nothing else.")
-		}
+	values, _ := url.ParseQuery(query) // what can be read of it
+	switch of := values["deny"]; {
+	case len(of) == 0:
+		return false, nil
+	case len(of) == 1 && of[0] == "403":
+		return true, nil
 	}
-	return len(values) > 0, nil
+	return false, toll.Errorf(toll.Invalid, "deny takes 403, and nothing else.")
 }
 
 // fold gives a refusal the form of the mode; what lets a request in, and 401,
