@@ -108,9 +108,29 @@ func adopt(h, from exchange.Header, names []string) {
 		for _, said := range forged {
 			h.Del(said)
 		}
+		keepFromConnection(h, name)
 		for _, value := range from.Values(name) {
 			h.Add(name, value)
 		}
+	}
+}
+
+// keepFromConnection takes a name out of the Connection fields: a client that
+// lists it there would have it removed on the way to the service (RFC 9110 §7.6.1).
+func keepFromConnection(h exchange.Header, name string) {
+	said := h.Values("Connection")
+	if len(said) == 0 {
+		return
+	}
+	var kept []string
+	for token := range strings.SplitSeq(strings.Join(said, ","), ",") {
+		if token = strings.TrimSpace(token); token != "" && !strings.EqualFold(token, name) {
+			kept = append(kept, token)
+		}
+	}
+	h.Del("Connection")
+	if len(kept) > 0 {
+		h.Set("Connection", strings.Join(kept, ", "))
 	}
 }
 
