@@ -66,11 +66,16 @@ type App struct {
 	secret    toll.Secret // what openSecret found
 
 	public, secure, admin, control net.Listener
+	delegate                       net.Listener    // listen.authorize, nil without one
+	authorize                      *edge.Authorize // what answers there
+	decisions                      *gate.Decisions
 	certificates                   *edge.Certificates // nil without HTTPS
 	servers                        []*http.Server
 	failed                         chan error
 	serving, drained               sync.WaitGroup
 	stopDrainer                    context.CancelFunc
+	stopSweeping                   context.CancelFunc // of decisions
+	swept                          sync.WaitGroup
 }
 
 // shutdownGrace is how long requests may finish after the end was asked for.
@@ -166,6 +171,11 @@ func (a *App) openListeners() (err error) {
 	}
 	if a.cfg.Listen.Admin != "" {
 		if a.admin, err = listen("listen.admin", a.cfg.Listen.Admin); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Listen.Authorize != "" {
+		if a.delegate, err = listen("listen.authorize", a.cfg.Listen.Authorize); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches})
+	askers, err := a.nextAskers(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches, askers: askers})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -119,6 +123,7 @@ func (a *App) openFront(ctx context.Context) error {
 	}
 	a.chain.Switch(backendsOf(pools))
 	a.chain.SwitchCaches(caches)
+	a.chain.SwitchDeciders(decidersOf(askers))
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
 	a.rooms.refusal = a.gate.Refusal
@@ -127,6 +132,9 @@ func (a *App) openFront(ctx context.Context) error {
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
+	}
+	if err := a.openAuthorize(); err != nil {
+		return err
 	}
 	if a.certificates != nil {
 		a.certificates.Start()

@@ -28,6 +28,8 @@ type current struct {
 	pools map[string]*upstream.Pool // by service; also those of the services before, until the next change
 
 	caches edge.Caches // of the services that want one
+
+	askers map[string]*upstream.Asker // of the services with access: forward_auth
 }
 
 // Reloaded is what a change of the configuration came to.
@@ -118,19 +120,31 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	askers, err := a.nextAskers(was, next)
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	if err := a.switchCertificates(next); err != nil {
 		closePools(fresh)
 		return out, err
 	}
+	a.chain.SwitchDeciders(decidersOf(askers))
 	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
 		a.chain.Switch(backendsOf(was.pools))
+		a.chain.SwitchDeciders(decidersOf(was.askers))
 		closePools(fresh)
 		return out, errors.Join(err, a.switchCertificates(was.cfg))
 	}
 	a.rooms.plans.switchTo(versions)
 	a.switchCaches(caches, next)
-	a.live.Store(&current{cfg: next, pools: pools, caches: caches})
+	a.live.Store(&current{cfg: next, pools: pools, caches: caches, askers: askers})
+	for name, asker := range was.askers {
+		if askers[name] != asker {
+			asker.Close() // questions under way go on
+		}
+	}
 	a.front.Switch(frontSettings(next))
 	for name, pool := range was.pools {
 		if pools[name] != pool {
@@ -138,7 +152,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 	}
 	for name := range pools {
-		if _, serves := next.Service(name); !serves {
+		if s, serves := next.Service(name); !serves || s.Delegated.On {
 			pools[name].Close()
 		}
 	}
@@ -242,10 +256,15 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 	all = make(map[string]*upstream.Pool, len(next.Services))
 	if was != nil {
 		for _, s := range was.cfg.Services { // requests that were let in before the switch still need them
-			all[s.Name] = was.pools[s.Name]
+			if pool := was.pools[s.Name]; pool != nil {
+				all[s.Name] = pool
+			}
 		}
 	}
 	for _, s := range next.Services {
+		if s.Delegated.On {
+			continue
+		}
 		if was != nil {
 			if old, there := was.cfg.Service(s.Name); there && reflect.DeepEqual(old, s) {
 				continue

@@ -72,6 +72,9 @@ func (a *App) openTelemetry() {
 		now := a.live.Load()
 		for _, service := range now.cfg.Services {
 			name, pool := service.Name, now.pools[service.Name]
+			if service.Delegated.On || pool == nil {
+				continue // its upstreams are a foreign proxy's
+			}
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
@@ -127,6 +130,7 @@ func (a *App) stop() error {
 	var errs []error
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
+	a.drainAuthorize()
 	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
 		err := a.servers[i].Shutdown(grace)
 		if a.chain != nil { // what has no end of its own; net/http waits for some of it, and for some not
@@ -144,7 +148,7 @@ func (a *App) stop() error {
 	if a.certificates != nil {
 		a.certificates.Close()
 	}
-	for _, l := range []net.Listener{a.public, a.secure, a.admin, a.control} {
+	for _, l := range []net.Listener{a.public, a.secure, a.admin, a.delegate, a.control} {
 		if l != nil {
 			_ = l.Close() // closed already where a server had it
 		}
@@ -159,6 +163,12 @@ func (a *App) stop() error {
 		for _, pool := range now.pools {
 			pool.Close()
 		}
+		for _, asker := range now.askers {
+			asker.Close()
+		}
+	}
+	if a.decisions != nil {
+		a.decisions.Close()
 	}
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())

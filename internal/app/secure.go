@@ -84,7 +84,7 @@ func (a *App) plain(front http.Handler) http.Handler {
 // a service, else the console's, else what a browser on this machine says.
 func (a *App) secureHost() string {
 	for _, s := range a.cfg.Services {
-		if s.Host != "" && !strings.HasPrefix(s.Host, "*.") {
+		if s.Host != "" && !strings.HasPrefix(s.Host, "*.") && !s.Delegated.On {
 			return s.Host
 		}
 	}

@@ -22,10 +22,8 @@ func (c *checker) checkServices() {
 			console, _ := c.place(&c.file.Console.Host)
 			c.at(p.value, "%s.host: the console has this host (line %d); a service would see the console's visitors, so give one of them another", path, console.value.line)
 		}
-		if toll.Access(s.Access) == toll.AccessForwardAuth {
-			p, _ := c.place(&s.Access)
-			c.at(p.value, "%s.access: this version cannot ask an outside address yet, and would let nobody or everybody in; write `key` or `public`", path)
-		}
+		c.checkForwardAuth(path, s)
+		c.checkDelegated(path, e)
 		if p, ok := c.place(&s.Upstreams); ok && !p.bad && len(s.Upstreams) == 0 {
 			c.at(p.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
 		}
@@ -123,9 +121,13 @@ func (c *checker) checkServiceLimits(path string, e *entry[serviceFile]) {
 		at := fmt.Sprintf("%s.limits[%d]", path, i)
 		c.checkName(names, &l.Name, at, "service")
 		c.checkLimit(at, &l.limitFile, l)
-		if toll.Access(s.Access) == toll.AccessPublic && (l.Per == "customer" || l.Per == "key") {
+		if access := toll.Access(s.Access); access != toll.AccessKey && (l.Per == "customer" || l.Per == "key") {
 			p, _ := c.place(&l.Per)
-			c.at(p.value, "%s.per: nobody shows a key to a public service, so there is no %s to count; write `per: ip`", at, l.Per)
+			kind := "a public service"
+			if access == toll.AccessForwardAuth {
+				kind = "a service with `access: forward_auth`"
+			}
+			c.at(p.value, "%s.per: nobody shows a key to %s, so there is no %s to count; write `per: ip`", at, kind, l.Per)
 		}
 		if c.given(&l.Endpoint) {
 			c.checkEndpoint(at, &l.Endpoint, e, l.Endpoint)

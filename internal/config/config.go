@@ -104,8 +104,10 @@ type Sessions struct {
 	AtMost  time.Duration // used or not
 }
 
-// Hosts are the hosts that requests can name, exact or as "*.example.com": the
-// console's first, then the services' by name. Each is there once.
+// Hosts are the hosts that requests to Tollhouse can name, exact or as
+// "*.example.com": the console's first, then the services' by name. Each is
+// there once; those of delegated services, whose requests go to a foreign proxy,
+// are not.
 func (c *Config) Hosts() []string {
 	var out []string
 	add := func(host string) {
@@ -115,7 +117,9 @@ func (c *Config) Hosts() []string {
 	}
 	add(c.Console.Host)
 	for _, s := range c.Services {
-		add(s.Host)
+		if !s.Delegated.On {
+			add(s.Host)
+		}
 	}
 	return out
 }

@@ -69,6 +69,7 @@ func (c *checker) convert() *Config {
 		if _, ok := c.place(&e.value.Cache); ok { // it has defaults also where it is absent
 			s.Cache = cacheOf(e.value.Cache)
 		}
+		s.Delegated = c.delegated(&e.value)
 		out.Services = append(out.Services, s)
 	}
 	slices.SortFunc(out.Services, func(a, b toll.Service) int { return cmp.Compare(a.Name, b.Name) })
@@ -133,11 +134,19 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		out.Compress = append(out.Compress, toll.Coding(coding))
 	}
 	protectionOf(&out, &s)
+	if out.Access == toll.AccessForwardAuth {
+		out.ForwardAuth = toll.ForwardAuth{
+			URL:     string(s.ForwardAuth.URL),
+			Timeout: time.Duration(s.ForwardAuth.Timeout),
+			Headers: texts(s.ForwardAuth.Headers),
+			MaxBody: int64(s.ForwardAuth.MaxBody),
+		}
+	}
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
 	}
 	otherwise := toll.PerCustomer
-	if out.Access == toll.AccessPublic {
+	if out.Access != toll.AccessKey { // nobody is known by name
 		otherwise = toll.PerIP
 	}
 	for _, l := range s.Limits {

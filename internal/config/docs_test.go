@@ -83,6 +83,9 @@ func typeText(s spec, t reflect.Type) string {
 	out := ""
 	switch shapeOf(t) {
 	case fields:
+		if alone, ok := aloneOf(t); ok {
+			return typeText(spec{}, alone.typ) + ", or fields below"
+		}
 		return "fields below"
 	case entries:
 		return "names, with fields below each"
@@ -115,6 +118,9 @@ func typeText(s spec, t reflect.Type) string {
 	}
 	if s.required {
 		out += "; **required**"
+	}
+	if s.unless != "" {
+		out += " unless " + s.unless
 	}
 	return out
 }

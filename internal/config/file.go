@@ -6,7 +6,8 @@ package config
 // Tags: yaml is the field's name; doc is said to people (docs, editors);
 // default is what holds when the field is absent, in the form of the file (a
 // list: comma and space between); example is shown where there is no default;
-// required must be there when its mapping is; min and max bound numbers,
+// required must be there when its mapping is, or the field that unless names
+// instead of it; min and max bound numbers,
 // durations and sizes; oneof lists the words of a choice.
 
 type file struct {
@@ -32,7 +33,7 @@ type listenFile struct {
 	RedirectHTTP   toggle        `yaml:"redirect_http" default:"true" doc:"Where there is HTTPS, answer plain HTTP for its hosts with a redirect to it (308)."`
 	HSTS           hstsMode      `yaml:"hsts" example:"180d" doc:"How long browsers remember to come over HTTPS only (Strict-Transport-Security): a duration, or off. Absent: 180d where plain HTTP is redirected, else off."`
 	Admin          listenAddress `yaml:"admin" example:"127.0.0.1:9900" doc:"Health, metrics and profiles. Never public."`
-	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Forward-auth for foreign proxies."`
+	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Where foreign proxies ask about the requests of delegated services (GET /authorize), and services settle them (POST /settle). Never public."`
 	TrustedProxies []prefix      `yaml:"trusted_proxies" example:"10.0.0.0/8" doc:"Whose X-Forwarded-* to believe: ranges in CIDR form, or single addresses. Absent: nobody's."`
 }
 
@@ -74,11 +75,13 @@ type sessionsFile struct {
 type serviceFile struct {
 	Host        hostName           `yaml:"host" example:"api.example.com" doc:"The host whose requests it takes, exact or as *.example.com. Absent: any."`
 	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
-	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix."`
-	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
+	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix. Of a delegated service: say endpoints without it, for its proxy takes it off."`
+	Delegated   delegatedFile      `yaml:"delegated" doc:"A foreign proxy (Traefik, Caddy, nginx, HAProxy) forwards this service's requests and asks listen.authorize about each; see forward-auth.md. true, or fields. In the place of upstreams."`
+	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" unless:"delegated" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
 	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams: in turn, to the one with the fewest requests, to the one that answers soonest, or in turn with each browser kept where it was first by a cookie."`
 	SlowStart   duration           `yaml:"slow_start" default:"0s" max:"1h" doc:"How long an upstream that comes back takes to its whole share of the requests. 0s: at once."`
-	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides; an error in this version, which has no such address yet)."`
+	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides)."`
+	ForwardAuth forwardAuthFile    `yaml:"forward_auth" doc:"The outside address that decides about each request, with access: forward_auth; see forward-auth.md. It is asked before the service, and an answer of 2xx lets the request in. Anything else is the client's answer. When it cannot be reached, nobody gets in (503)."`
 	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; breaker holds anyway. When all fail, requests are tried nevertheless."`
 	Timeouts    timeoutsFile       `yaml:"timeouts" doc:"How long each part of a request may take. 0s is no limit."`
 	Retry       retryFile          `yaml:"retry" doc:"Which requests are tried again on another upstream. What may have been processed is repeated only if its method is idempotent (never a POST or PATCH)."`
@@ -101,6 +104,22 @@ type upstreamFile struct {
 }
 
 func (upstreamFile) alone() string { return "url" }
+
+// delegatedFile says that a foreign proxy forwards; "true" alone stands for it.
+type delegatedFile struct {
+	Enabled toggle   `yaml:"enabled" default:"true" doc:"false: as if delegated were not there."`
+	Settle  toggle   `yaml:"settle" default:"false" doc:"The service, or its proxy, tells afterwards how each request ended (POST /settle). Only then do units, giving back 5xx, and concurrency limits work. false: each request is recorded when it is decided."`
+	Within  duration `yaml:"within" default:"60s" min:"1s" max:"24h" doc:"How long a decision waits to be settled. After that the request is listed as unknown in the audit, and not billed."`
+}
+
+func (delegatedFile) alone() string { return "enabled" }
+
+type forwardAuthFile struct {
+	URL     webURL      `yaml:"url" required:"true" example:"http://127.0.0.1:4180/auth" doc:"What is asked, with GET, the client's fields and X-Forwarded-Method, -Proto, -Host, -Uri and -For."`
+	Timeout duration    `yaml:"timeout" default:"5s" min:"10ms" max:"1m" doc:"How long its answer may take."`
+	Headers []fieldName `yaml:"headers" example:"Remote-User" doc:"The fields of its answer that the service gets. The same ones from outside are removed."`
+	MaxBody size        `yaml:"max_body" default:"64KiB" min:"1KiB" max:"10MB" doc:"The largest body of its answer."`
+}
 
 type retryFile struct {
 	On     []choice `yaml:"on" default:"connect, lost" oneof:"connect|lost|502|503|504" doc:"After what: connect (no connection, so nothing was sent), lost (the connection ended before an answer), or an answer of that status. An empty list: never."`

@@ -165,6 +165,10 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 	if errors.Is(err, httpcache.ErrNotStored) {
 		return a.notStored(r)
 	}
+	var open *undecided
+	if errors.As(err, &open) {
+		return a.closed(r, p.Service)
+	}
 	doc := problem{
 		Type: problemBase + "upstream-failed", Title: "The service did not answer", Status: 502,
 		Detail: fmt.Sprintf("The service %q could not be reached, or broke off. Nothing is billed for this request.", p.Service.Name),

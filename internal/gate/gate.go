@@ -74,6 +74,7 @@ type Ask struct {
 	Length        int64 // of the body, -1 when unknown
 	URL           int   // bytes of path and query as the client sent them
 	Preflight     bool  // a browser asks what a page may call (CORS)
+	Delegated     bool  // a foreign proxy asks, and will forward it; else the gateway will
 }
 
 // Decision is what Admit found.
@@ -103,7 +104,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedBadPath)
 	}
 	matched, ok := rules.table.Match(ask.Host, path)
-	if !ok || rules.forConsole(ask.Host, matched.Service) {
+	if !ok || rules.forConsole(ask.Host, matched.Service) || matched.Service.Delegated.On != ask.Delegated {
 		return Elsewhere
 	}
 	if len(ask.Method) > maxMethod {

@@ -68,6 +68,25 @@ type Service struct {
 	XRateLimit      bool    // X-RateLimit-* beside RateLimit
 	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
 	Cache           Cache
+	Delegated       Delegated
+	ForwardAuth     ForwardAuth // of AccessForwardAuth
+}
+
+// Delegated says that a foreign proxy forwards a service's requests and asks
+// Tollhouse about each (LIFECYCLE.md, Delegated decisions). The zero value: the
+// gateway forwards them itself.
+type Delegated struct {
+	On     bool
+	Settle bool          // how a request ended is told afterwards; false: it is recorded when it is decided
+	Within time.Duration // how long a decision waits to be settled
+}
+
+// ForwardAuth is the outside address that decides about a service's requests.
+type ForwardAuth struct {
+	URL     string        // http:// or https://, with a path
+	Timeout time.Duration // for the whole answer; 0: five seconds
+	Headers []string      // the fields of its answer that the service gets, as written
+	MaxBody int64         // bytes of its answer; 0: 64 KiB
 }
 
 // Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.
