@@ -80,22 +80,21 @@ type Rule string
 
 // The rules.
 const (
-	Page     Rule = "page"      // a browser, a boosted link and a restore get a whole page
-	Fragment Rule = "fragment"  // a partial request gets a fragment that is not empty
-	Vary     Rule = "vary"      // what the form depends on is in Vary, unless nobody may keep the answer
-	ETag     Rule = "etag"      // the forms never share a tag, and a tag confirms its own form
-	Status   Rule = "status"    // the status is the same in every form, and as expected
-	Failure  Rule = "failure"   // an error is rendered in the form that was asked for, is not kept and leaves the address alone
-	Redirect Rule = "redirect"  // 303 for browsers and restores, HX-Redirect or HX-Location for fragments
-	Next     Rule = "next"      // nobody is led to another site
-	Expired  Rule = "expired"   // without a session: to sign-in as a whole, never its page inside a fragment
-	Forged   Rule = "forged"    // headers of htmx never widen what is seen, nor are they echoed as HTML
-	Once     Rule = "once"      // a form sent twice, or twice at a time, has one effect, and both get the answer
-	Cache    Rule = "cache"     // what needs a session is kept by no shared cache
-	Head     Rule = "head"      // HEAD is GET without a body
-	Panic    Rule = "panic"     // a panic is answered as status 500
-	Leak     Rule = "leak"      // what is secret is not shown
-	Loop     Rule = "same-page" // an answer to htmx does not lead a loaded page to itself for ever
+	Page     Rule = "page"     // a browser, a boosted link and a restore get a whole page
+	Fragment Rule = "fragment" // a partial request gets a fragment that is not empty
+	Vary     Rule = "vary"     // what the form depends on is in Vary, unless nobody may keep the answer
+	ETag     Rule = "etag"     // the forms never share a tag, and a tag confirms its own form
+	Status   Rule = "status"   // the status is the same in every form, and as expected
+	Failure  Rule = "failure"  // an error is rendered in the form that was asked for, is not kept and leaves the address alone
+	Redirect Rule = "redirect" // 303 for browsers and restores, HX-Redirect or HX-Location for fragments
+	Next     Rule = "next"     // nobody is led to another site
+	Expired  Rule = "expired"  // without a session: to sign-in as a whole, never its page inside a fragment
+	Forged   Rule = "forged"   // headers of htmx never widen what is seen, nor are they echoed as HTML
+	Once     Rule = "once"     // a form sent twice, or twice at a time, has one effect, and both get the answer
+	Cache    Rule = "cache"    // what needs a session is kept by no shared cache
+	Head     Rule = "head"     // HEAD is GET without a body
+	Panic    Rule = "panic"    // a panic is answered as status 500
+	Leak     Rule = "leak"     // what is secret is not shown
 )
 
 // Finding is one rule broken by one answer.

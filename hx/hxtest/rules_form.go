@@ -14,21 +14,13 @@ func (e *examination) form(a ask, got reply) {
 		e.find(Page, a.name, "no whole page: %s", got)
 	case a.whole && strings.Count(strings.ToLower(got.body), "<html") > 1:
 		e.find(Page, a.name, "a page inside a page")
-	case a.partial && got.led() != "":
-		if got.led() == e.route.Path && !e.hasPage() {
-			e.find(Loop, a.name, "htmx is led to %s, which is no page", got.led())
-		}
+	case a.partial && got.led() != "": // to a page, by its own decision
 	case a.partial && got.header.Get("HX-Retarget") == "body" && got.page(): // said to go for the whole
 	case a.partial && got.pieceOfPage() != "":
 		e.find(Fragment, a.name, "a fragment holds %s", got.pieceOfPage())
 	case a.partial && got.status == http.StatusOK && strings.TrimSpace(got.body) == "" && e.route.safe():
 		e.find(Fragment, a.name, "the fragment is empty")
 	}
-}
-
-func (e *examination) hasPage() bool {
-	plain := ask{name: "plain"}
-	return e.send(e.request(plain, signedIn, nil)).page()
 }
 
 // failure checks an answer of status 400 and above.
