@@ -9,7 +9,7 @@ assets := internal/console/assets
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: ## run the demo; a saved template or Go file rebuilds and restarts it
@@ -34,6 +34,10 @@ e2e: ## run the tests of the whole program, from outside
 .PHONY: proof-kill
 proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
 	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
+
+.PHONY: proof-balance
+proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=60 for more), and count what failed
+	TOLLHOUSE_LOSSES=$(or $(LOSSES),20) go test -count=1 -v -timeout 2h -run '^TestLosingOneOfThree' ./e2e/
 
 .PHONY: bench
 bench: ## run the benchmarks
