@@ -39,6 +39,10 @@ proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what
 proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=60 for more), and count what failed
 	TOLLHOUSE_LOSSES=$(or $(LOSSES),20) go test -count=1 -v -timeout 2h -run '^TestLosingOneOfThree' ./e2e/
 
+.PHONY: proof-h2spec
+proof-h2spec: ## run h2spec against the HTTPS listener and against Go's own server (H2SPEC=PATH, or h2spec on the path)
+	H2SPEC="$(or $(H2SPEC),$(shell PATH="$$PATH:$$(go env GOPATH)/bin" command -v h2spec))" CI=true go test -count=1 -v -run '^TestSpeaksHTTP2' ./e2e/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...
