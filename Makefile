@@ -43,6 +43,12 @@ proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=
 proof-h2spec: ## run h2spec against the HTTPS listener and against Go's own server (H2SPEC=PATH, or h2spec on the path)
 	H2SPEC="$(or $(H2SPEC),$(shell PATH="$$PATH:$$(go env GOPATH)/bin" command -v h2spec))" CI=true go test -count=1 -v -run '^TestSpeaksHTTP2' ./e2e/
 
+.PHONY: proof-cache
+proof-cache: ## run the public cache suite (CACHE_TESTS=PATH of a checkout, prepared with npm install) beside nginx and Varnish
+	@test -n "$(CACHE_TESTS)" || { echo "git clone https://github.com/http-tests/cache-tests && (cd cache-tests && npm install)"; \
+		echo "make proof-cache CACHE_TESTS=cache-tests"; exit 2; }
+	CACHE_TESTS="$(abspath $(CACHE_TESTS))" go test -count=1 -v -timeout 30m -run '^TestKeepsToTheRulesAsThePublicSuite' ./e2e/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...
