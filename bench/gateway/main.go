@@ -82,7 +82,8 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
-	r := &report{settings: s, missing: missing, versions: y.versions, began: time.Now(), before: loadAverage()}
+	r := &report{settings: s, missing: missing, versions: y.versions, began: time.Now(), load: loadAverage()}
+	before := readMachine(y.pids())
 	for _, c := range s.connections {
 		p := phase{title: fmt.Sprintf("%d connections, as much as goes through", c), load: func(x *proxy, seconds int) (sample, error) { return wrk(x, c, seconds) }}
 		if err := p.measure(proxies, s.rounds, s.seconds); err != nil {
@@ -98,7 +99,7 @@ func run(s settings) error {
 		}
 		r.phases = append(r.phases, p)
 	}
-	r.after = loadAverage()
+	r.others = readMachine(y.pids()).others(before)
 	r.proxies = proxies
 	text := r.markdown()
 	fmt.Print(text)

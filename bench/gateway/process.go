@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -78,6 +79,39 @@ func family(pid int) []int {
 		}
 	}
 	return all
+}
+
+// machine is what all processors did since the machine began, in ticks.
+type machine struct{ busy, all, own int64 }
+
+// readMachine reads it; own is what this program and all that it started used of it.
+func readMachine(pids []int) (m machine) {
+	content, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return m
+	}
+	line, _, _ := strings.Cut(string(content), "\n")
+	for i, field := range strings.Fields(line)[1:9] { // user nice system idle iowait irq softirq steal
+		n, _ := strconv.ParseInt(field, 10, 64)
+		m.all += n
+		if i != 3 && i != 4 {
+			m.busy += n
+		}
+	}
+	var ended syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_CHILDREN, &ended) == nil {
+		m.own = (ended.Utime.Nano() + ended.Stime.Nano()) * ticksPerSecond / int64(time.Second)
+	}
+	m.own += ticks(append(pids, os.Getpid()))
+	return m
+}
+
+// others is the share of the machine that others used since before, 0 to 1.
+func (m machine) others(before machine) float64 {
+	if m.all == before.all {
+		return 0
+	}
+	return max(0, float64((m.busy-before.busy)-(m.own-before.own))/float64(m.all-before.all))
 }
 
 // loadAverage is the machine's, over the last minute.

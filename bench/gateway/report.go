@@ -38,26 +38,31 @@ func p99Of(s sample) float64  { return float64(s.p99) / 1e6 }
 
 // report is all that was measured.
 type report struct {
-	settings      settings
-	proxies       []*proxy
-	versions      []string
-	missing       []string
-	phases        []phase
-	began         time.Time
-	before, after float64 // load averages
+	settings settings
+	proxies  []*proxy
+	versions []string
+	missing  []string
+	phases   []phase
+	began    time.Time
+	load     float64 // the machine's load average before
+	others   float64 // the share of the machine that others used meanwhile, 0 to 1
 }
 
-// busy is the load average from which a result is not to be relied on.
-const busy = 4
+// From these on a result is not to be relied on: the load average before, and the
+// share of the machine that others used meanwhile.
+const (
+	busyLoad   = 4
+	busyOthers = 0.1
+)
 
 // markdown says it in tables.
 func (r *report) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s, %d CPUs, %s, %s. Medians of %d rounds of %d s in turns. GET of 1 KiB over keep-alive, HTTP/1.1, all on one machine. Load: wrk -t2, the light one by this program itself.\n\n",
 		r.began.UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), kernel(), strings.Join(r.versions, ", "), r.settings.rounds, r.settings.seconds)
-	fmt.Fprintf(&b, "Load average of the machine before: %.1f, after: %.1f (the load itself is in the latter).", r.before, r.after)
-	if r.before > busy {
-		fmt.Fprintf(&b, " **The machine was busy with other work: these figures are not to be relied on.**")
+	fmt.Fprintf(&b, "Load average of the machine before: %.1f. Other work used %.0f %% of it meanwhile.", r.load, r.others*100)
+	if r.load > busyLoad || r.others > busyOthers {
+		b.WriteString(" **The machine was busy with other work: these figures are not to be relied on.**")
 	}
 	b.WriteString("\n")
 	if len(r.missing) > 0 {

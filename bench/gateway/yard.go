@@ -10,10 +10,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"text/template"
 	"time"
 )
@@ -36,8 +39,10 @@ type proxy struct {
 type yard struct {
 	dir      string
 	back     string
-	running  []*exec.Cmd
 	versions []string
+
+	mu      sync.Mutex // guards running
+	running []*exec.Cmd
 }
 
 func openYard() (*yard, error) {
@@ -48,10 +53,20 @@ func openYard() (*yard, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &yard{dir: dir}, nil
+	y := &yard{dir: dir}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() { // nothing of it is left behind
+		<-stop
+		y.close()
+		os.Exit(1)
+	}()
+	return y, nil
 }
 
 func (y *yard) close() {
+	y.mu.Lock()
+	defer y.mu.Unlock()
 	for _, cmd := range y.running {
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 	}
@@ -75,8 +90,20 @@ func (y *yard) run(program string, args ...string) (func() []int, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	y.mu.Lock()
 	y.running = append(y.running, cmd)
+	y.mu.Unlock()
 	return func() []int { return family(cmd.Process.Pid) }, nil
+}
+
+// pids are all processes that run.
+func (y *yard) pids() (all []int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for _, cmd := range y.running {
+		all = append(all, family(cmd.Process.Pid)...)
+	}
+	return all
 }
 
 // file writes a peer's configuration.
@@ -163,9 +190,14 @@ func (y *yard) start(s settings) (proxies []*proxy, missing []string, err error)
 		line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		line, _, _ = strings.Cut(strings.TrimPrefix(line, "nginx version: "), " - ")
 		if info, err := buildinfo.ReadFile(path); err == nil {
-			line = name + " " + info.Main.Version + " (" + info.GoVersion + ")"
+			if v := info.Main.Version; strings.HasPrefix(v, "v") {
+				line = v // it was installed from its module, and knows no version of its own
+			}
+			line = name + " " + line + " (" + info.GoVersion + ")"
 		}
-		y.versions = append(y.versions, line)
+		if wanted(name) {
+			y.versions = append(y.versions, line)
+		}
 		return true
 	}
 	referenceAt := free()
