@@ -3,8 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -57,7 +56,7 @@ func reference(address, back string) error {
 		},
 		Transport:  &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true},
 		BufferPool: &pooled{},
-		ErrorLog:   log.New(io.Discard, "", 0),
+		ErrorLog:   slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: proxy}
 	return server.ListenAndServe()
