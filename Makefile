@@ -9,7 +9,7 @@ assets := internal/console/assets
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: ## run the demo; a saved template or Go file rebuilds and restarts it
@@ -34,6 +34,20 @@ e2e: ## run the tests of the whole program, from outside
 .PHONY: proof-kill
 proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
 	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
+
+.PHONY: proof-balance
+proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=60 for more), and count what failed
+	TOLLHOUSE_LOSSES=$(or $(LOSSES),20) go test -count=1 -v -timeout 2h -run '^TestLosingOneOfThree' ./e2e/
+
+.PHONY: proof-h2spec
+proof-h2spec: ## run h2spec against the HTTPS listener and against Go's own server (H2SPEC=PATH, or h2spec on the path)
+	H2SPEC="$(or $(H2SPEC),$(shell PATH="$$PATH:$$(go env GOPATH)/bin" command -v h2spec))" CI=true go test -count=1 -v -run '^TestSpeaksHTTP2' ./e2e/
+
+.PHONY: proof-cache
+proof-cache: ## run the public cache suite (CACHE_TESTS=PATH of a checkout, prepared with npm install) beside nginx and Varnish
+	@test -n "$(CACHE_TESTS)" || { echo "git clone https://github.com/http-tests/cache-tests && (cd cache-tests && npm install)"; \
+		echo "make proof-cache CACHE_TESTS=cache-tests"; exit 2; }
+	CACHE_TESTS="$(abspath $(CACHE_TESTS))" go test -count=1 -v -timeout 30m -run '^TestKeepsToTheRulesAsThePublicSuite' ./e2e/
 
 .PHONY: bench
 bench: ## run the benchmarks

@@ -85,7 +85,7 @@ type serviceFile struct {
 	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; breaker holds anyway. When all fail, requests are tried nevertheless."`
 	Timeouts    timeoutsFile       `yaml:"timeouts" doc:"How long each part of a request may take. 0s is no limit."`
 	Retry       retryFile          `yaml:"retry" doc:"Which requests are tried again on another upstream. What may have been processed is repeated only if its method is idempotent (never a POST or PATCH)."`
-	Breaker     breakerFile        `yaml:"breaker" doc:"When an upstream that fails requests is left alone for a while. Failures are lost connections, timeouts, and answers of 502, 503 and 504. One that cannot be connected to is left alone at once."`
+	Breaker     breakerFile        `yaml:"breaker" doc:"When an upstream that fails requests is left alone for a while. Failures are lost connections (in the middle of an answer too), timeouts, and answers of 502, 503 and 504. One that cannot be connected to is left alone at once."`
 	MaxInFlight count              `yaml:"max_in_flight" min:"1" max:"1000000" example:"64" doc:"How many requests one upstream works on at a time. Absent: any number."`
 	MaxBody     size               `yaml:"max_body" default:"10MB" min:"1B" max:"1000GB" doc:"The largest body of a request. MB is 1,000,000 bytes, MiB is 1,048,576."`
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
