@@ -23,6 +23,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // Options are what Run can be told besides the configuration.
@@ -66,6 +67,8 @@ type App struct {
 	secret    toll.Secret // what openSecret found
 
 	public, secure, admin, control net.Listener
+	crowd                          *edge.Crowd        // the clients of public and secure
+	sockets                        *upstream.Sockets  // the connections of all pools
 	certificates                   *edge.Certificates // nil without HTTPS
 	servers                        []*http.Server
 	failed                         chan error
@@ -135,6 +138,9 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			return nil, err
 		}
 	}
+	if open := openToOthers(cfg.Data); open != "" {
+		a.log.Warn(open)
+	}
 	if err := a.openListeners(); err != nil { // told before anything is changed
 		return nil, err
 	}
@@ -151,6 +157,11 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 }
 
 func (a *App) openListeners() (err error) {
+	files := shareOut(openFiles(), a.cfg.Listen.MaxConnections, a.cfg.Listen.MaxPerAddress)
+	if files.warning != "" {
+		a.log.Warn(files.warning)
+	}
+	a.crowd, a.sockets = a.newCrowd(a.cfg.Listen, files), upstream.NewSockets(files.upstreams)
 	if a.public == nil {
 		if a.public, err = listen("--listen", a.cfg.Listen.HTTP); err != nil {
 			return err

@@ -57,7 +57,7 @@ func openSecure(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(tls.NewListener(edge.Listen(listener), config)) }()
+	go func() { _ = server.Serve(edge.ListenTLS(edge.Listen(listener), config)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	h.url = "https://" + secureHost
 	return &secured{house: h, address: listener.Addr().String(), roots: ca.Roots()}
