@@ -49,7 +49,7 @@ func (r *Requests) first(line []byte) error {
 	if len(line) == 0 {
 		return ErrLine // an empty line before a request: net/http takes none
 	}
-	r.walker.old = bytes.HasSuffix(line, []byte(" HTTP/1.0")) && !r.walker.long
+	r.walker.old = !bytes.HasSuffix(line, []byte(" HTTP/1.1")) && !r.walker.long
 	return nil
 }
 

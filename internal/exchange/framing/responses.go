@@ -16,7 +16,7 @@ type Responses struct {
 	toHead  bool // … and it was a HEAD
 	interim bool // the head that is being read is a 1xx
 	status  int
-	off     bool // another protocol, or no HTTP at all
+	off     bool // it speaks another protocol now
 	err     error
 }
 
@@ -53,7 +53,7 @@ func (r *Responses) Walk(p []byte) (n int, err error) {
 		took, err := r.walker.walk(p[n:], r.first, r.head)
 		n += took
 		if errors.Is(err, errNotKnown) {
-			r.off = true // another protocol, or what net/http refuses by itself
+			r.off = true // another protocol, or a coding that net/http refuses by itself
 			break
 		}
 		if err != nil {
@@ -78,11 +78,11 @@ func (r *Responses) Err() error {
 func (r *Responses) first(line []byte) error {
 	r.interim, r.status = false, 0
 	if len(line) < len("HTTP/1.1 200") || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' {
-		return errNotKnown
+		return ErrStatus
 	}
 	for _, c := range line[9:12] {
 		if c < '0' || c > '9' {
-			return errNotKnown
+			return ErrStatus
 		}
 		r.status = r.status*10 + int(c-'0')
 	}

@@ -13,6 +13,7 @@ var (
 	ErrLength   = errors.New("Content-Length is no number (RFC 9110 §8.6)")
 	ErrVersion  = errors.New("Transfer-Encoding in a message of HTTP/1.0 (RFC 9112 §6.1)")
 	ErrChunk    = errors.New("a chunk is malformed (RFC 9112 §7.1)")
+	ErrStatus   = errors.New("what came is no status line of HTTP/1 (RFC 9112 §4)")
 	ErrUnasked  = errors.New("there are bytes that belong to no request")
 	errNotKnown = errors.New("the message has a framing that is not known here")
 )
@@ -49,7 +50,7 @@ type walker struct {
 
 	lenient bool // LF ends a line too, and folded lines are nothing
 
-	old        bool // HTTP/1.0
+	old        bool // before HTTP/1.1
 	length     int64
 	hasLength  bool
 	hasCoding  bool
@@ -132,7 +133,7 @@ func (w *walker) take(p []byte) (line []byte, took int, whole bool, err error) {
 	if before != '\r' && !w.lenient {
 		return nil, end, false, ErrLine
 	}
-	if len(w.line) == 0 && !w.long {
+	if len(w.line) == 0 && !w.long && end <= maxLine {
 		return bytes.TrimSuffix(p[:end], []byte{'\r'}), end + 1, true, nil
 	}
 	w.keep(p[:end])
