@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/exchange/framing"
 )
 
 // StatusClientGone is the Status of a Failure when the client left before the
@@ -108,6 +109,9 @@ func clientBody(err error) *failed {
 func classify(err error) *failed {
 	if d, ok := errors.AsType[*dialError](err); ok {
 		return classifyDial(d)
+	}
+	if errors.Is(err, framing.ErrUnasked) { // it was said before the request was sent
+		return &failed{status: 502, kind: kindLost, cause: err, unsent: true}
 	}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return &failed{status: 504, kind: "http_response_timeout", cause: err}

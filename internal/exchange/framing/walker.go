@@ -75,7 +75,7 @@ func (w *walker) walk(p []byte, first func(line []byte) error, head func() error
 			step := min(w.left, int64(len(p)-n))
 			if w.state == atChunk && w.left-step < 2 { // the CRLF behind the data
 				if err := w.closing(p[n : n+int(step)]); err != nil {
-					return n, err
+					return n + int(max(w.left-2, 0)), err // the data themselves are good
 				}
 			}
 			n += int(step)
