@@ -105,6 +105,8 @@ func (f *Front) odd(hr *http.Request, r *exchange.Request) *exchange.Response {
 		return f.Chain.Answers.NoTunnel(r)
 	case !goodHost(hr.Host) || hr.URL.User != nil:
 		return f.Chain.Answers.BadHost(r)
+	case len(hr.Header["Content-Length"]) > 1: // over HTTP/2, where net/http takes the first
+		return f.Chain.Answers.problem(r, refused(bodyMalformed))
 	}
 	return nil
 }

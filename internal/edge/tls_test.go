@@ -37,7 +37,12 @@ const secureHost = "api.example"
 // openSecure starts an HTTPS listener before a service that handler serves.
 func openSecure(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *secured {
 	t.Helper()
-	h := open(t, handler, change...)
+	return secure(t, open(t, handler, change...))
+}
+
+// secure gives a house an HTTPS listener too.
+func secure(t *testing.T, h *house) *secured {
+	t.Helper()
 	ca := edgetest.NewAuthority(t)
 	certificates, err := edge.NewCertificates(edge.CertificateOptions{
 		Files: []edge.CertificateFile{ca.Files(t, t.TempDir(), secureHost)},
