@@ -23,6 +23,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // Options are what Run can be told besides the configuration.
@@ -69,6 +70,8 @@ type App struct {
 	delegate                       net.Listener    // listen.authorize, nil without one
 	authorize                      *edge.Authorize // what answers there
 	decisions                      *gate.Decisions
+	crowd                          *edge.Crowd        // the clients of public and secure
+	sockets                        *upstream.Sockets  // the connections of all pools
 	certificates                   *edge.Certificates // nil without HTTPS
 	servers                        []*http.Server
 	failed                         chan error
@@ -140,6 +143,9 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			return nil, err
 		}
 	}
+	if open := openToOthers(cfg.Data); open != "" {
+		a.log.Warn(open)
+	}
 	if err := a.openListeners(); err != nil { // told before anything is changed
 		return nil, err
 	}
@@ -156,6 +162,11 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 }
 
 func (a *App) openListeners() (err error) {
+	files := shareOut(openFiles(), a.cfg.Listen.MaxConnections, a.cfg.Listen.MaxPerAddress)
+	if files.warning != "" {
+		a.log.Warn(files.warning)
+	}
+	a.crowd, a.sockets = a.newCrowd(a.cfg.Listen, files), upstream.NewSockets(files.upstreams)
 	if a.public == nil {
 		if a.public, err = listen("--listen", a.cfg.Listen.HTTP); err != nil {
 			return err

@@ -142,12 +142,17 @@ func (a *App) openFront(ctx context.Context) error {
 	if err := a.serveSecure(a.front); err != nil {
 		return err
 	}
-	a.serve("listener", a.plain(a.front), edge.Listen(a.public))
+	a.serveWith(edge.NewServer(a.plain(a.front), a.log, a.times()), "listener", a.crowd.Listen(a.public, true))
 	return nil
 }
 
 func (a *App) serve(what string, handler http.Handler, listener net.Listener) {
 	a.serveWith(edge.NewServer(handler, a.log), what, listener)
+}
+
+// times are how long clients are waited for.
+func (a *App) times() edge.Times {
+	return edge.Times{Head: a.cfg.Listen.HeadTimeout, Idle: a.cfg.Listen.IdleTimeout}
 }
 
 func (a *App) serveWith(server *http.Server, what string, listener net.Listener) {

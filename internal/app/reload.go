@@ -270,7 +270,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 				continue
 			}
 		}
-		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey()})
+		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey(), Sockets: a.sockets})
 		if err != nil {
 			closePools(fresh)
 			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
@@ -59,6 +61,21 @@ func openData(dir string) (*journal.DataLock, error) {
 		return nil, &toll.Error{Code: held.Code, Message: dir + ": " + held.Message, Cause: err}
 	}
 	return lock, err
+}
+
+// openToOthers says what is wrong with the mode of a data directory in which
+// other users of the machine can write, "" when nothing is: they could put a
+// database or a secret of their own in the place of ours.
+func openToOthers(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil || runtime.GOOS == "windows" {
+		return ""
+	}
+	who := map[os.FileMode]string{0o020: "the users of its group", 0o002: "all users of this machine", 0o022: "all users of this machine"}[info.Mode().Perm()&0o022]
+	if who == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s can write in the data directory %s (mode %#o), and so replace keys, usage and the database; close it with `chmod 700 %s`", who, dir, info.Mode().Perm(), dir)
 }
 
 // openStore opens the database that the configuration names, SQLite in the

@@ -67,6 +67,10 @@ func (a *App) openTelemetry() {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
 	})
+	a.metrics.WatchConnections(func() telemetry.Connections {
+		s := a.crowd.Status()
+		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
+	})
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()

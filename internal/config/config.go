@@ -45,6 +45,11 @@ type Listen struct {
 
 	RedirectHTTP bool          // plain HTTP leads to HTTPS; false without HTTPS
 	HSTS         time.Duration // how long browsers remember to come over HTTPS; 0: they are not told
+
+	MaxConnections int           // of clients, over HTTP and HTTPS together; 0: by the files that the process may open
+	MaxPerAddress  int           // of one client address; 0: a quarter of them
+	HeadTimeout    time.Duration // for the head of a request
+	IdleTimeout    time.Duration // for the next request on a connection
 }
 
 // ACME says which authority makes certificates (RFC 8555).

@@ -20,6 +20,11 @@ func (c *checker) convert() *Config {
 			HTTPS:     string(f.Listen.HTTPS),
 			Admin:     string(f.Listen.Admin),
 			Authorize: string(f.Listen.Authorize),
+
+			MaxConnections: int(f.Listen.MaxConnections),
+			MaxPerAddress:  int(f.Listen.MaxPerAddress),
+			HeadTimeout:    time.Duration(f.Listen.HeadTimeout),
+			IdleTimeout:    time.Duration(f.Listen.IdleTimeout),
 		},
 		ACME: ACME{
 			Email:     string(f.ACME.Email),
@@ -106,6 +111,7 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			Connect:  time.Duration(s.Timeouts.Connect),
 			Response: time.Duration(s.Timeouts.Response),
 			Idle:     time.Duration(s.Timeouts.Idle),
+			Body:     time.Duration(s.Timeouts.Body),
 			Stream:   time.Duration(s.Timeouts.Stream),
 		},
 	}

@@ -34,6 +34,10 @@ type listenFile struct {
 	HSTS           hstsMode      `yaml:"hsts" example:"180d" doc:"How long browsers remember to come over HTTPS only (Strict-Transport-Security): a duration, or off. Absent: 180d where plain HTTP is redirected, else off."`
 	Admin          listenAddress `yaml:"admin" example:"127.0.0.1:9900" doc:"Health, metrics and profiles. Never public."`
 	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Where foreign proxies ask about the requests of delegated services (GET /authorize), and services settle them (POST /settle). Never public."`
+	MaxConnections count         `yaml:"max_connections" min:"1" max:"1000000" example:"10000" doc:"How many connections clients may have, over http and https together. Beyond them the one that has waited longest for a request makes room; where every one has a request under way, new ones get 503. Absent: six tenths of the files that this process may open beyond its own, at most 20,000."`
+	MaxPerAddress  count         `yaml:"max_connections_per_address" min:"1" max:"1000000" example:"500" doc:"How many of them one address may have (IPv6 by /64), trusted_proxies excepted. Absent: a quarter of max_connections, and any number for this machine itself."`
+	HeadTimeout    duration      `yaml:"head_timeout" default:"10s" min:"100ms" max:"10m" doc:"How long the head of a request may take to come, and a TLS handshake."`
+	IdleTimeout    duration      `yaml:"idle_timeout" default:"2m" min:"100ms" max:"1h" doc:"How long a connection is kept for its next request."`
 	TrustedProxies []prefix      `yaml:"trusted_proxies" example:"10.0.0.0/8" doc:"Whose X-Forwarded-* to believe: ranges in CIDR form, or single addresses. Absent: nobody's."`
 }
 
@@ -147,6 +151,7 @@ type timeoutsFile struct {
 	Connect  duration `yaml:"connect" default:"5s" max:"10m" doc:"To reach the upstream."`
 	Response duration `yaml:"response" default:"60s" max:"24h" doc:"To the head of its answer."`
 	Idle     duration `yaml:"idle" default:"120s" max:"24h" doc:"Between two bytes of a body."`
+	Body     duration `yaml:"body" default:"30s" max:"24h" doc:"How long a client may be waited for in all while its body comes, and a second more for each 1,000 bytes that came. 0s where a body trickles on purpose."`
 	Stream   duration `yaml:"stream" default:"1h" max:"720h" doc:"A whole WebSocket, SSE or upload."`
 }
 

@@ -111,6 +111,7 @@ type Timeouts struct {
 	Connect  time.Duration // to reach the upstream
 	Response time.Duration // to the head of its answer
 	Idle     time.Duration // between two bytes of a body
+	Body     time.Duration // the client may be waited for in all while its body comes, and a second more for each 1,000 bytes
 	Stream   time.Duration // a whole WebSocket, SSE or upload
 }
 
