@@ -81,6 +81,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		out.conn = connectionOf(hr) // over HTTP/2 it is not one request's
 	}
 	out.Patience(0)
+	if takesInterims(hr) {
+		r.Interim = out.interim
+	}
 	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
 		f.elsewhere(settings, out, hr, r)
 	}
