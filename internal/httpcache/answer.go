@@ -70,10 +70,16 @@ func (c *Cache) respond(a *ask, o *object, now time.Time, n note) *exchange.Resp
 	s.reader.of = o.body
 	s.response = exchange.Response{Status: o.status, Header: c.headOf(a, o, now, n, &s.values), Length: o.length, Body: &s.reader}
 	switch {
-	case o.status == 200 && a.conditional() && notModified(a.request.Header, o.etag, o.modified):
+	case o.status == 200 && a.conditional() && exchange.NotModified(a.request.Header, o.etag, o.modified):
 		notModifiedHead(&s.response)
 		if n.fwd == "" { // nobody did the work, and nobody gets it
 			s.response.Header.Del(usageField)
+		}
+	case a.ranged:
+		if part, ok, _ := partOf(a, o); ok {
+			s.reader.of = wholeContent(o.body.data[part.Start : part.Start+part.Length])
+			s.response.Status, s.response.Length = 206, part.Length
+			s.response.Header.Set("Content-Range", part.ContentRange(o.length))
 		}
 	case a.request.Method == "HEAD":
 		s.response.Body = nothing{}
@@ -196,10 +202,10 @@ func (c *Cache) own(ctx context.Context, f *flight, a *ask, why string) *exchang
 		f.exit()
 	}}
 	h := response.Header
-	modified, _ := httpDate(lastModified(h))
+	modified, _ := exchange.ParseDate(lastModified(h))
 	// The client's condition was not sent, so that the answer could be kept;
 	// it still is the client's.
-	if response.Status == 200 && a.conditional() && notModified(a.request.Header, etagOf(h), modified) {
+	if response.Status == 200 && a.conditional() && exchange.NotModified(a.request.Header, etagOf(h), modified) {
 		_ = response.Body.Close() // the client has it already
 		notModifiedHead(response)
 		h.Set("Cache-Status", (&note{fwd: why, fwdStatus: 200}).text(nil))

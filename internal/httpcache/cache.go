@@ -113,7 +113,8 @@ var ErrNotStored = errors.New("no stored answer satisfies the request, and it do
 // response's body. The response's Header is the caller's to change; its values
 // are not.
 //
-// The error is ErrNotStored, or what next gave.
+// The error is ErrNotStored, a *exchange.RangeError for a part that a stored
+// answer does not have, or what next gave.
 func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string, next Forwarder) (*exchange.Response, Result, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return c.other(ctx, r, next)
@@ -127,6 +128,13 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 	a := newAsk(r, customer)
 	stored, at, others := c.store.find(&a)
 	v := a.use(stored)
+	if a.ranged && v != ask4It {
+		if err := wantsNothingOf(&a, stored); err != nil && v == useIt {
+			return nil, Result{Cached: true, Word: wordHit}, err
+		} else if err != nil {
+			v = ask4It // there may be more of it by now
+		}
+	}
 	switch {
 	case v == useIt:
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordHit}, nil
@@ -137,6 +145,8 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordStale}, nil
 	case a.directives.has(onlyIfCached):
 		return nil, Result{Word: wordMiss}, ErrNotStored
+	case a.ranged: // parts are made of what is stored, and not stored themselves
+		return c.pass(ctx, r, next, note{fwd: a.why(stored, others), detail: "range"})
 	case r.Method == "HEAD":
 		return c.head(ctx, &a, stored, at, next)
 	case stored == nil && (a.conditional() && c.hints.holds(&a) || a.directives.has(noStore)):
@@ -151,8 +161,6 @@ func bypass(r *exchange.Request) note {
 	switch {
 	case r.Upgrade != "" || r.Length != 0:
 		return note{fwd: "bypass"}
-	case h.Get("Range") != "" || h.Get("If-Range") != "":
-		return note{fwd: "bypass", detail: "range"}
 	case h.Get("If-Match") != "" || h.Get("If-Unmodified-Since") != "": // RFC 9111 §4.3.2: for the origin
 		return note{fwd: "bypass", detail: "precondition"}
 	}
