@@ -107,7 +107,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches})
+	sites, err := nextSites(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools, sites: sites, caches: caches})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func (a *App) openFront(ctx context.Context) error {
 		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
-	a.chain.Switch(backendsOf(pools))
+	a.chain.Switch(backendsOf(a.cfg, pools, sites))
 	a.chain.SwitchCaches(caches)
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))

@@ -72,6 +72,9 @@ func (a *App) openTelemetry() {
 		now := a.live.Load()
 		for _, service := range now.cfg.Services {
 			name, pool := service.Name, now.pools[service.Name]
+			if service.Files.Root != "" || pool == nil {
+				continue
+			}
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,

@@ -53,17 +53,16 @@ func Summarise(cfg *config.Config) (Summary, error) {
 		}
 	}
 	for _, s := range cfg.Services {
-		pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
+		behind, err := tryBehind(s)
 		if err != nil {
-			return out, fmt.Errorf("service %s: %w", s.Name, err)
+			return out, err
 		}
-		pool.Close()
 		host := s.Host
 		if host == "" {
 			host = "*"
 		}
 		out.Routes = append(out.Routes, RouteShown{
-			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: strings.Join(s.Upstreams, " "),
+			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: behind,
 		})
 		out.Policies = append(out.Policies, showPolicies("service "+s.Name, s.Policies)...)
 	}
@@ -71,6 +70,20 @@ func Summarise(cfg *config.Config) (Summary, error) {
 		out.Policies = append(out.Policies, showPolicies("plan "+plan.Name, plan.Policies)...)
 	}
 	return out, nil
+}
+
+// tryBehind opens what answers for a service, and says what it is.
+func tryBehind(s toll.Service) (string, error) {
+	if s.Files.Root != "" {
+		_, err := siteOf(s)
+		return "files in " + s.Files.Root, err
+	}
+	pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
+	if err != nil {
+		return "", fmt.Errorf("service %s: %w", s.Name, err)
+	}
+	pool.Close()
+	return strings.Join(s.Upstreams, " "), nil
 }
 
 // withoutProbes is the service as it is, but for the probes that checking must not send.

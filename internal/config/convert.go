@@ -109,6 +109,12 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		},
 	}
 	out.Upstreams, out.Weights = upstreamsOf(s.Upstreams)
+	if s.Files.Root != "" {
+		out.Files = toll.Files{
+			Root: string(s.Files.Root), Index: string(s.Files.Index), Fallback: string(s.Files.Fallback), NotFound: string(s.Files.NotFound),
+			MaxAge: time.Duration(s.Files.MaxAge), Immutable: texts(s.Files.Immutable),
+		}
+	}
 	out.Retry = retryOf(s.Retry)
 	out.Breaker = toll.Breaker{
 		Failures: int(s.Breaker.Failures),

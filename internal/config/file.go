@@ -6,7 +6,7 @@ package config
 // Tags: yaml is the field's name; doc is said to people (docs, editors);
 // default is what holds when the field is absent, in the form of the file (a
 // list: comma and space between); example is shown where there is no default;
-// required must be there when its mapping is; min and max bound numbers,
+// required must be there when its mapping is, unless the field that or names is; min and max bound numbers,
 // durations and sizes; oneof lists the words of a choice.
 
 type file struct {
@@ -75,7 +75,8 @@ type serviceFile struct {
 	Host        hostName           `yaml:"host" example:"api.example.com" doc:"The host whose requests it takes, exact or as *.example.com. Absent: any."`
 	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
 	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix."`
-	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
+	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" or:"files" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight. A service has these, or files."`
+	Files       filesFile          `yaml:"files" doc:"A directory whose files answer its requests, in the place of upstreams; see static.md. Its path alone stands for it."`
 	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams: in turn, to the one with the fewest requests, to the one that answers soonest, or in turn with each browser kept where it was first by a cookie."`
 	SlowStart   duration           `yaml:"slow_start" default:"0s" max:"1h" doc:"How long an upstream that comes back takes to its whole share of the requests. 0s: at once."`
 	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides; an error in this version, which has no such address yet)."`
@@ -93,6 +94,18 @@ type serviceFile struct {
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
 	protectionFile
 }
+
+// filesFile is a directory of files; its path alone stands for it.
+type filesFile struct {
+	Root      filePath   `yaml:"root" required:"true" example:"./public" doc:"The directory. A relative path starts at the working directory."`
+	Index     fileName   `yaml:"index" default:"index.html" doc:"The file that a directory is shown by. A directory without it is nothing; none is ever listed."`
+	Fallback  fileName   `yaml:"fallback" example:"index.html" doc:"The file that is given for paths that are no file and whose last part has no dot: the page of an application that has its own routes in the browser. Absent: 404."`
+	NotFound  fileName   `yaml:"not_found" example:"404.html" doc:"The page that is given with 404. Absent: the gateway's own, in the form that the client takes."`
+	MaxAge    duration   `yaml:"max_age" default:"0s" max:"8760h" doc:"How long browsers and caches may keep what is no page and has no hash in its name, without asking. 0s: they ask each time."`
+	Immutable []fileName `yaml:"immutable" example:"assets" doc:"Folders whose files never change under their names, and are kept for a year. Names with a hexadecimal hash are known without it."`
+}
+
+func (filesFile) alone() string { return "root" }
 
 // upstreamFile is one upstream; its address alone stands for it.
 type upstreamFile struct {

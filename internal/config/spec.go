@@ -13,6 +13,7 @@ type spec struct {
 	fallback string // the default, "" for none
 	example  string
 	required bool
+	or       string // the field that may stand in the place of a required one
 	min, max string
 	oneOf    []string
 	index    []int
@@ -43,6 +44,7 @@ func specs(t reflect.Type) []spec {
 			fallback: f.Tag.Get("default"),
 			example:  f.Tag.Get("example"),
 			required: f.Tag.Get("required") == "true",
+			or:       f.Tag.Get("or"),
 			min:      f.Tag.Get("min"),
 			max:      f.Tag.Get("max"),
 			index:    []int{i},

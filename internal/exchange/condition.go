@@ -19,7 +19,7 @@ func NotModified(request Header, etag string, modified time.Time) bool {
 			if strings.Trim(field, " \t") == "*" {
 				return true
 			}
-			if etag != "" && listsTag(field, Opaque(etag)) {
+			if etag != "" && lists(field, Opaque(etag), true) {
 				return true
 			}
 		}
@@ -29,12 +29,12 @@ func NotModified(request Header, etag string, modified time.Time) bool {
 	return ok && !modified.IsZero() && !modified.Truncate(time.Second).After(since)
 }
 
-// listsTag tells whether a list of entity tags holds one. A comma may stand
-// within a tag.
-func listsTag(list, tag string) bool {
+// lists tells whether a list of entity tags holds one, given without weakness;
+// weakly says that a weak one will do. A comma may stand within a tag.
+func lists(list, tag string, weakly bool) bool {
 	for list != "" {
-		list = strings.TrimLeft(list, " \t,")
-		list = strings.TrimPrefix(list, "W/")
+		var weak bool
+		list, weak = strings.CutPrefix(strings.TrimLeft(list, " \t,"), "W/")
 		if list == "" || list[0] != '"' {
 			return false // no list of tags: nothing after it can be trusted
 		}
@@ -42,7 +42,7 @@ func listsTag(list, tag string) bool {
 		if end < 0 {
 			return false
 		}
-		if list[:end+2] == tag {
+		if list[:end+2] == tag && (weakly || !weak) {
 			return true
 		}
 		list = list[end+2:]
@@ -73,4 +73,23 @@ func (v Validators) Same(ifRange string) bool {
 	// Within its second a resource may have changed again (§8.8.2.2).
 	modified, ok := ParseDate(v.LastModified)
 	return ok && v.Date.Sub(modified) >= time.Second
+}
+
+// Unchanged tells whether the state that a request is meant for is still there
+// (RFC 9110 §13.1.1, §13.1.4): If-Match decides where it is there,
+// If-Unmodified-Since otherwise. Where it is false the answer is 412.
+func Unchanged(request Header, etag string, modified time.Time) bool {
+	if fields := request.Values("If-Match"); len(fields) > 0 {
+		for _, field := range fields {
+			if strings.Trim(field, " \t") == "*" {
+				return true
+			}
+			if strings.HasPrefix(etag, `"`) && lists(field, etag, false) {
+				return true
+			}
+		}
+		return false
+	}
+	since, ok := ParseDate(request.Get("If-Unmodified-Since"))
+	return !ok || modified.IsZero() || !modified.Truncate(time.Second).After(since)
 }

@@ -40,11 +40,11 @@ const (
 // in, its upstreams. A Service is not changed after it was made.
 type Service struct {
 	Name        string
-	Host        string // exact, or "*.example.com"; "" for any
-	Path        string // prefix, "/v1/ner"; "" for any
-	StripPath   bool   // take Path off before forwarding; the upstream learns it as X-Forwarded-Prefix
-	Upstreams   []string
-	Weights     []int // of the upstreams, in their order, 0 to 1000; nil: each the same. 0: no new clients
+	Host        string   // exact, or "*.example.com"; "" for any
+	Path        string   // prefix, "/v1/ner"; "" for any
+	StripPath   bool     // take Path off before forwarding; the upstream learns it as X-Forwarded-Prefix
+	Upstreams   []string // none where Files has a root
+	Weights     []int    // of the upstreams, in their order, 0 to 1000; nil: each the same. 0: no new clients
 	Balance     Balance
 	Access      Access
 	Health      Health
@@ -68,6 +68,18 @@ type Service struct {
 	XRateLimit      bool    // X-RateLimit-* beside RateLimit
 	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
 	Cache           Cache
+	Files           Files // what it is served from in the place of upstreams
+}
+
+// Files is a directory whose files answer a service's requests. The zero value
+// is none.
+type Files struct {
+	Root      string        // the directory; "" for none
+	Index     string        // the file that a directory is shown by
+	Fallback  string        // what is given for a page that is not there, below Root; "": nothing
+	NotFound  string        // the page that says so, with 404, below Root; "": a problem document
+	MaxAge    time.Duration // how long what is no page and has no hash in its name may be kept unasked; 0: not
+	Immutable []string      // folders below Root whose files never change, whatever their names
 }
 
 // Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.
