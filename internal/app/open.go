@@ -126,6 +126,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
 	a.rooms.reload, a.rooms.caches = a.Reload, func() edge.Caches { return a.live.Load().caches }
+	a.rooms.services = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)

@@ -38,6 +38,8 @@ type rooms struct {
 	reload func(ctx context.Context) (Reloaded, error)
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
+	// services finds a service of the configuration in force; nil where no server runs.
+	services func(name string) (toll.Service, bool)
 }
 
 // openData makes the data directory where it is missing and takes its lock:

@@ -168,6 +168,21 @@ type cacheFile struct {
 	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take. What is asked for seldom makes room."`
 	MaxObject  size     `yaml:"max_object" default:"1MB" min:"1KB" max:"1GB" doc:"The largest body that is kept; larger ones pass through. At most max_size."`
 	Counts     toggle   `yaml:"counts" default:"true" doc:"Whether an answer from the cache counts for quotas and bill."`
+
+	PurgeHooks []purgeHookFile `yaml:"purge_hooks" doc:"Requests that tell a CDN in front what was purged; see caching.md."`
+}
+
+type purgeHookFile struct {
+	On      []choice         `yaml:"on" required:"true" oneof:"url|prefix|tag|all" example:"tag" doc:"Which purges it is for."`
+	URL     hookURL          `yaml:"url" required:"true" example:"https://api.fastly.com/service/SERVICE/purge/{tag}" doc:"Where it goes. In url, body and values of headers {tag}, {url}, {host}, {path} and {prefix} stand for what was purged."`
+	Method  hookMethod       `yaml:"method" default:"POST" example:"PURGE" doc:"POST, PURGE, BAN, DELETE or whatever the CDN wants."`
+	Headers []hookHeaderFile `yaml:"headers" doc:"Header fields that are sent along, the CDN's key among them."`
+	Body    hookBody         `yaml:"body" doc:"What is sent. Values stand in JSON as within a string."`
+}
+
+type hookHeaderFile struct {
+	Name  fieldName  `yaml:"name" required:"true" example:"Fastly-Key" doc:"The field's name."`
+	Value fieldValue `yaml:"value" required:"true" example:"${FASTLY_KEY}" doc:"Its value, best given as ${NAME} or ${file:PATH}. It is never shown."`
 }
 
 // limitFile is what limits of services and of plans have in common.

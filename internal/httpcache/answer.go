@@ -50,10 +50,12 @@ func (n *note) text(b []byte) string {
 }
 
 // outward makes an answer's fields ready for the client: Surrogate-Key is
-// between the service and the cache, and Cache-Status says what happened, after
+// between the service and its caches, and Cache-Status says what happened, after
 // what caches further in said.
-func outward(h exchange.Header, n note) {
-	h.Del("Surrogate-Key")
+func (c *Cache) outward(h exchange.Header, n note) {
+	if !c.settings.Load().PassTags {
+		h.Del("Surrogate-Key")
+	}
 	h.Add("Cache-Status", n.text(make([]byte, 0, 96)))
 }
 
@@ -91,7 +93,9 @@ func (c *Cache) respond(a *ask, o *object, now time.Time, n note) *exchange.Resp
 // that are this answer's own.
 func (c *Cache) headOf(a *ask, o *object, now time.Time, n note, values *[2]string) exchange.Fields {
 	h := maps.Clone(o.header)
-	delete(h, "Surrogate-Key")
+	if !c.settings.Load().PassTags {
+		delete(h, "Surrogate-Key")
+	}
 	var space [96]byte
 	n.hasTTL, n.ttl = true, floorSeconds(o.left(now))
 	values[0] = strconv.FormatInt(max(0, int64(o.age(now)/time.Second)), 10)
@@ -195,7 +199,7 @@ func attend(ctx context.Context, response *exchange.Response, leave func()) {
 // own gives the leader an answer that is not kept.
 func (c *Cache) own(ctx context.Context, f *flight, a *ask, why string) *exchange.Response {
 	response := f.landed.response
-	outward(response.Header, note{fwd: why})
+	c.outward(response.Header, note{fwd: why})
 	stop := context.AfterFunc(ctx, f.cancel)
 	response.Body = &ending{ReadCloser: response.Body, after: func() {
 		stop()

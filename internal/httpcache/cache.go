@@ -22,6 +22,7 @@ type Settings struct {
 	MaxSize    int64         // bytes that stored answers may take, 1 or more
 	MaxObject  int64         // bytes of the largest body that is kept
 	DefaultTTL time.Duration // of answers that do not say how long they may be kept; 0: they are not
+	PassTags   bool          // leave Surrogate-Key on answers, for a cache in front
 }
 
 // Options are what a cache is made with.
@@ -175,7 +176,7 @@ func (c *Cache) pass(ctx context.Context, r *exchange.Request, next Forwarder, n
 	if err != nil {
 		return nil, result, err
 	}
-	outward(response.Header, n)
+	c.outward(response.Header, n)
 	return response, result, nil
 }
 
@@ -191,7 +192,7 @@ func (c *Cache) other(ctx context.Context, r *exchange.Request, next Forwarder) 
 	if !safe(r.Method) && response.Status >= 200 && response.Status < 400 {
 		c.invalidate(r, response.Header)
 	}
-	outward(response.Header, note{fwd: "method"})
+	c.outward(response.Header, note{fwd: "method"})
 	return response, result, nil
 }
 

@@ -80,7 +80,7 @@ func (c *Cache) head(ctx context.Context, a *ask, stored *object, at owner, next
 			c.store.remove(k, stored)
 		}
 	}
-	outward(response.Header, note{fwd: a.why(stored, false)})
+	c.outward(response.Header, note{fwd: a.why(stored, false)})
 	return response, result, nil
 }
 

@@ -88,6 +88,24 @@ type Cache struct {
 	MaxObject  int64         // bytes of the largest body that is kept
 	DefaultTTL time.Duration // of answers that do not say how long they may be kept; 0: they are not
 	Counts     bool          // an answer from the cache counts for quotas and bill, as one of the service does
+	Hooks      []PurgeHook   // whom to tell of a purge
+}
+
+// PurgeHook is a request that tells an outside CDN of a purge. In its URL, Body
+// and header values {tag}, {url}, {host}, {path} and {prefix} stand for what was
+// purged.
+type PurgeHook struct {
+	On      []string // of which purges: url, prefix, tag, all
+	Method  string
+	URL     string
+	Body    string
+	Headers []HookHeader
+}
+
+// HookHeader is a header field of a hook; its value may be a credential.
+type HookHeader struct {
+	Name  string
+	Value Secret
 }
 
 // Health is how a service's upstreams are probed.
