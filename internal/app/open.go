@@ -111,7 +111,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches, askers: askers})
+	sites, err := nextSites(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools, sites: sites, caches: caches, askers: askers})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -121,7 +125,7 @@ func (a *App) openFront(ctx context.Context) error {
 		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
-	a.chain.Switch(backendsOf(pools))
+	a.chain.Switch(backendsOf(a.cfg, pools, sites))
 	a.chain.SwitchCaches(caches)
 	a.chain.SwitchDeciders(decidersOf(askers))
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}

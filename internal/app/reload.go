@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/files"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
 )
@@ -26,6 +27,7 @@ const watchEvery = time.Second
 type current struct {
 	cfg   *config.Config
 	pools map[string]*upstream.Pool // by service; also those of the services before, until the next change
+	sites map[string]*files.Site    // the same for those that are answered by files
 
 	caches edge.Caches // of the services that want one
 
@@ -125,21 +127,26 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	sites, err := nextSites(was, next)
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	if err := a.switchCertificates(next); err != nil {
 		closePools(fresh)
 		return out, err
 	}
 	a.chain.SwitchDeciders(decidersOf(askers))
-	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
+	a.chain.Switch(backendsOf(next, pools, sites)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
-		a.chain.Switch(backendsOf(was.pools))
+		a.chain.Switch(backendsOf(was.cfg, was.pools, was.sites))
 		a.chain.SwitchDeciders(decidersOf(was.askers))
 		closePools(fresh)
 		return out, errors.Join(err, a.switchCertificates(was.cfg))
 	}
 	a.rooms.plans.switchTo(versions)
 	a.switchCaches(caches, next)
-	a.live.Store(&current{cfg: next, pools: pools, caches: caches, askers: askers})
+	a.live.Store(&current{cfg: next, pools: pools, sites: sites, caches: caches, askers: askers})
 	for name, asker := range was.askers {
 		if askers[name] != asker {
 			asker.Close() // questions under way go on
@@ -151,11 +158,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 			pool.Close() // what is under way on it goes on
 		}
 	}
-	for name := range pools {
-		if s, serves := next.Service(name); !serves || s.Delegated.On {
-			pools[name].Close()
-		}
-	}
+	closeUnused(next, pools)
 	return out, nil
 }
 
@@ -262,7 +265,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 		}
 	}
 	for _, s := range next.Services {
-		if s.Delegated.On {
+		if s.Delegated.On || s.Files.Root != "" {
 			continue
 		}
 		if was != nil {
@@ -295,14 +298,6 @@ func closePools(pools []*upstream.Pool) {
 	for _, p := range pools {
 		p.Close()
 	}
-}
-
-func backendsOf(pools map[string]*upstream.Pool) edge.Backends {
-	b := make(edge.Backends, len(pools))
-	for name, pool := range pools {
-		b[name] = pool
-	}
-	return b
 }
 
 func frontSettings(cfg *config.Config) edge.Settings {

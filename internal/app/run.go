@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -76,8 +77,8 @@ func (a *App) openTelemetry() {
 		now := a.live.Load()
 		for _, service := range now.cfg.Services {
 			name, pool := service.Name, now.pools[service.Name]
-			if service.Delegated.On || pool == nil {
-				continue // its upstreams are a foreign proxy's
+			if service.Delegated.On || service.Files.Root != "" || pool == nil {
+				continue // its upstreams are a foreign proxy's, or it has none
 			}
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
@@ -128,6 +129,15 @@ func (a *App) observe(s *edge.Seen) {
 	}
 }
 
+// endStreams ends the streams under way, and returns when they are recorded.
+func (a *App) endStreams() {
+	lastCall, cancel := context.WithTimeout(context.Background(), lastCallGrace)
+	defer cancel()
+	if err := a.chain.EndStreams(lastCall); err != nil {
+		a.log.Warn("streams were cut before they were recorded", "error", err)
+	}
+}
+
 // stop ends everything in the order in which it leans on the rest. It can be
 // called after a start that failed halfway.
 func (a *App) stop() error {
@@ -136,14 +146,15 @@ func (a *App) stop() error {
 	defer cancel()
 	a.drainAuthorize()
 	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
-		err := a.servers[i].Shutdown(grace)
-		if a.chain != nil { // what has no end of its own; net/http waits for some of it, and for some not
-			lastCall, cancel := context.WithTimeout(context.Background(), lastCallGrace)
-			if err := a.chain.EndStreams(lastCall); err != nil {
-				a.log.Warn("streams were cut before they were recorded", "error", err)
-			}
-			cancel()
+		// What has no end of its own is ended at once, and its clients told to come
+		// again: net/http would wait for some of it until the grace is over, and
+		// for some not at all.
+		var streams sync.WaitGroup
+		if a.chain != nil {
+			streams.Go(a.endStreams)
 		}
+		err := a.servers[i].Shutdown(grace)
+		streams.Wait()
 		if err != nil {
 			errs = append(errs, a.servers[i].Close())
 		}

@@ -55,7 +55,7 @@ func Summarise(cfg *config.Config) (Summary, error) {
 	for _, s := range cfg.Services {
 		leadsTo, err := destination(s)
 		if err != nil {
-			return out, fmt.Errorf("service %s: %w", s.Name, err)
+			return out, err
 		}
 		host := s.Host
 		if host == "" {
@@ -76,7 +76,7 @@ func Summarise(cfg *config.Config) (Summary, error) {
 func destination(s toll.Service) (string, error) {
 	if s.Access == toll.AccessForwardAuth {
 		if _, err := upstream.NewAsker(s.ForwardAuth, upstream.Options{}); err != nil {
-			return "", err
+			return "", fmt.Errorf("service %s: %w", s.Name, err)
 		}
 	}
 	switch {
@@ -84,10 +84,13 @@ func destination(s toll.Service) (string, error) {
 		return "(a foreign proxy; settled within " + s.Delegated.Within.String() + ")", nil
 	case s.Delegated.On:
 		return "(a foreign proxy)", nil
+	case s.Files.Root != "":
+		_, err := siteOf(s)
+		return "files in " + s.Files.Root, err
 	}
 	pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("service %s: %w", s.Name, err)
 	}
 	pool.Close()
 	return strings.Join(s.Upstreams, " "), nil

@@ -57,7 +57,8 @@ func (c *checker) checkDelegated(path string, e *entry[serviceFile]) {
 		return
 	}
 	if !c.isDelegated(s) {
-		if _, ok := c.place(&s.Upstreams); !ok {
+		_, upstreams := c.place(&s.Upstreams)
+		if _, files := c.place(&s.Files); !upstreams && !files {
 			c.at(section.value, "%s: it is not delegated, and `upstreams` is missing; add for example `upstreams: [\"http://127.0.0.1:9001\"]`", path)
 		}
 		return
@@ -70,7 +71,7 @@ func (c *checker) checkDelegated(path string, e *entry[serviceFile]) {
 		c.at(p.value, "%s.access: the proxy asks Tollhouse, and Tollhouse would ask another; let the proxy ask that one itself, and write `key` or `public`", path)
 	}
 	for _, field := range []any{
-		&s.Upstreams, &s.Balance, &s.SlowStart, &s.Health, &s.Timeouts, &s.Retry, &s.Breaker, &s.MaxInFlight, &s.MaxBody,
+		&s.Upstreams, &s.Files, &s.Balance, &s.SlowStart, &s.Health, &s.Timeouts, &s.Retry, &s.Breaker, &s.MaxInFlight, &s.MaxBody,
 		&s.Cache, &s.Compress, &s.CORS, &s.SecurityHeaders,
 	} {
 		if p, ok := c.place(field); ok && !p.bad {

@@ -24,10 +24,7 @@ func (c *checker) checkServices() {
 		}
 		c.checkForwardAuth(path, s)
 		c.checkDelegated(path, e)
-		if p, ok := c.place(&s.Upstreams); ok && !p.bad && len(s.Upstreams) == 0 {
-			c.at(p.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
-		}
-		c.checkUpstreams(path, s)
+		c.checkBehind(path, e)
 		for i := range s.Units {
 			if p, _ := c.place(&s.Units[i]); s.Units[i] == toll.UnitRequests {
 				c.at(p.value, "%s: `requests` is counted of itself; delete it here", p.path)
@@ -78,6 +75,27 @@ func (c *checker) checkRoute(path string, e *entry[serviceFile], takes map[strin
 		what = at
 	}
 	c.at(place, "%s: service `%s` (line %d) takes %s too; give one of them another host or path", path, other.name, other.key.line, what)
+}
+
+// checkBehind notes a service that nothing answers for, or two things.
+func (c *checker) checkBehind(path string, e *entry[serviceFile]) {
+	s := &e.value
+	upstreams, has := c.place(&s.Upstreams)
+	files, isFiles := c.place(&s.Files)
+	switch {
+	case c.isDelegated(s): // it has neither, and checkDelegated says so
+	case isFiles && has:
+		c.at(files.key, "%s.files: it has `upstreams` already (line %d), and one service is answered by one of the two; make two services of it", path, upstreams.key.line)
+	case isFiles:
+		for _, field := range []any{&s.Balance, &s.SlowStart, &s.Health, &s.Retry, &s.Breaker, &s.MaxInFlight, &s.Cache, &s.Units} {
+			if p, ok := c.place(field); ok && !p.bad {
+				c.at(p.key, "%s: it says something about upstreams, and this service is answered by files; delete it", p.path)
+			}
+		}
+	case has && !upstreams.bad && len(s.Upstreams) == 0:
+		c.at(upstreams.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
+	}
+	c.checkUpstreams(path, s)
 }
 
 // checkUpstreams notes upstreams that are named twice or are Tollhouse itself,

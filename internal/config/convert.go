@@ -116,6 +116,12 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		},
 	}
 	out.Upstreams, out.Weights = upstreamsOf(s.Upstreams)
+	if s.Files.Root != "" {
+		out.Files = toll.Files{
+			Root: string(s.Files.Root), Index: string(s.Files.Index), Fallback: string(s.Files.Fallback), NotFound: string(s.Files.NotFound),
+			MaxAge: time.Duration(s.Files.MaxAge), Immutable: texts(s.Files.Immutable),
+		}
+	}
 	out.Retry = retryOf(s.Retry)
 	out.Breaker = toll.Breaker{
 		Failures: int(s.Breaker.Failures),
@@ -164,12 +170,20 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 }
 
 func cacheOf(f cacheFile) toll.Cache {
-	return toll.Cache{
+	out := toll.Cache{
 		MaxSize:    int64(f.MaxSize),
 		MaxObject:  int64(f.MaxObject),
 		DefaultTTL: time.Duration(f.DefaultTTL),
 		Counts:     bool(f.Counts),
 	}
+	for _, h := range f.PurgeHooks {
+		hook := toll.PurgeHook{On: texts(h.On), Method: string(h.Method), URL: string(h.URL), Body: string(h.Body)}
+		for _, one := range h.Headers {
+			hook.Headers = append(hook.Headers, toll.HookHeader{Name: string(one.Name), Value: one.Value.Secret})
+		}
+		out.Hooks = append(out.Hooks, hook)
+	}
+	return out
 }
 
 // upstreamsOf gives the upstreams, and their weights unless all are the same.

@@ -116,11 +116,11 @@ func typeText(s spec, t reflect.Type) string {
 			out += ", at most " + s.max
 		}
 	}
-	if s.required {
+	switch {
+	case len(s.unless) > 0:
+		out += "; **required**, or `" + strings.Join(s.unless, "` or `") + "`"
+	case s.required:
 		out += "; **required**"
-	}
-	if s.unless != "" {
-		out += " unless " + s.unless
 	}
 	return out
 }
@@ -142,7 +142,7 @@ func code(s string, t reflect.Type) string {
 // Each complete example of the page is a file that people will paste.
 func TestExamplesInDocsParse(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile))+string(fileBytes(t, "../../docs/https.md")), -1)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile))+string(fileBytes(t, "../../docs/https.md"))+string(fileBytes(t, "../../docs/static.md")), -1)
 	if len(blocks) < 6 {
 		t.Fatalf("only %d examples", len(blocks))
 	}

@@ -6,8 +6,8 @@ package config
 // Tags: yaml is the field's name; doc is said to people (docs, editors);
 // default is what holds when the field is absent, in the form of the file (a
 // list: comma and space between); example is shown where there is no default;
-// required must be there when its mapping is, or the field that unless names
-// instead of it; min and max bound numbers,
+// required must be there when its mapping is, or one of the fields that unless
+// names (with | between) instead of it; min and max bound numbers,
 // durations and sizes; oneof lists the words of a choice.
 
 type file struct {
@@ -81,7 +81,8 @@ type serviceFile struct {
 	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
 	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix. Of a delegated service: say endpoints without it, for its proxy takes it off."`
 	Delegated   delegatedFile      `yaml:"delegated" doc:"A foreign proxy (Traefik, Caddy, nginx, HAProxy) forwards this service's requests and asks listen.authorize about each; see forward-auth.md. true, or fields. In the place of upstreams."`
-	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" unless:"delegated" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
+	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" unless:"delegated|files" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight. A service has these, or files, or is delegated."`
+	Files       filesFile          `yaml:"files" doc:"A directory whose files answer its requests, in the place of upstreams; see static.md. Its path alone stands for it."`
 	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams: in turn, to the one with the fewest requests, to the one that answers soonest, or in turn with each browser kept where it was first by a cookie."`
 	SlowStart   duration           `yaml:"slow_start" default:"0s" max:"1h" doc:"How long an upstream that comes back takes to its whole share of the requests. 0s: at once."`
 	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides)."`
@@ -100,6 +101,18 @@ type serviceFile struct {
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
 	protectionFile
 }
+
+// filesFile is a directory of files; its path alone stands for it.
+type filesFile struct {
+	Root      filePath   `yaml:"root" required:"true" example:"./public" doc:"The directory. A relative path starts at the working directory."`
+	Index     fileName   `yaml:"index" default:"index.html" doc:"The file that a directory is shown by. A directory without it is nothing; none is ever listed."`
+	Fallback  fileName   `yaml:"fallback" example:"index.html" doc:"The file that is given for paths that are no file and whose last part has no dot: the page of an application that has its own routes in the browser. Absent: 404."`
+	NotFound  fileName   `yaml:"not_found" example:"404.html" doc:"The page that is given with 404. Absent: the gateway's own, in the form that the client takes."`
+	MaxAge    duration   `yaml:"max_age" default:"0s" max:"8760h" doc:"How long browsers and caches may keep what is no page and has no hash in its name, without asking. 0s: they ask each time."`
+	Immutable []fileName `yaml:"immutable" example:"assets" doc:"Folders whose files never change under their names, and are kept for a year. Names with a hexadecimal hash are known without it."`
+}
+
+func (filesFile) alone() string { return "root" }
 
 // upstreamFile is one upstream; its address alone stands for it.
 type upstreamFile struct {
@@ -179,6 +192,21 @@ type cacheFile struct {
 	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take. What is asked for seldom makes room."`
 	MaxObject  size     `yaml:"max_object" default:"1MB" min:"1KB" max:"1GB" doc:"The largest body that is kept; larger ones pass through. At most max_size."`
 	Counts     toggle   `yaml:"counts" default:"true" doc:"Whether an answer from the cache counts for quotas and bill."`
+
+	PurgeHooks []purgeHookFile `yaml:"purge_hooks" doc:"Requests that tell a CDN in front what was purged; see caching.md."`
+}
+
+type purgeHookFile struct {
+	On      []choice         `yaml:"on" required:"true" oneof:"url|prefix|tag|all" example:"tag" doc:"Which purges it is for."`
+	URL     hookURL          `yaml:"url" required:"true" example:"https://api.fastly.com/service/SERVICE/purge/{tag}" doc:"Where it goes. In url, body and values of headers {tag}, {url}, {host}, {path} and {prefix} stand for what was purged."`
+	Method  hookMethod       `yaml:"method" default:"POST" example:"PURGE" doc:"POST, PURGE, BAN, DELETE or whatever the CDN wants."`
+	Headers []hookHeaderFile `yaml:"headers" doc:"Header fields that are sent along, the CDN's key among them."`
+	Body    hookBody         `yaml:"body" doc:"What is sent. Values stand in JSON as within a string."`
+}
+
+type hookHeaderFile struct {
+	Name  fieldName  `yaml:"name" required:"true" example:"Fastly-Key" doc:"The field's name."`
+	Value fieldValue `yaml:"value" required:"true" example:"${FASTLY_KEY}" doc:"Its value, best given as ${NAME} or ${file:PATH}. It is never shown."`
 }
 
 // limitFile is what limits of services and of plans have in common.

@@ -95,8 +95,11 @@ func object(t reflect.Type, path string) *schema {
 	for _, s := range specs(t) {
 		out.Properties = append(out.Properties, property{s.name, described(s, join(path, s.name))})
 		switch {
-		case s.unless != "":
-			out.AnyOf = append(out.AnyOf, &schema{Required: []string{s.name}}, &schema{Required: []string{s.unless}})
+		case len(s.unless) > 0:
+			out.AnyOf = append(out.AnyOf, &schema{Required: []string{s.name}})
+			for _, name := range s.unless {
+				out.AnyOf = append(out.AnyOf, &schema{Required: []string{name}})
+			}
 		case s.required:
 			out.Required = append(out.Required, s.name)
 		}

@@ -13,7 +13,7 @@ type spec struct {
 	fallback string // the default, "" for none
 	example  string
 	required bool
-	unless   string // the field that stands for it where it is required
+	unless   []string // the fields that may stand for it where it is required
 	min, max string
 	oneOf    []string
 	index    []int
@@ -44,7 +44,6 @@ func specs(t reflect.Type) []spec {
 			fallback: f.Tag.Get("default"),
 			example:  f.Tag.Get("example"),
 			required: f.Tag.Get("required") == "true",
-			unless:   f.Tag.Get("unless"),
 			min:      f.Tag.Get("min"),
 			max:      f.Tag.Get("max"),
 			index:    []int{i},
@@ -52,6 +51,9 @@ func specs(t reflect.Type) []spec {
 		}
 		if words := f.Tag.Get("oneof"); words != "" {
 			s.oneOf = strings.Split(words, "|")
+		}
+		if others := f.Tag.Get("unless"); others != "" {
+			s.unless = strings.Split(others, "|")
 		}
 		out = append(out, s)
 	}

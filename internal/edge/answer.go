@@ -180,6 +180,10 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 	if errors.As(err, &open) {
 		return a.closed(r, p.Service)
 	}
+	var outside *exchange.RangeError
+	if errors.As(err, &outside) {
+		return a.outside(r, outside)
+	}
 	doc := problem{
 		Type: problemBase + "upstream-failed", Title: "The service did not answer", Status: 502,
 		Detail: fmt.Sprintf("The service %q could not be reached, or broke off. Nothing is billed for this request.", p.Service.Name),

@@ -14,8 +14,9 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// Backend forwards a request to a service; *upstream.Pool is one. Its error is
-// an *exchange.Failure, or wraps exchange.ErrBodyTooLarge.
+// Backend forwards a request to a service; *upstream.Pool and *files.Site are.
+// Its error is an *exchange.Failure, a *files.Refusal or an
+// *exchange.RangeError, or wraps exchange.ErrBodyTooLarge; any other is a 502.
 type Backend interface {
 	Forward(ctx context.Context, r *exchange.Request) (*exchange.Response, error)
 }
@@ -155,6 +156,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}
 	response, err := k.obtain(ctx, c, r, backend)
 	k.seen.BytesIn = body.Count()
+	if err != nil {
+		response, err = c.Answers.refused(r, p, response, err)
+	}
 	if err != nil {
 		k.fail(c, w, r, err)
 		return true

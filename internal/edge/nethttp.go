@@ -81,6 +81,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		out.conn = connectionOf(hr) // over HTTP/2 it is not one request's
 	}
 	out.Patience(0)
+	if takesInterims(hr) {
+		r.Interim = out.interim
+	}
 	if hr.ProtoMajor == 1 && len(hr.Header["Upgrade"]) > 0 {
 		w.Header().Set("Connection", "close") // what comes behind an upgrade that is not made, nobody reads along
 	}

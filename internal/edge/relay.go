@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 )
@@ -38,7 +39,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 	defer buffers.Put(pooled)
 	buf := *pooled
 
-	stream, headSent := response.Length < 0, false
+	stream, headSent, last := response.Length < 0, false, byte('\n')
 	var ended atomic.Bool
 	if stream && isEventStream(response.Header) {
 		if err := k.pass.Open(); err != nil && !c.Unmetered() {
@@ -62,6 +63,12 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 		if err != nil && !errors.Is(err, io.EOF) {
 			if headSent && (ctx.Err() != nil || ended.Load()) {
 				k.left(c, response.Status, body, usage)
+				if ctx.Err() == nil && mayAdd(response.Header) && k.seen.Err == nil {
+					if _, err := w.Write(comeAgain(last)); err == nil {
+						k.seen.Delivered = true
+						return
+					}
+				}
 				w.Abort()
 				return
 			}
@@ -90,6 +97,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 			}
 		}
 		if n > 0 {
+			last = buf[n-1]
 			if _, err := w.Write(buf[:n]); err != nil {
 				k.left(c, response.Status, body, usage)
 				return
@@ -159,7 +167,29 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 // protocols, until either ends. It counts as one request, at its end.
 func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
 	defer response.Upgraded.Close()
-	c.streams.begin(k, func() { _ = response.Upgraded.Close() }) // before the client knows of it
+	var down io.Writer
+	var ws *socket
+	if strings.EqualFold(response.Header.Get("Upgrade"), "websocket") {
+		ws = new(socket)
+		down = ws
+	}
+	over := make(chan struct{})
+	defer close(over)
+	c.streams.begin(k, func() { // before the client knows of it
+		if ws == nil {
+			_ = response.Upgraded.Close()
+			return
+		}
+		ws.end()
+		time.AfterFunc(farewell, func() {
+			select {
+			case <-over:
+			default:
+				_ = response.Upgraded.Close()
+				ws.cut()
+			}
+		})
+	})
 	usage := takeUsage(response.Header)
 	client, err := w.Upgrade(response.Header)
 	if err != nil {
@@ -167,10 +197,16 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 		return
 	}
 	defer client.Close()
+	if ws == nil {
+		down = client
+	} else if err := ws.attach(client); err != nil { // it was told to come again, and is gone
+		k.left(c, response.Status, body, usage)
+		return
+	}
 	var out, in int64
 	var both sync.WaitGroup
 	both.Go(func() {
-		out, _ = io.Copy(client, response.Upgraded)
+		out, _ = io.Copy(down, response.Upgraded)
 		_ = client.Close()
 	})
 	both.Go(func() {
