@@ -108,10 +108,16 @@ func (f *Front) odd(hr *http.Request, r *exchange.Request) *exchange.Response {
 		return f.Chain.Answers.NoTunnel(r)
 	case !goodHost(hr.Host) || hr.URL.User != nil:
 		return f.Chain.Answers.BadHost(r)
-	case len(hr.Header["Content-Length"]) > 1: // over HTTP/2, where net/http takes the first
+	case !goodLength(hr.Header["Content-Length"]): // over HTTP/2, where net/http takes the first, and nonsense for 0
 		return f.Chain.Answers.problem(r, refused(bodyMalformed))
 	}
 	return nil
+}
+
+// goodLength tells whether a request says at most once how long it is, and in
+// digits alone (RFC 9110 §8.6).
+func goodLength(fields []string) bool {
+	return len(fields) == 0 || len(fields) == 1 && fields[0] != "" && strings.Trim(fields[0], "0123456789") == ""
 }
 
 // elsewhere serves what no service takes. A program that calls an address that

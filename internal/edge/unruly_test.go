@@ -120,6 +120,9 @@ func TestAnUnrulyAnswerIsRefusedOrEndsAndHarmsNobodyElse(t *testing.T) {
 			fmt.Fprint(conn, "GET /v1/ner/odd HTTP/1.1\r\nHost: x\r\n\r\n")
 			in := bufio.NewReader(conn)
 			response, err := http.ReadResponse(in, nil)
+			for interims := 0; err == nil && response.StatusCode < 200 && interims < 100; interims++ { // passed on, so many
+				response, err = http.ReadResponse(in, nil)
+			}
 			if err != nil {
 				if c.status != 0 {
 					t.Errorf("no answer (%v), want %d", err, c.status)
