@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -274,7 +275,7 @@ func TestRecipes(t *testing.T) {
 			response, body = r.call("GET", "/hello?a=b", r.key,
 				"Tollhouse-Customer", "cus_forged", "Tollhouse_customer", "cus_forged", "tollhouse-key", "forged", "Tollhouse-Plan", "forged",
 				"Tollhouse-Features", "everything", "Tollhouse-Mode", "forged", "Tollhouse-Decision", "forged", "X-Request-Id", "forged-too",
-				"X-Forwarded-For", "203.0.113.9")
+				"X-Forwarded-For", "203.0.113.9", "X-Forwarded-Host", "forged.example", "X-Forwarded-Prefix", "/forged", "X-Real-Ip", "203.0.113.9", "Forwarded", "for=203.0.113.9")
 			came := r.came()
 			if response.StatusCode != 200 || body != "hello" || len(came) != 1 {
 				t.Fatalf("with a key: %s %q, %d came", response.Status, body, len(came))
@@ -289,6 +290,7 @@ func TestRecipes(t *testing.T) {
 			for name, want := range map[string]string{
 				"Tollhouse-Customer": r.id, "Tollhouse-Key": r.keyID, "Tollhouse-Plan": "free", "Tollhouse-Mode": "live",
 				"Authorization": "", "X-Api-Key": "", "Tollhouse-Features": "", "Tollhouse-Authorize": "", "X-Forwarded-For": "127.0.0.1",
+				"X-Forwarded-Host": "api.example.com", "X-Forwarded-Proto": "http", "X-Forwarded-Prefix": "", "X-Real-Ip": "", "Forwarded": "",
 			} {
 				if got := strings.Join(h.Values(name), "|"); got != want {
 					t.Errorf("the service gets %s %q, want %q", name, got, want)
@@ -338,6 +340,19 @@ func TestRecipes(t *testing.T) {
 			if response, _ = r.call("GET", "/hello", k.Key); response.StatusCode != 200 {
 				t.Fatalf("a new key: %s", response.Status)
 			}
+			// A client that lists our fields in Connection does not get rid of them.
+			r.came()
+			response, body = r.call("GET", "/hello", k.Key, "Connection", "keep-alive, Tollhouse-Customer, Tollhouse-Decision, X-Request-Id, X-Forwarded-For, X-Forwarded-Uri, X-Forwarded-Method, X-Original-Uri, Tollhouse-Authorize")
+			if came = r.came(); response.StatusCode != 200 || len(came) != 1 {
+				t.Errorf("with much in Connection: %s %s", response.Status, body)
+			}
+			for _, name := range []string{"Tollhouse-Customer", "Tollhouse-Decision", "X-Request-Id", "X-Forwarded-For"} {
+				for _, request := range came {
+					if request.Header.Get(name) == "" {
+						t.Errorf("the service does not get %s: %v", name, request.Header)
+					}
+				}
+			}
 			if _, stderr, status := tollhouse(t, "key", "revoke", "--config", r.file, k.ID); status != 0 {
 				t.Fatal(stderr)
 			}
@@ -355,12 +370,12 @@ func TestRecipes(t *testing.T) {
 				t.Errorf("a revoked key: %s", body)
 			}
 
-			r.counted(6)
+			r.counted(7)
 			r.house.kill()
 			r.came()
 			response, _ = r.call("GET", "/hello", r.key)
-			if response.StatusCode < 500 {
-				t.Errorf("with Tollhouse away: %s", response.Status)
+			if want := map[string]int{"caddy": 502, "nginx": 503, "haproxy": 503}[proxy]; response.StatusCode != want {
+				t.Errorf("with Tollhouse away: %s, want %d", response.Status, want)
 			}
 			if came := r.came(); len(came) != 0 {
 				t.Error("with Tollhouse away it came to the service")
@@ -385,5 +400,51 @@ func (r *recipe) counted(requests int64) {
 	r.t.Helper()
 	if got := r.audit()["requests"]; got.Received != requests || got.Included != requests {
 		r.t.Errorf("the books have %+v, want %d requests", got, requests)
+	}
+}
+
+// A WebSocket is asked about as any request, and goes through.
+func TestRecipesLetUpgradesThrough(t *testing.T) {
+	t.Parallel()
+	for _, proxy := range []string{"caddy", "haproxy"} { // nginx wants lines of its own for them
+		t.Run(proxy, func(t *testing.T) {
+			t.Parallel()
+			r := startRecipe(t, proxy)
+			r.serveWith(func(w http.ResponseWriter, hr *http.Request) {
+				conn, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n%s\n", hr.Header.Get("Tollhouse-Customer"))
+			})
+			upgrade := func(key string) (*http.Response, string) {
+				conn, err := net.Dial("tcp", r.at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade, Tollhouse-Customer\r\nUpgrade: echo\r\nAuthorization: Bearer %s\r\n\r\n", key)
+				reader := bufio.NewReader(conn)
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer response.Body.Close()
+				line := ""
+				if response.StatusCode == http.StatusSwitchingProtocols {
+					line, _ = reader.ReadString('\n')
+				}
+				return response, line
+			}
+			if response, line := upgrade(r.key); response.StatusCode != 101 || line != r.id+"\n" {
+				t.Errorf("with a key: %s %q", response.Status, line)
+			}
+			r.came()
+			if response, _ := upgrade("none"); response.StatusCode != 401 || len(r.came()) != 0 {
+				t.Errorf("without one: %s", response.Status)
+			}
+		})
 	}
 }

@@ -129,6 +129,9 @@ func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (Explained, erro
 	switch e.Class {
 	case toll.Chargeable:
 		out.Says = "Answered, and counted for quota and bill."
+		if e.Status == 0 { // a delegated service that settles nothing
+			out.Says = "Let in for a foreign proxy, and counted for quota and bill; nobody told how it was answered."
+		}
 		out.Counted[toll.UnitRequests] = 1
 		for _, u := range e.Units {
 			out.Counted[u.Unit] += u.Count
@@ -136,7 +139,7 @@ func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (Explained, erro
 	case toll.TestUsage:
 		out.Says = "Answered to a test key: counted apart, never billed."
 	case toll.Unknown:
-		out.Says = "It was under way when the server ended, and nobody knows what became of it: not billed."
+		out.Says = "It was under way when the server ended, or was never settled, and nobody knows what became of it: not billed."
 	default:
 		out.Says = "Answered, and not counted: it was public, served from a cache that does not count, or it failed (5xx, a timeout)."
 		if e.Customer != "" && e.Status >= 500 {

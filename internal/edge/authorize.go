@@ -172,7 +172,7 @@ func (a *Authorize) authorize(w http.ResponseWriter, hr *http.Request, r *exchan
 	k.rateLimits(h)
 	if p.Service.Delegated.Settle {
 		asked := r.Header
-		r.Header = nil // what a decision keeps must be small
+		r.Header = exchange.Fields{} // what a decision keeps must be small
 		id, err := a.Decisions.Hold(p, a.Chain.Unmetered(), func(out *gate.Outcome, badUsage int) {
 			k.seen.Status, k.seen.BytesIn, k.seen.BytesOut, k.seen.Delivered = out.Status, out.BytesIn, out.BytesOut, true
 			k.misused(badUsage, out.Usage)

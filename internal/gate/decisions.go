@@ -36,12 +36,22 @@ type Decisions struct {
 }
 
 type decisionShard struct {
-	mu   sync.Mutex
-	byID map[toll.ULID]*decision
+	mu     sync.Mutex
+	byID   map[toll.ULID]*decision
+	queues map[time.Duration]*decisionQueue // by how long they wait
+}
+
+// decisionQueue holds decisions that wait equally long, so that those whose
+// time is over first stand first: a sweep looks at no others.
+type decisionQueue struct {
+	all       []*decision
+	ended     int // of the first of all, the time is over
+	forgotten int // and of these, the answer's too
 }
 
 // decision is one delegated request, from Hold until it is forgotten.
 type decision struct {
+	id     toll.ULID
 	mu     sync.Mutex
 	pass   *Pass // nil when it is over
 	tell   func(out *Outcome, badUsage int)
@@ -73,6 +83,7 @@ func NewDecisions(clock toll.Clock) *Decisions {
 	d := &Decisions{clock: clock}
 	for i := range d.shards {
 		d.shards[i].byID = make(map[toll.ULID]*decision)
+		d.shards[i].queues = make(map[time.Duration]*decisionQueue)
 	}
 	return d
 }
@@ -104,12 +115,20 @@ func (d *Decisions) Hold(p *Pass, unmetered bool, settled func(out *Outcome, bad
 		return toll.ULID{}, err
 	}
 	id := p.ID()
-	until := p.arrived.Add(p.Service.Delegated.Within)
+	within := p.Service.Delegated.Within
+	until := p.arrived.Add(within)
+	one := &decision{id: id, pass: p, tell: settled, until: until, forget: until.Add(within)}
 	s := d.shard(id)
 	d.waits.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byID[id] = &decision{pass: p, tell: settled, until: until, forget: until.Add(p.Service.Delegated.Within)}
+	s.byID[id] = one
+	q := s.queues[within]
+	if q == nil {
+		q = new(decisionQueue)
+		s.queues[within] = q
+	}
+	q.all = append(q.all, one)
 	return id, nil
 }
 
@@ -183,39 +202,18 @@ func (d *Decisions) Sweep(now time.Time) {
 	}
 	var byService map[string]lost
 	for i := range d.shards {
-		s := &d.shards[i]
-		s.mu.Lock()
-		var over []toll.ULID
-		for id, one := range s.byID {
-			if !now.Before(one.until) {
-				over = append(over, id)
-			}
-		}
-		s.mu.Unlock()
-		for _, id := range over {
-			s.mu.Lock()
-			one := s.byID[id]
-			s.mu.Unlock()
-			if one == nil {
-				continue // another sweep was here
-			}
+		for _, one := range d.over(&d.shards[i], now) {
 			one.mu.Lock()
-			if service := one.expire(); service != "" {
-				d.waits.Add(-1)
-				if byService == nil {
-					byService = map[string]lost{}
-				}
-				byService[service] = lost{byService[service].n + 1, id}
-			}
+			service := one.expire()
 			one.mu.Unlock()
-			if !now.Before(one.forget) {
-				s.mu.Lock()
-				if s.byID[id] == one {
-					delete(s.byID, id)
-					d.kept.Add(-1)
-				}
-				s.mu.Unlock()
+			if service == "" {
+				continue
 			}
+			d.waits.Add(-1)
+			if byService == nil {
+				byService = map[string]lost{}
+			}
+			byService[service] = lost{byService[service].n + 1, one.id}
 		}
 	}
 	for service, l := range byService {
@@ -223,6 +221,31 @@ func (d *Decisions) Sweep(now time.Time) {
 			d.Expired(service, l.n, l.example)
 		}
 	}
+}
+
+// over takes the decisions of a shard whose time has come to be over, and
+// forgets the older ones.
+func (d *Decisions) over(s *decisionShard, now time.Time) []*decision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var ended []*decision
+	for _, q := range s.queues {
+		for q.ended < len(q.all) && !now.Before(q.all[q.ended].until) {
+			ended = append(ended, q.all[q.ended])
+			q.ended++
+		}
+		for q.forgotten < q.ended && !now.Before(q.all[q.forgotten].forget) {
+			delete(s.byID, q.all[q.forgotten].id)
+			q.all[q.forgotten] = nil
+			q.forgotten++
+			d.kept.Add(-1)
+		}
+		if q.forgotten*2 > len(q.all) {
+			q.all = append(make([]*decision, 0, len(q.all)), q.all[q.forgotten:]...)
+			q.ended, q.forgotten = q.ended-q.forgotten, 0
+		}
+	}
+	return ended
 }
 
 // expire records a decision that still waits as unknown, gives back what it

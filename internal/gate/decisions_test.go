@@ -307,9 +307,9 @@ func TestDecisionsAreAsThePlainModelSays(t *testing.T) {
 		const quota, parallel = 12, 3
 		d := newDelegation(t, quota, parallel)
 		type fate struct {
-			until          time.Time
-			state          string // open, settled, lost
-			status, within int
+			until  time.Time
+			state  string // open, settled, lost
+			status int
 		}
 		model := map[toll.ULID]*fate{}
 		var order []toll.ULID

@@ -199,6 +199,7 @@ var english = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Not known",
 
 	"plan.title":          "Plan",
 	"plan.fee":            "Fee",

@@ -199,6 +199,7 @@ var french = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Inconnu",
 
 	"plan.title":          "Forfait",
 	"plan.fee":            "Abonnement",

@@ -199,6 +199,7 @@ var spanish = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Desconocido",
 
 	"plan.title":          "Plan",
 	"plan.fee":            "Cuota",
