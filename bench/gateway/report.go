@@ -39,7 +39,6 @@ func p99Of(s sample) float64  { return float64(s.p99) / 1e6 }
 // report is all that was measured.
 type report struct {
 	settings settings
-	proxies  []*proxy
 	versions []string
 	missing  []string
 	phases   []phase
