@@ -42,8 +42,6 @@ type account struct {
 	slowest    time.Duration
 }
 
-func (a account) total() int { return a.idempotent + a.posts + a.long }
-
 // run starts workers that send requests to a base address through a client.
 func (e *errands) run(t *testing.T, client *http.Client, base string, workers int) {
 	t.Helper()

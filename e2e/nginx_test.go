@@ -86,7 +86,7 @@ func startNginx(t *testing.T, behind string) *nginxServers {
 	if err := os.MkdirAll(filepath.Join(dir, "root"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "root", "page.html"), []byte(n.page), 0o644); err != nil { //nolint:gosec // nginx reads it as another user
+	if err := os.WriteFile(filepath.Join(dir, "root", "page.html"), []byte(n.page), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, at := range []*string{&n.few, &n.closes, &n.second, &n.uploads} {

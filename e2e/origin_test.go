@@ -125,6 +125,6 @@ func beOrigin(address, name, notes string) int {
 		w.Header().Set(originField, name)
 		fmt.Fprintf(w, "%s %s of %d bytes %s", r.Method, r.URL.Path, len(body), strings.Repeat("x", 1000))
 	})
-	fmt.Fprintln(os.Stderr, http.Serve(listener, mux)) //nolint:gosec // it serves this test alone
+	fmt.Fprintln(os.Stderr, http.Serve(listener, mux))
 	return 1
 }

@@ -24,6 +24,7 @@ type settings struct {
 	only        []string // names to measure, empty for all
 	tollhouse   string   // the binary; "": it is built
 	caddy       string
+	tls         bool
 	write       bool
 }
 
@@ -37,14 +38,16 @@ func main() {
 	only := flag.String("only", "", "measure only what has one of these words in its name, separated by commas")
 	flag.StringVar(&s.tollhouse, "tollhouse", "", "the tollhouse to measure; it is built from this checkout by default")
 	flag.StringVar(&s.caddy, "caddy", "caddy", "the caddy to measure")
+	flag.BoolVar(&s.tls, "tls", true, "also measure behind TLS, over 64 connections; HTTP/2 too where h2load is installed")
 	flag.BoolVar(&s.write, "write", false, "also write the result to bench/results and into bench/README.md")
 	upstreamAt := flag.String("upstream", "", "internal: be the upstream on this address")
 	referenceAt := flag.String("reference", "", "internal: be the reference proxy on this address, before -upstream")
+	certificateIn := flag.String("certificate", "", "internal: the reference proxy speaks TLS with the certificate in this directory")
 	flag.Parse()
 
 	switch {
 	case *referenceAt != "":
-		fail(reference(*referenceAt, *upstreamAt))
+		fail(reference(*referenceAt, *upstreamAt, *certificateIn))
 	case *upstreamAt != "":
 		fail(upstream(*upstreamAt))
 	default:
@@ -84,63 +87,17 @@ func run(s settings) error {
 	}
 	r := &report{settings: s, missing: missing, versions: y.versions, began: time.Now(), load: loadAverage()}
 	before := readMachine(y.pids())
-	for _, c := range s.connections {
-		p := phase{title: fmt.Sprintf("%d connections, as much as goes through", c), load: func(x *proxy, seconds int) (sample, error) { return wrk(x, c, seconds) }}
-		if err := p.measure(proxies, s.rounds, s.seconds); err != nil {
+	r.phases = phases(s, proxies)
+	for i := range r.phases {
+		if err := r.phases[i].measure(s.rounds, s.seconds); err != nil {
 			return err
 		}
-		r.phases = append(r.phases, p)
-	}
-	if s.pace > 0 {
-		p := phase{title: fmt.Sprintf("Light load: %d requests a second over %d connections", s.pace, pacedConnections), light: true,
-			load: func(x *proxy, seconds int) (sample, error) { return paced(x, s.pace, seconds) }}
-		if err := p.measure(proxies, s.rounds, s.seconds); err != nil {
-			return err
-		}
-		r.phases = append(r.phases, p)
 	}
 	r.others = readMachine(y.pids()).others(before)
-	r.proxies = proxies
 	text := r.markdown()
 	fmt.Print(text)
 	if s.write {
 		return r.keep(text)
-	}
-	return nil
-}
-
-// phase is one kind of load, with what each proxy made of it.
-type phase struct {
-	title   string
-	light   bool
-	load    func(x *proxy, seconds int) (sample, error)
-	results map[*proxy]*result
-}
-
-// measure sends the load to each proxy in turn, round after round. Each round
-// begins with another one.
-func (p *phase) measure(proxies []*proxy, rounds, seconds int) error {
-	p.results = map[*proxy]*result{}
-	for round := -1; round < rounds; round++ { // the first is for warmth, and is not kept
-		for i := range proxies {
-			x := proxies[(i+max(round, 0))%len(proxies)]
-			of := seconds
-			if round < 0 {
-				of, p.results[x] = 1, &result{}
-			}
-			got, err := p.load(x, of)
-			if err != nil {
-				return fmt.Errorf("%s: %w", x.name, err)
-			}
-			if round < 0 {
-				continue
-			}
-			p.results[x].samples = append(p.results[x].samples, got)
-		}
-		fmt.Fprintf(os.Stderr, "%s: round %d of %d\n", p.title, round+1, rounds)
-	}
-	for x, r := range p.results {
-		r.memory = peakMemory(x.pids())
 	}
 	return nil
 }

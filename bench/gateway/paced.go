@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -75,8 +76,11 @@ func paceOne(address, head string, due, end time.Time, every time.Duration) (too
 		if err != nil {
 			return nil, err
 		}
-		if _, err := in.Discard(int(response.ContentLength)); err != nil || response.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("an answer of %s, length %d: %w", response.Status, response.ContentLength, err)
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+			return nil, errors.Join(fmt.Errorf("an answer of %s", response.Status), err)
+		}
+		if err := response.Body.Close(); err != nil {
+			return nil, err
 		}
 		free = time.Now()
 		took = append(took, free.Sub(from))

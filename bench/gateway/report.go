@@ -39,7 +39,6 @@ func p99Of(s sample) float64  { return float64(s.p99) / 1e6 }
 // report is all that was measured.
 type report struct {
 	settings settings
-	proxies  []*proxy
 	versions []string
 	missing  []string
 	phases   []phase
@@ -58,7 +57,7 @@ const (
 // markdown says it in tables.
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s, %d CPUs, %s, %s. Medians of %d rounds of %d s in turns. GET of 1 KiB over keep-alive, HTTP/1.1, all on one machine. Load: wrk -t2, the light one by this program itself.\n\n",
+	fmt.Fprintf(&b, "%s, %s, %d CPUs, %s, %s. Medians of %d rounds of %d s in turns. GET of 1 KiB over keep-alive, all on one machine. Load: wrk -t2 (HTTP/1.1), h2load -t2 (HTTP/2), the light one by this program itself.\n\n",
 		r.began.UTC().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), kernel(), strings.Join(r.versions, ", "), r.settings.rounds, r.settings.seconds)
 	fmt.Fprintf(&b, "Load average of the machine before: %.1f. Other work used %.0f %% of it meanwhile.", r.load, r.others*100)
 	if r.load > busyLoad || r.others > busyOthers {
@@ -75,10 +74,10 @@ func (r *report) markdown() string {
 		} else {
 			b.WriteString("| | CPU µs/request | of nginx's | requests/s | p50 ms | p99 ms | peak RSS MB |\n|---|---|---|---|---|---|---|\n")
 		}
-		for _, x := range r.sorted(p) {
+		for _, x := range p.sorted() {
 			got := p.results[x]
 			cpu, ratio := fmt.Sprintf("%.1f", got.of(cpuOf)), "–"
-			if base := r.base(x.job); base != nil {
+			if base := p.base(x.job); base != nil {
 				ratio = fmt.Sprintf("%.2f", got.of(cpuOf)/p.results[base].of(cpuOf))
 			}
 			name := x.name
@@ -89,9 +88,13 @@ func (r *report) markdown() string {
 				fmt.Fprintf(&b, "| %s | %s | %s | %.2f | %.2f |\n", name, cpu, ratio, got.of(p50Of), got.of(p99Of))
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.1f | %.1f | %.0f |\n", name, cpu, ratio, got.of(rateOf), got.of(p50Of), got.of(p99Of), float64(got.memory)/1e6)
+			p50, p99 := "–", "–" // h2load does not tell
+			if got.of(p99Of) > 0 {
+				p50, p99 = fmt.Sprintf("%.1f", got.of(p50Of)), fmt.Sprintf("%.1f", got.of(p99Of))
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %s | %s | %.0f |\n", name, cpu, ratio, got.of(rateOf), p50, p99, float64(got.memory)/1e6)
 		}
-		if with, without := r.own("gateway"), r.own("plain"); with != nil && without != nil {
+		if with, without := p.own("gateway"), p.own("plain"); with != nil && without != nil {
 			a, b2 := p.results[with].of(cpuOf), p.results[without].of(cpuOf)
 			fmt.Fprintf(&b, "\nKey, plan, limits, quota and journal on top of our own plain proxy (which journals and logs as well): %+.1f µs (%+.0f %%).\n", a-b2, (a/b2-1)*100)
 		}
@@ -100,9 +103,9 @@ func (r *report) markdown() string {
 }
 
 // sorted gives a phase's proxies, the gateways first, then by what they cost.
-func (r *report) sorted(p phase) []*proxy {
+func (p *phase) sorted() []*proxy {
 	rank := map[string]int{"gateway": 0, "plain": 1, "": 2}
-	all := slices.Clone(r.proxies)
+	all := slices.Clone(p.proxies)
 	slices.SortStableFunc(all, func(a, b *proxy) int {
 		return cmp.Or(cmp.Compare(rank[a.job], rank[b.job]), cmp.Compare(p.results[a].of(cpuOf), p.results[b].of(cpuOf)))
 	})
@@ -110,8 +113,8 @@ func (r *report) sorted(p phase) []*proxy {
 }
 
 // base is whom the proxies of a job are compared with, nil when it is not there.
-func (r *report) base(job string) *proxy {
-	for _, x := range r.proxies {
+func (p *phase) base(job string) *proxy {
+	for _, x := range p.proxies {
 		if x.base && x.job == job {
 			return x
 		}
@@ -119,8 +122,8 @@ func (r *report) base(job string) *proxy {
 	return nil
 }
 
-func (r *report) own(job string) *proxy {
-	for _, x := range r.proxies {
+func (p *phase) own(job string) *proxy {
+	for _, x := range p.proxies {
 		if x.ours && x.job == job {
 			return x
 		}

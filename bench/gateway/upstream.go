@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -47,7 +48,8 @@ func upstream(address string) error {
 
 // reference is the proxy that Go's library has, with its connections kept and its
 // buffers pooled.
-func reference(address, back string) error {
+// With a directory that has a certificate it speaks TLS.
+func reference(address, back, certificate string) error {
 	target := &url.URL{Scheme: "http", Host: back}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -59,6 +61,9 @@ func reference(address, back string) error {
 		ErrorLog:   slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: proxy}
+	if certificate != "" {
+		return server.ListenAndServeTLS(filepath.Join(certificate, "cert.pem"), filepath.Join(certificate, "key.pem"))
+	}
 	return server.ListenAndServe()
 }
 

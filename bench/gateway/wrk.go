@@ -24,7 +24,7 @@ func wrk(x *proxy, connections, seconds int) (sample, error) {
 		args = append(args, "-H", "X-API-Key: "+x.key)
 	}
 	before := ticks(x.pids()) // it rests: the measurement before this one waited for that
-	out, err := exec.Command("wrk", append(args, "http://"+x.address+"/x")...).Output()
+	out, err := exec.Command("wrk", append(args, x.url())...).Output()
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w", err)
 	}

@@ -44,3 +44,19 @@ func TestAMeasurementWithFailuresIsVoid(t *testing.T) {
 		}
 	}
 }
+
+func TestReadsWhatH2loadPrints(t *testing.T) {
+	t.Parallel()
+	const said = `finished in 5.00s, 20000.40 req/s, 21.05MB/s
+requests: 100002 total, 100066 started, 100002 done, 100002 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 100002 2xx, 0 3xx, 0 4xx, 0 5xx
+`
+	if got, err := readH2load(said, 250); err != nil || got.rate != 20000.40 || int(got.cpu) != 24 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, text := range []string{"", strings.ReplaceAll(said, "0 failed", "7 failed"), strings.ReplaceAll(said, "req/s", "")} {
+		if got, err := readH2load(text, 250); err == nil {
+			t.Errorf("%+v from %q", got, text)
+		}
+	}
+}
