@@ -9,7 +9,7 @@ assets := internal/console/assets
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: dev
 dev: ## run the demo; a saved template or Go file rebuilds and restarts it
@@ -39,9 +39,27 @@ proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what
 proof-reload: ## reload 1,000 mutated configurations beside a light load (RELOADS=5000, SEED=7 for others)
 	TOLLHOUSE_RELOADS=$(or $(RELOADS),1000) TOLLHOUSE_SEED=$(or $(SEED),0) go test -count=1 -v -timeout 1h -run '^TestMutatedConfigurations' ./e2e/
 
+.PHONY: proof-balance
+proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=60 for more), and count what failed
+	TOLLHOUSE_LOSSES=$(or $(LOSSES),20) go test -count=1 -v -timeout 2h -run '^TestLosingOneOfThree' ./e2e/
+
+.PHONY: proof-h2spec
+proof-h2spec: ## run h2spec against the HTTPS listener and against Go's own server (H2SPEC=PATH, or h2spec on the path)
+	H2SPEC="$(or $(H2SPEC),$(shell PATH="$$PATH:$$(go env GOPATH)/bin" command -v h2spec))" CI=true go test -count=1 -v -run '^TestSpeaksHTTP2' ./e2e/
+
+.PHONY: proof-cache
+proof-cache: ## run the public cache suite (CACHE_TESTS=PATH of a checkout, prepared with npm install) beside nginx and Varnish
+	@test -n "$(CACHE_TESTS)" || { echo "git clone https://github.com/http-tests/cache-tests && (cd cache-tests && npm install)"; \
+		echo "make proof-cache CACHE_TESTS=cache-tests"; exit 2; }
+	CACHE_TESTS="$(abspath $(CACHE_TESTS))" go test -count=1 -v -timeout 30m -run '^TestKeepsToTheRulesAsThePublicSuite' ./e2e/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...
+
+.PHONY: search
+search: ## look for counterexamples to the properties, with random draws (CHECKS=20000 for longer)
+	CI= go test -count=1 -timeout 2h $$(git grep -l pgregory.net/rapid -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|') -rapid.checks=$(or $(CHECKS),5000)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target, 10 s each (SECONDS_EACH=60 for more)

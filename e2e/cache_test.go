@@ -239,3 +239,42 @@ func TestAReloadKeepsWhatIsStoredUnlessTheServiceIsAnotherOne(t *testing.T) {
 		t.Errorf("with other upstreams: %q", status)
 	}
 }
+
+// A purge is told to a CDN in front, and has happened whatever the CDN says.
+func TestAPurgeIsToldToTheCDN(t *testing.T) {
+	t.Parallel()
+	var fails atomic.Bool
+	heard := make(chan string, 10)
+	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heard <- r.Method + " " + r.URL.Path + " " + r.Header.Get("Fastly-Key")
+		if fails.Load() {
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(cdn.Close)
+	s, _ := serveCached(t)
+	s.edit("max_object: 100KB }", "max_object: 100KB, purge_hooks: [ { on: [tag], url: \""+cdn.URL+"/purge/{tag}\", headers: [ { name: Fastly-Key, value: a-very-secret-key } ] } ] }")
+	ask[struct{}](t, "reload", "--config", s.file)
+	s.get("/shop/item")
+	type purged struct {
+		Purged int
+		Told   []struct{ Hook, Error string }
+		Untold bool
+	}
+	done := ask[purged](t, "cache", "purge", "--config", s.file, "--service", "shop", "--tag", "item")
+	if said := <-heard; done.Purged != 1 || len(done.Told) != 1 || done.Told[0].Error != "" || said != "POST /purge/item a-very-secret-key" {
+		t.Errorf("purged %+v, and the CDN heard %q", done, said)
+	}
+	if done := ask[purged](t, "cache", "purge", "--config", s.file, "--service", "shop", "--all"); !done.Untold {
+		t.Errorf("no hook is for this, and it said %+v", done)
+	}
+	fails.Store(true)
+	s.get("/shop/item")
+	stdout, stderr, status := tollhouse(t, "cache", "purge", "--config", s.file, "--service", "shop", "--tag", "item")
+	if status != 1 || !strings.Contains(stdout, "1 stored answers") || !strings.Contains(stderr, "403") || strings.Contains(stdout+stderr+s.stderr.String(), "very-secret") {
+		t.Errorf("a CDN that refuses: exit %d\n%s%s", status, stdout, stderr)
+	}
+	if _, _, word := s.get("/shop/item"); !strings.Contains(word, "uri-miss") {
+		t.Errorf("it is purged here all the same, and the cache says %q", word)
+	}
+}

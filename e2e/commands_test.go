@@ -98,6 +98,8 @@ func TestWrongCallsAreStatusTwoWithACure(t *testing.T) {
 		{[]string{"customer", "create", "--plan", "pro"}, "--name"},
 		{[]string{"key", "create", "--name", "x"}, "--customer"},
 		{[]string{"customer", "plan", "pro"}, "cus_"},
+		{[]string{"customer", "show"}, "customer list"},
+		{[]string{"customer", "suspend", "ACME"}, "cus_"},
 		{[]string{"key", "revoke"}, "key list"},
 		{[]string{"key", "revoke", "th_live_x"}, "key_"},
 		{[]string{"key", "list", "--customer", "ACME"}, "cus_"},
@@ -124,6 +126,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"}, {"customer", "plan"},
+		{"customer", "show"}, {"customer", "suspend"}, {"customer", "resume"}, {"customer", "override"}, {"reload"}, {"explain"}, {"plan", "rehearse"},
 		{"key", "create"}, {"key", "list"}, {"key", "roll"}, {"key", "revoke"}, {"operator", "create"},
 		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"billing", "preview"},
 		{"cache", "purge"},

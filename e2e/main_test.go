@@ -16,6 +16,9 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if address := os.Getenv(originAddress); address != "" {
+		return beOrigin(address, os.Getenv(originName), os.Getenv(originNotes))
+	}
 	dir, err := os.MkdirTemp("", "tollhouse-e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -30,6 +30,9 @@ type watched struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 	more chan struct{}
+
+	only string // where it is set, only lines with this in them are kept
+	rest []byte // then: the line that is still coming
 }
 
 func newWatched() *watched { return &watched{more: make(chan struct{}, 1)} }
@@ -41,7 +44,20 @@ func (w *watched) Write(p []byte) (int, error) {
 	case w.more <- struct{}{}:
 	default:
 	}
-	return w.text.Write(p)
+	if w.only == "" {
+		return w.text.Write(p)
+	}
+	w.rest = append(w.rest, p...)
+	for {
+		end := bytes.IndexByte(w.rest, '\n') + 1
+		if end == 0 {
+			return len(p), nil
+		}
+		if line := w.rest[:end]; bytes.Contains(line, []byte(w.only)) {
+			w.text.Write(line)
+		}
+		w.rest = append(w.rest[:0], w.rest[end:]...)
+	}
 }
 
 func (w *watched) String() string {
@@ -56,8 +72,16 @@ const patience = 60 * time.Second
 // start runs a long-lived command and waits until it prints ready.
 func start(t *testing.T, ready string, args ...string) *process {
 	t.Helper()
+	return startKeeping(t, "", ready, args...)
+}
+
+// startKeeping is start for a program under long load: of its log only the lines
+// with a text in them are kept.
+func startKeeping(t *testing.T, only, ready string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), stdout: newWatched(), stderr: newWatched(), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
+	p.stderr.only = only
 	p.cmd.Dir = t.TempDir()
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

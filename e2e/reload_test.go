@@ -153,3 +153,74 @@ func TestABadFileChangesNothingAndSaysSo(t *testing.T) {
 		t.Errorf("without a server: %q", line)
 	}
 }
+
+func TestCheckSaysWhatWouldChangeInTheRunningServer(t *testing.T) {
+	t.Parallel()
+	s := serveReloadable(t)
+	check := func() (string, string, int) { return tollhouse(t, "check", "--config", s.file) }
+	if out, errs, status := check(); status != 0 || !strings.Contains(out, "The running server runs by the same already.") {
+		t.Errorf("nothing changed: exit %d, %s%s", status, out, errs)
+	}
+
+	next := filepath.Join(filepath.Dir(s.file), "next.yml") // beside it, so that the server does not take it over
+	content, err := os.ReadFile(s.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("1000000/second", "5/minute", "127.0.0.1:0\", admin", "127.0.0.1:1\", admin").Replace(string(content))
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status := tollhouse(t, "check", "--config", next)
+	for _, want := range []string{
+		"Against the running server (" + s.file + "):",
+		"plans.load.limits[second].rate: 1000000/second → 5/minute",
+		"listen.http: 127.0.0.1:0 → 127.0.0.1:1",
+		"listen would hold only after a restart.",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("check does not say %q; it says\n%s%s", want, out, errs)
+		}
+	}
+	if status != 0 {
+		t.Errorf("exit %d, want 0", status)
+	}
+	if got := s.status("/api/"); got != 200 {
+		t.Errorf("after a check the server answers %d: it must change nothing", got)
+	}
+
+	if err := os.WriteFile(next, []byte(strings.Replace(text, "  load: { name: Load", "  other: { name: Other", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, status = tollhouse(t, "check", "--config", next)
+	if status != 1 || !strings.Contains(errs, "customers are still on the plan") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("a plan in use dropped: exit %d, %s%s", status, out, errs)
+	}
+}
+
+func TestASuspendedCustomerIsRefusedAtOnceAndResumes(t *testing.T) {
+	t.Parallel()
+	s := serveReloadable(t)
+	type shown struct {
+		Status, Plan string
+		Keys         []struct{ ID, Name, State string }
+	}
+	if got := ask[shown](t, "customer", "show", "--config", s.file, s.customer.ID); got.Status != "active" || got.Plan != "load" || len(got.Keys) != 1 || got.Keys[0].State != "valid" {
+		t.Errorf("show says %+v", got)
+	}
+	if got := ask[shown](t, "customer", "suspend", "--config", s.file, s.customer.ID); got.Status != "suspended" {
+		t.Errorf("suspend says %+v", got)
+	}
+	if got := s.status("/api/"); got != 403 {
+		t.Errorf("a suspended customer gets %d, want 403", got)
+	}
+	if got := ask[shown](t, "customer", "resume", "--config", s.file, s.customer.ID); got.Status != "active" {
+		t.Errorf("resume says %+v", got)
+	}
+	if got := s.status("/api/"); got != 200 {
+		t.Errorf("a resumed customer gets %d, want 200", got)
+	}
+	if line := refused(t, 1, "customer", "suspend", "--config", s.file, "cus_nobody"); !strings.Contains(line, "customer") {
+		t.Errorf("nobody suspended: %q", line)
+	}
+}

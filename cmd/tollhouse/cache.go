@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollhouse/tollhouse/internal/app"
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 func newCache() *cobra.Command {
@@ -50,9 +52,33 @@ func newCachePurge() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return show(cmd, *asJSON, done, func(w io.Writer) {
+		err = show(cmd, *asJSON, done, func(w io.Writer) {
 			fmt.Fprintf(w, "Purged from the cache of %s: %d stored answers.\n", done.Service, done.Purged)
+			for _, told := range done.Told {
+				if told.Error == "" {
+					fmt.Fprintf(w, "Told %s: it answered %d.\n", told.Hook, told.Status)
+				}
+			}
+			if done.Untold {
+				fmt.Fprintln(w, "No purge hook of the service is for this kind of purge, so no CDN was told.")
+			}
 		})
+		return errors.Join(err, untold(done))
 	}
 	return cmd
+}
+
+// untold is the error for a purge that a CDN was not told of: it is purged here
+// and may be served there.
+func untold(done app.CachePurged) error {
+	var failed []string
+	for _, told := range done.Told {
+		if told.Error != "" {
+			failed = append(failed, fmt.Sprintf("%s (%s, tried %d times)", told.Hook, told.Error, told.Tries))
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return toll.Errorf(toll.Unavailable, "purged here, but not told to %s; once the cause is gone, purge again", strings.Join(failed, " and "))
 }

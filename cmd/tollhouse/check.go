@@ -14,9 +14,12 @@ import (
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check a configuration and print its routes and policies",
+		Short: "Check a configuration and print its routes, its policies and what it changes",
 		Long: `Check a configuration. A mistake is told with its line, a caret under the place
-and the nearest known name. Nothing is started and nothing is changed.`,
+and the nearest known name. Nothing is started and nothing is changed. Where a
+server runs on its data directory, it is asked what the file would change in it,
+what of that needs a restart, and whether a reload would take it over (exit
+status 1 when it would not).`,
 		Example: "  tollhouse check --config tollhouse.yml",
 		Args:    cobra.NoArgs,
 	}
@@ -41,7 +44,11 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 		if err != nil {
 			return err
 		}
-		return show(cmd, *asJSON, summary, func(w io.Writer) {
+		compared, err := app.CompareRunning(cmd.Context(), cfg, *file)
+		if err != nil {
+			return fmt.Errorf("%s is in order by itself, but could not be compared with what runs: %w", *file, err)
+		}
+		err = show(cmd, *asJSON, checked{summary, compared}, func(w io.Writer) {
 			for _, notice := range cfg.Notices {
 				fmt.Fprintln(w, "notice:", notice)
 			}
@@ -56,13 +63,41 @@ and the nearest known name. Nothing is started and nothing is changed.`,
 				fmt.Fprintln(w, "The console has what no service takes.")
 			}
 			fmt.Fprintln(w)
-			rows = nil
-			for _, p := range summary.Policies {
-				rows = append(rows, []string{p.Of, p.Name, p.Limit, p.Per})
+			showPolicies(w, summary.Policies)
+			showCompared(w, compared)
+			if compared == nil || compared.Refused == "" {
+				fmt.Fprintf(w, "\n%s is in order (fingerprint %s).\n", *file, summary.Fingerprint)
 			}
-			table(w, []string{"OF", "POLICY", "LIMIT", "PER"}, rows)
-			fmt.Fprintf(w, "\n%s is in order (fingerprint %s).\n", *file, summary.Fingerprint)
 		})
+		if err == nil && compared != nil && compared.Refused != "" {
+			return fmt.Errorf("the running server would not take %s over: %s", *file, compared.Refused)
+		}
+		return err
 	}
 	return cmd
+}
+
+// checked is what check prints for programs.
+type checked struct {
+	app.Summary
+	Running *app.Compared `json:"running"` // null where no server runs
+}
+
+// showCompared prints what would change in the running server.
+func showCompared(w io.Writer, c *app.Compared) {
+	if c == nil {
+		return
+	}
+	fmt.Fprintln(w)
+	if len(c.Changes) == 0 {
+		fmt.Fprintln(w, "The running server runs by the same already.")
+		return
+	}
+	fmt.Fprintf(w, "Against the running server (%s):\n", c.Running)
+	for _, change := range c.Changes {
+		fmt.Fprintln(w, " ", change)
+	}
+	for _, name := range c.Restart {
+		fmt.Fprintf(w, "%s would hold only after a restart.\n", name)
+	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 func newCustomer() *cobra.Command {
-	cmd := &cobra.Command{Use: "customer", Short: "Create and list customers, and change their plans"}
-	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerPlan())
+	cmd := &cobra.Command{Use: "customer", Short: "Create, list and show customers; change their plans, suspend and resume them"}
+	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerShow(), newCustomerPlan(), newCustomerOverride(), newCustomerSuspend(), newCustomerResume())
 	return cmd
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,10 +20,11 @@ func newKey() *cobra.Command {
 
 func newKeyCreate() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "create",
-		Short:   "Create an API key; its text is shown once",
-		Example: "  tollhouse key create --customer cus_01J… --name ci --json",
-		Args:    cobra.NoArgs,
+		Use:   "create",
+		Short: "Create an API key; its text is shown once",
+		Example: "  tollhouse key create --customer cus_01J… --name ci --json\n" +
+			"  tollhouse key create --customer cus_01J… --name reader --service ner --method GET --from 192.0.2.0/24 --expires 90d",
+		Args: cobra.NoArgs,
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	var in app.KeyCreate
@@ -30,6 +33,10 @@ func newKeyCreate() *cobra.Command {
 	cmd.Flags().StringVar(&in.Name, "name", "", "a `NAME` to know it by")
 	cmd.Flags().BoolVar(&in.Test, "test", false, "a test key: counted apart, never billed")
 	cmd.Flags().StringSliceVar(&in.Services, "service", nil, "only for this `SERVICE` (may be repeated; default: all of the plan)")
+	cmd.Flags().StringSliceVar(&in.Methods, "method", nil, "only for requests of this `METHOD`, such as GET (may be repeated)")
+	cmd.Flags().StringSliceVar(&in.Origins, "from", nil, "only from this `ADDRESS` or range, such as 192.0.2.7 or 10.0.0.0/8 (may be repeated)")
+	cmd.Flags().StringVar(&in.Rate, "rate", "", "no faster than this `RATE`, such as 5/second, beside the plan's limits")
+	cmd.Flags().Int64Var(&in.Concurrency, "concurrency", 0, "no more than so `MANY` at the same time, beside the plan's limits")
 	cmd.Flags().Var(&expires, "expires", "it ends after this `TIME`, such as 30d or 12h (default: without end)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.Customer == "" {
@@ -78,14 +85,19 @@ func newKeyList() *cobra.Command {
 				fmt.Fprintf(w, "No keys. Make one: tollhouse key create --customer %s --name NAME\n", in.Customer)
 				return
 			}
-			rows := make([][]string, len(list.Keys))
-			for i, k := range list.Keys {
-				rows[i] = []string{k.ID, k.Name, k.Mode, "…" + k.Hint, k.State, moment(k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt)}
-			}
-			table(w, []string{"ID", "NAME", "MODE", "ENDS IN", "STATE", "CREATED", "LAST USED", "EXPIRES"}, rows)
+			showKeys(w, list.Keys)
 		})
 	}
 	return cmd
+}
+
+// showKeys prints keys without their texts.
+func showKeys(w io.Writer, keys []app.KeyShown) {
+	rows := make([][]string, len(keys))
+	for i, k := range keys {
+		rows[i] = []string{k.ID, k.Name, k.Mode, "…" + k.Hint, k.State, scope(&k), moment(k.CreatedAt), moment(k.LastUsedAt), moment(k.ExpiresAt)}
+	}
+	table(w, []string{"ID", "NAME", "MODE", "ENDS IN", "STATE", "FOR", "CREATED", "LAST USED", "EXPIRES"}, rows)
 }
 
 func newKeyRoll() *cobra.Command {
@@ -135,4 +147,19 @@ func newKeyRevoke() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// scope says what a key may be used for.
+func scope(k *app.KeyShown) string {
+	parts := slices.Concat(k.Services, k.Methods)
+	for _, o := range k.Origins {
+		parts = append(parts, "from "+o.String())
+	}
+	for _, l := range k.Limits {
+		parts = append(parts, l.Limit)
+	}
+	if len(parts) == 0 {
+		return "all of the plan"
+	}
+	return strings.Join(parts, " ")
 }

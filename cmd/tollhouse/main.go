@@ -76,7 +76,7 @@ Start here:  tollhouse demo`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newDemo(), newServe(), newReload(), newInit(), newCheck(),
-		newCustomer(), newKey(), newOperator(), newUsage(), newBilling(), newCache(),
+		newCustomer(), newKey(), newOperator(), newUsage(), newPlan(), newBilling(), newCache(), newExplain(),
 		newVersion(),
 	)
 	root.InitDefaultCompletionCmd()
@@ -128,6 +128,14 @@ func wrongArgsAreUsage(cmd *cobra.Command) {
 				if !c.HasSubCommands() && strings.HasPrefix(err.Error(), "unknown command") { // cobra.NoArgs means an argument
 					err = fmt.Errorf("it takes no argument such as %q%s", args[0], meantFile(c, args[0]))
 				}
+				return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	if cmd.PreRunE == nil {
+		cmd.PreRunE = func(c *cobra.Command, _ []string) error {
+			if err := c.ValidateFlagGroups(); err != nil {
 				return usageError{fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())}
 			}
 			return nil

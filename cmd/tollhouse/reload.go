@@ -32,6 +32,9 @@ A running server also looks at the file by itself, every second.`,
 			for _, c := range out.Changed {
 				fmt.Fprintln(w, c)
 			}
+			for _, c := range out.Details {
+				fmt.Fprintln(w, " ", c)
+			}
 			if len(out.Changed)+len(out.Restart) == 0 {
 				fmt.Fprintln(w, "Nothing new: the server runs by this file already.")
 			}

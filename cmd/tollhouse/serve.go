@@ -53,6 +53,9 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 				if admin := a.AdminURL(); admin != "" {
 					places += ", admin: " + admin
 				}
+				if authorize := a.AuthorizeURL(); authorize != "" {
+					places += ", authorize: " + authorize
+				}
 				fmt.Fprintf(cmd.OutOrStdout(), "Tollhouse serves at %s (%s)\n", a.URL(), places)
 				if people(cmd) {
 					app.ShowWarnings(cmd.OutOrStdout(), a)

@@ -22,10 +22,13 @@ const (
 // NewKey is what it takes to create a key.
 type NewKey struct {
 	CustomerID string
-	Name       string    // 1 to 100 characters
-	Mode       toll.Mode // "" is toll.Live
-	Services   []string  // services it may call; empty: all that the plan includes
-	ExpiresAt  time.Time // zero: never
+	Name       string        // 1 to 100 characters
+	Mode       toll.Mode     // "" is toll.Live
+	Services   []string      // services it may call; empty: all that the plan includes
+	Methods    []string      // methods it may call with; empty: all
+	Origins    []string      // addresses and ranges that it may be used from; empty: all
+	Limits     []toll.Policy // its own rate and concurrency limits; the caller checks that they can be decided
+	ExpiresAt  time.Time     // zero: never
 }
 
 // MadeKey is a new key with its text, which is nowhere else: it is shown once.
@@ -35,7 +38,7 @@ type MadeKey struct {
 }
 
 // CreateKey makes a key, valid at once. Action: CreateKey. Invalid names the
-// field: name, mode, services or expires_at; Conflict when the customer has
+// field: name, mode, services, methods, origins or expires_at; Conflict when the customer has
 // MaxKeys valid keys.
 func (o *Office) CreateKey(ctx context.Context, p Person, in NewKey) (MadeKey, error) {
 	c, err := o.customer(ctx, p, CreateKey, in.CustomerID)
@@ -90,7 +93,7 @@ func (o *Office) Key(ctx context.Context, p Person, id string) (toll.Key, error)
 	return o.key(ctx, p, ListKeys, id)
 }
 
-// RollKey makes a key in another's place: same name, mode and services, and as
+// RollKey makes a key in another's place: same name, mode and scope, and as
 // long a life as the old one was given. The old one expires after overlap (0:
 // at once; at most MaxOverlap), but never later than it would have. It returns
 // the new key and the old one as it is now. Action: RollKey. Conflict for a key
@@ -110,7 +113,7 @@ func (o *Office) RollKey(ctx context.Context, p Person, id string, overlap time.
 	case old.ReplacedBy != "":
 		return MadeKey{}, toll.Key{}, toll.Errorf(toll.Conflict, "This key was rolled already. Roll the key that took its place.")
 	}
-	next := toll.Key{CustomerID: old.CustomerID, Name: old.Name, Mode: old.Mode, Services: slices.Clone(old.Services)}
+	next := toll.Key{CustomerID: old.CustomerID, Name: old.Name, Mode: old.Mode, Services: slices.Clone(old.Services), Methods: slices.Clone(old.Methods), Origins: slices.Clone(old.Origins), Limits: slices.Clone(old.Limits)}
 	if !old.ExpiresAt.IsZero() {
 		next.ExpiresAt = now.Add(old.ExpiresAt.Sub(old.CreatedAt))
 	}
@@ -193,7 +196,7 @@ func newKey(in NewKey, now time.Time) (toll.Key, error) {
 	if err != nil {
 		return toll.Key{}, err
 	}
-	k := toll.Key{CustomerID: in.CustomerID, Name: name, Mode: in.Mode}
+	k := toll.Key{CustomerID: in.CustomerID, Name: name, Mode: in.Mode, Limits: in.Limits}
 	switch in.Mode {
 	case "":
 		k.Mode = toll.Live
@@ -211,6 +214,12 @@ func newKey(in NewKey, now time.Time) (toll.Key, error) {
 		if !slices.Contains(k.Services, service) {
 			k.Services = append(k.Services, service)
 		}
+	}
+	if k.Methods, err = methods(in.Methods); err != nil {
+		return toll.Key{}, err
+	}
+	if k.Origins, err = origins(in.Origins); err != nil {
+		return toll.Key{}, err
 	}
 	if !in.ExpiresAt.IsZero() {
 		if k.ExpiresAt = stored(in.ExpiresAt); !k.ExpiresAt.After(now) {

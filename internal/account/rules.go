@@ -16,6 +16,7 @@ const (
 	CreateCustomer  Action = "customer.create"
 	RenameCustomer  Action = "customer.rename"
 	SetPlan         Action = "customer.plan"
+	SetOverride     Action = "customer.override" // limits that hold for one customer alone
 	SuspendCustomer Action = "customer.suspend"
 	ResumeCustomer  Action = "customer.resume"
 
@@ -92,6 +93,7 @@ var rules = []Rule{
 	{CreateCustomer, OnInstallation, desk},
 	{RenameCustomer, OnCustomer, allowed(leaders, desk)},
 	{SetPlan, OnCustomer, desk}, // a member asks for it: paid upgrades and approvals come later
+	{SetOverride, OnCustomer, desk},
 	{SuspendCustomer, OnCustomer, desk},
 	{ResumeCustomer, OnCustomer, desk},
 

@@ -24,6 +24,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
 // Options are what Run can be told besides the configuration.
@@ -71,11 +72,18 @@ type App struct {
 	secret    toll.Secret // what openSecret found
 
 	public, secure, admin, control net.Listener
+	delegate                       net.Listener    // listen.authorize, nil without one
+	authorize                      *edge.Authorize // what answers there
+	decisions                      *gate.Decisions
+	crowd                          *edge.Crowd        // the clients of public and secure
+	sockets                        *upstream.Sockets  // the connections of all pools
 	certificates                   *edge.Certificates // nil without HTTPS
 	servers                        []*http.Server
 	failed                         chan error
 	serving, drained               sync.WaitGroup
 	stopDrainer                    context.CancelFunc
+	stopSweeping                   context.CancelFunc // of decisions
+	swept                          sync.WaitGroup
 }
 
 // shutdownGrace is how long requests may finish after the end was asked for.
@@ -141,6 +149,9 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			return nil, err
 		}
 	}
+	if open := openToOthers(cfg.Data); open != "" {
+		a.log.Warn(open)
+	}
 	if err := a.openListeners(); err != nil { // told before anything is changed
 		return nil, err
 	}
@@ -174,6 +185,11 @@ func (a *App) Warnings() []string {
 }
 
 func (a *App) openListeners() (err error) {
+	files := shareOut(openFiles(), a.cfg.Listen.MaxConnections, a.cfg.Listen.MaxPerAddress)
+	if files.warning != "" {
+		a.log.Warn(files.warning)
+	}
+	a.crowd, a.sockets = a.newCrowd(a.cfg.Listen, files), upstream.NewSockets(files.upstreams)
 	if a.public == nil {
 		if a.public, err = listen("--listen", a.cfg.Listen.HTTP); err != nil {
 			return err
@@ -189,6 +205,11 @@ func (a *App) openListeners() (err error) {
 	}
 	if a.cfg.Listen.Admin != "" {
 		if a.admin, err = listen("listen.admin", a.cfg.Listen.Admin); err != nil {
+			return err
+		}
+	}
+	if a.cfg.Listen.Authorize != "" {
+		if a.delegate, err = listen("listen.authorize", a.cfg.Listen.Authorize); err != nil {
 			return err
 		}
 	}

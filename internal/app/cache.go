@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tollhouse/tollhouse/internal/cdn"
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/httpcache"
@@ -58,7 +59,7 @@ func (a *App) switchCaches(caches edge.Caches, cfg *config.Config) {
 }
 
 func cacheSettings(s toll.Service) httpcache.Settings {
-	return httpcache.Settings{MaxSize: s.Cache.MaxSize, MaxObject: s.Cache.MaxObject, DefaultTTL: s.Cache.DefaultTTL}
+	return httpcache.Settings{MaxSize: s.Cache.MaxSize, MaxObject: s.Cache.MaxObject, DefaultTTL: s.Cache.DefaultTTL, PassTags: len(s.Cache.Hooks) > 0}
 }
 
 // CachePurge asks a service's cache to forget. One of URL, Prefix, Tag and All
@@ -71,13 +72,16 @@ type CachePurge struct {
 	All     bool   `json:"all,omitempty"`
 }
 
-// CachePurged says how many stored answers were forgotten.
+// CachePurged says how many stored answers were forgotten, and what came of
+// telling others of it.
 type CachePurged struct {
-	Service string `json:"service"`
-	Purged  int    `json:"purged"`
+	Service string     `json:"service"`
+	Purged  int        `json:"purged"`
+	Told    []cdn.Told `json:"told,omitempty"` // the service's hooks for such a purge
+	Untold  bool       `json:"untold"`         // it has hooks, and none for such a purge
 }
 
-func purgeCache(_ context.Context, r *rooms, in CachePurge) (CachePurged, error) {
+func purgeCache(ctx context.Context, r *rooms, in CachePurge) (CachePurged, error) {
 	out := CachePurged{Service: in.Service}
 	if r.caches == nil {
 		return out, toll.Errorf(toll.Unavailable, "no server runs on %s; what it had stored went with it", r.at.Data)
@@ -96,6 +100,14 @@ func purgeCache(_ context.Context, r *rooms, in CachePurge) (CachePurged, error)
 		return out, err
 	}
 	out.Purged = cache.Purge(p)
+	// Who asked may leave: what was purged here is to be purged there too.
+	service, _ := r.service(in.Service)
+	told := cdn.Purge{URL: p.URL, Prefix: p.Prefix, Tag: p.Tag, All: p.All}
+	if !strings.HasPrefix(service.Host, "*.") {
+		told.Host = service.Host
+	}
+	out.Told = cdn.Tell(context.WithoutCancel(ctx), service.Cache.Hooks, told)
+	out.Untold = len(out.Told) == 0 && len(service.Cache.Hooks) > 0
 	return out, nil
 }
 

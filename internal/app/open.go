@@ -107,7 +107,15 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.live.Store(&current{cfg: a.cfg, pools: pools, caches: caches})
+	askers, err := a.nextAskers(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	sites, err := nextSites(nil, a.cfg)
+	if err != nil {
+		return err
+	}
+	a.live.Store(&current{cfg: a.cfg, pools: pools, sites: sites, caches: caches, askers: askers})
 	pages, err := a.openConsole()
 	if err != nil {
 		return err
@@ -117,14 +125,20 @@ func (a *App) openFront(ctx context.Context) error {
 		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
-	a.chain.Switch(backendsOf(pools))
+	a.chain.Switch(backendsOf(a.cfg, pools, sites))
 	a.chain.SwitchCaches(caches)
+	a.chain.SwitchDeciders(decidersOf(askers))
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
-	a.rooms.reload, a.rooms.caches = a.Reload, func() edge.Caches { return a.live.Load().caches }
+	a.rooms.refusal = a.gate.Refusal
+	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
+	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
+	}
+	if err := a.openAuthorize(); err != nil {
+		return err
 	}
 	if a.certificates != nil {
 		a.certificates.Start()
@@ -132,12 +146,17 @@ func (a *App) openFront(ctx context.Context) error {
 	if err := a.serveSecure(a.front); err != nil {
 		return err
 	}
-	a.serve("listener", a.plain(a.front), edge.Listen(a.public))
+	a.serveWith(edge.NewServer(a.plain(a.front), a.log, a.times()), "listener", a.crowd.Listen(a.public, true))
 	return nil
 }
 
 func (a *App) serve(what string, handler http.Handler, listener net.Listener) {
 	a.serveWith(edge.NewServer(handler, a.log), what, listener)
+}
+
+// times are how long clients are waited for.
+func (a *App) times() edge.Times {
+	return edge.Times{Head: a.cfg.Listen.HeadTimeout, Idle: a.cfg.Listen.IdleTimeout}
 }
 
 func (a *App) serveWith(server *http.Server, what string, listener net.Listener) {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
@@ -11,21 +12,28 @@ import (
 
 // operations are what commands can ask for, by name.
 var operations = map[string]operation{
-	"customer.create": typed(createCustomer),
-	"customer.list":   typed(listCustomers),
-	"customer.plan":   typed(planCustomer),
-	"key.create":      typed(createKey),
-	"key.list":        typed(listKeys),
-	"key.roll":        typed(rollKey),
-	"key.revoke":      typed(revokeKey),
-	"operator.create": typed(createOperator),
-	"usage.show":      typed(showUsage),
-	"usage.audit":     typed(auditUsage),
-	"usage.doubts":    typed(listDoubts),
-	"usage.export":    typed(exportUsage),
-	"billing.preview": typed(previewBilling),
-	"cache.purge":     typed(purgeCache),
-	"reload":          typed(reloadOperation),
+	"customer.create":   typed(createCustomer),
+	"customer.list":     typed(listCustomers),
+	"customer.plan":     typed(planCustomer),
+	"customer.show":     typed(showCustomerDetails),
+	"customer.suspend":  typed(suspendCustomer),
+	"customer.override": typed(overrideCustomer),
+	"customer.resume":   typed(resumeCustomer),
+	"key.create":        typed(createKey),
+	"key.list":          typed(listKeys),
+	"key.roll":          typed(rollKey),
+	"key.revoke":        typed(revokeKey),
+	"operator.create":   typed(createOperator),
+	"usage.show":        typed(showUsage),
+	"usage.audit":       typed(auditUsage),
+	"usage.doubts":      typed(listDoubts),
+	"usage.export":      typed(exportUsage),
+	"billing.preview":   typed(previewBilling),
+	"cache.purge":       typed(purgeCache),
+	"plan.rehearse":     typed(rehearse),
+	"explain":           typed(explain),
+	"reload":            typed(reloadOperation),
+	"compare":           typed(compareOperation),
 }
 
 // CustomerCreate asks for a customer, and for its owner when Email is given.
@@ -151,25 +159,32 @@ func planCustomer(ctx context.Context, r *rooms, in CustomerPlan) (CustomerShown
 
 // KeyCreate asks for a key.
 type KeyCreate struct {
-	Customer  string   `json:"customer"`
-	Name      string   `json:"name"`
-	Test      bool     `json:"test,omitempty"`
-	Services  []string `json:"services,omitempty"`
-	ExpiresIn int64    `json:"expires_in,omitempty"` // seconds; 0: never
+	Customer    string   `json:"customer"`
+	Name        string   `json:"name"`
+	Test        bool     `json:"test,omitempty"`
+	Services    []string `json:"services,omitempty"`
+	Methods     []string `json:"methods,omitempty"`
+	Origins     []string `json:"origins,omitempty"`
+	Rate        string   `json:"rate,omitempty"`        // "5/second"; "": no faster than the plan lets it
+	Concurrency int64    `json:"concurrency,omitempty"` // 0: as the plan lets it
+	ExpiresIn   int64    `json:"expires_in,omitempty"`  // seconds; 0: never
 }
 
 // KeyShown is a key as commands show it, without its text.
 type KeyShown struct {
-	ID         string    `json:"id"`
-	Customer   string    `json:"customer"`
-	Name       string    `json:"name"`
-	Mode       string    `json:"mode"`
-	Hint       string    `json:"hint"`
-	State      string    `json:"state"`
-	Services   []string  `json:"services,omitempty"`
-	CreatedAt  time.Time `json:"created_at"`
-	ExpiresAt  time.Time `json:"expires_at,omitzero"`
-	LastUsedAt time.Time `json:"last_used_at,omitzero"`
+	ID         string         `json:"id"`
+	Customer   string         `json:"customer"`
+	Name       string         `json:"name"`
+	Mode       string         `json:"mode"`
+	Hint       string         `json:"hint"`
+	State      string         `json:"state"`
+	Services   []string       `json:"services,omitempty"`
+	Methods    []string       `json:"methods,omitempty"`
+	Origins    []netip.Prefix `json:"origins,omitempty"`
+	Limits     []PolicyShown  `json:"limits,omitempty"`
+	CreatedAt  time.Time      `json:"created_at"`
+	ExpiresAt  time.Time      `json:"expires_at,omitzero"`
+	LastUsedAt time.Time      `json:"last_used_at,omitzero"`
 }
 
 // KeyCreated is a new key; Key is its text, shown once.
@@ -181,13 +196,13 @@ type KeyCreated struct {
 func showKey(k toll.Key, now time.Time) KeyShown {
 	return KeyShown{
 		ID: k.ID, Customer: k.CustomerID, Name: k.Name, Mode: string(k.Mode), Hint: k.Hint,
-		State: string(k.StateAt(now)), Services: k.Services,
+		State: string(k.StateAt(now)), Services: k.Services, Methods: k.Methods, Origins: k.Origins, Limits: showPolicies("key", k.Limits),
 		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt,
 	}
 }
 
 func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) {
-	ask := account.NewKey{CustomerID: in.Customer, Name: in.Name, Mode: toll.Live, Services: in.Services}
+	ask := account.NewKey{CustomerID: in.Customer, Name: in.Name, Mode: toll.Live, Services: in.Services, Methods: in.Methods, Origins: in.Origins}
 	if in.Test {
 		ask.Mode = toll.Test
 	}
@@ -195,6 +210,10 @@ func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) 
 		ask.ExpiresAt = r.clock().Add(time.Duration(in.ExpiresIn) * time.Second)
 	}
 	if err := r.plans.haveServices(in.Services); err != nil {
+		return KeyCreated{}, err
+	}
+	var err error
+	if ask.Limits, err = limitsOfKey(&in); err != nil {
 		return KeyCreated{}, err
 	}
 	made, err := r.office.CreateKey(ctx, account.System, ask)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/files"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
@@ -32,15 +33,19 @@ const (
 type current struct {
 	cfg   *config.Config
 	pools map[string]*upstream.Pool // by service; also those of the services before, until the next change
+	sites map[string]*files.Site    // the same for those that are answered by files
 
 	caches edge.Caches // of the services that want one
+
+	askers map[string]*upstream.Asker // of the services with access: forward_auth
 }
 
 // Reloaded is what a change of the configuration came to.
 type Reloaded struct {
-	Changed []string `json:"changed"` // in words: "service ner changed"
-	Restart []string `json:"restart"` // fields that differ and hold only after a restart
-	Notices []string `json:"notices"`
+	Changed []string        `json:"changed"` // in words: "service ner changed"
+	Details []config.Change `json:"details"` // place by place
+	Restart []string        `json:"restart"` // fields that differ and hold only after a restart
+	Notices []string        `json:"notices"`
 	// Fingerprint is that of the file that holds now, as `tollhouse check` tells it.
 	Fingerprint string `json:"fingerprint"`
 }
@@ -130,9 +135,10 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 // the gate's rules is the moment of the change.
 func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
 	was := a.live.Load()
+	out.Details = config.Changes(was.cfg, next)
 	out.Notices, out.Restart, out.Fingerprint = append([]string{}, next.Notices...), keepFixed(was.cfg, next), next.Fingerprint
 	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
-		a.live.Store(&current{cfg: next, pools: was.pools, caches: was.caches})
+		a.live.Store(&current{cfg: next, pools: was.pools, sites: was.sites, caches: was.caches, askers: was.askers})
 		return out, nil
 	}
 	if err := a.plansInUse(ctx, was.cfg, next); err != nil {
@@ -151,13 +157,25 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	askers, err := a.nextAskers(was, next)
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
+	sites, err := nextSites(was, next)
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	if err := a.switchCertificates(next); err != nil {
 		closePools(fresh)
 		return out, wrong(next, "certificates", err)
 	}
-	a.chain.Switch(backendsOf(pools)) // the old rules still find their services in it
+	a.chain.SwitchDeciders(decidersOf(askers))
+	a.chain.Switch(backendsOf(next, pools, sites)) // the old rules still find their services in it
 	if err := a.gate.Switch(rulesOf(next, versions)); err != nil {
-		a.chain.Switch(backendsOf(was.pools))
+		a.chain.Switch(backendsOf(was.cfg, was.pools, was.sites))
+		a.chain.SwitchDeciders(decidersOf(was.askers))
 		closePools(fresh)
 		if back := a.switchCertificates(was.cfg); back != nil {
 			a.log.Error("the certificates of the configuration before cannot be read any more; those of the refused one stay", "error", back)
@@ -170,18 +188,19 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	}
 	a.rooms.plans.switchTo(versions, next)
 	a.switchCaches(caches, next)
-	a.live.Store(&current{cfg: next, pools: pools, caches: caches})
+	a.live.Store(&current{cfg: next, pools: pools, sites: sites, caches: caches, askers: askers})
+	for name, asker := range was.askers {
+		if askers[name] != asker {
+			asker.Close() // questions under way go on
+		}
+	}
 	a.front.Switch(frontSettings(next))
 	for name, pool := range was.pools {
 		if pools[name] != pool {
 			pool.Close() // what is under way on it goes on
 		}
 	}
-	for name := range pools {
-		if _, serves := next.Service(name); !serves {
-			pools[name].Close()
-		}
-	}
+	closeUnused(next, pools)
 	return out, nil
 }
 
@@ -292,16 +311,21 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 	all = make(map[string]*upstream.Pool, len(next.Services))
 	if was != nil {
 		for _, s := range was.cfg.Services { // requests that were let in before the switch still need them
-			all[s.Name] = was.pools[s.Name]
+			if pool := was.pools[s.Name]; pool != nil {
+				all[s.Name] = pool
+			}
 		}
 	}
 	for _, s := range next.Services {
+		if s.Delegated.On || s.Files.Root != "" {
+			continue
+		}
 		if was != nil {
 			if old, there := was.cfg.Service(s.Name); there && reflect.DeepEqual(old, s) {
 				continue
 			}
 		}
-		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey()})
+		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey(), Sockets: a.sockets})
 		if err != nil {
 			closePools(fresh)
 			return nil, nil, wrong(next, "services."+s.Name, err)
@@ -326,14 +350,6 @@ func closePools(pools []*upstream.Pool) {
 	for _, p := range pools {
 		p.Close()
 	}
-}
-
-func backendsOf(pools map[string]*upstream.Pool) edge.Backends {
-	b := make(edge.Backends, len(pools))
-	for name, pool := range pools {
-		b[name] = pool
-	}
-	return b
 }
 
 func frontSettings(cfg *config.Config) edge.Settings {
@@ -398,9 +414,15 @@ func reloadOperation(ctx context.Context, r *rooms, _ struct{}) (Reloaded, error
 		return Reloaded{}, toll.Errorf(toll.Unavailable, "no server runs on %s; `tollhouse serve` reads the file when it starts", r.at.Data)
 	}
 	out, err := r.reload(ctx)
+	return out, inServersWords(err)
+}
+
+// inServersWords makes a mistake in a file one that travels to the command: the
+// server may be elsewhere, so it says what it read.
+func inServersWords(err error) error {
 	var wrong *config.Error
-	if errors.As(err, &wrong) { // the server may be elsewhere: say what it read
-		return out, toll.Errorf(toll.Invalid, "%s", wrong.Error())
+	if errors.As(err, &wrong) {
+		return toll.Errorf(toll.Invalid, "%s", wrong.Error())
 	}
-	return out, err
+	return err
 }

@@ -3,12 +3,15 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -36,6 +39,12 @@ type rooms struct {
 	drain func(ctx context.Context, wait time.Duration) error
 	// reload takes the configuration file over; nil where no server runs.
 	reload func(ctx context.Context) (Reloaded, error)
+	// compare says what a file would change; nil where no server runs.
+	compare func(ctx context.Context, file string) (Compared, error)
+	// service finds a service of the configuration in force; nil where no server runs.
+	service func(name string) (toll.Service, bool)
+	// refusal finds a refused request; nil where no server runs.
+	refusal func(requestID string) (gate.Refusal, bool)
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
 }
@@ -52,6 +61,21 @@ func openData(dir string) (*journal.DataLock, error) {
 		return nil, &toll.Error{Code: held.Code, Message: dir + ": " + held.Message, Cause: err}
 	}
 	return lock, err
+}
+
+// openToOthers says what is wrong with the mode of a data directory in which
+// other users of the machine can write, "" when nothing is: they could put a
+// database or a secret of their own in the place of ours.
+func openToOthers(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil || runtime.GOOS == "windows" {
+		return ""
+	}
+	who := map[os.FileMode]string{0o020: "the users of its group", 0o002: "all users of this machine", 0o022: "all users of this machine"}[info.Mode().Perm()&0o022]
+	if who == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s can write in the data directory %s (mode %#o), and so replace keys, usage and the database; close it with `chmod 700 %s`", who, dir, info.Mode().Perm(), dir)
 }
 
 // openStore opens the database that the configuration names, SQLite in the

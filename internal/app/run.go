@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -71,11 +72,18 @@ func (a *App) openTelemetry() {
 	a.metrics.WatchConfig(func() telemetry.Config {
 		return telemetry.Config{Fingerprint: a.live.Load().cfg.Fingerprint, Refused: a.LastReload() != nil}
 	})
+	a.metrics.WatchConnections(func() telemetry.Connections {
+		s := a.crowd.Status()
+		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
+	})
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()
 		for _, service := range now.cfg.Services {
 			name, pool := service.Name, now.pools[service.Name]
+			if service.Delegated.On || service.Files.Root != "" || pool == nil {
+				continue // its upstreams are a foreign proxy's, or it has none
+			}
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
@@ -149,21 +157,32 @@ func (a *App) requestFailed(r *exchange.Request, err error) {
 	}
 }
 
+// endStreams ends the streams under way, and returns when they are recorded.
+func (a *App) endStreams() {
+	lastCall, cancel := context.WithTimeout(context.Background(), lastCallGrace)
+	defer cancel()
+	if err := a.chain.EndStreams(lastCall); err != nil {
+		a.log.Warn("streams were cut before they were recorded", "error", err)
+	}
+}
+
 // stop ends everything in the order in which it leans on the rest. It can be
 // called after a start that failed halfway.
 func (a *App) stop() error {
 	var errs []error
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
+	a.drainAuthorize()
 	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
-		err := a.servers[i].Shutdown(grace)
-		if a.chain != nil { // what has no end of its own; net/http waits for some of it, and for some not
-			lastCall, cancel := context.WithTimeout(context.Background(), lastCallGrace)
-			if err := a.chain.EndStreams(lastCall); err != nil {
-				a.log.Warn("streams were cut before they were recorded", "error", err)
-			}
-			cancel()
+		// What has no end of its own is ended at once, and its clients told to come
+		// again: net/http would wait for some of it until the grace is over, and
+		// for some not at all.
+		var streams sync.WaitGroup
+		if a.chain != nil {
+			streams.Go(a.endStreams)
 		}
+		err := a.servers[i].Shutdown(grace)
+		streams.Wait()
 		if err != nil {
 			errs = append(errs, a.servers[i].Close())
 		}
@@ -173,7 +192,7 @@ func (a *App) stop() error {
 	if a.certificates != nil {
 		a.certificates.Close()
 	}
-	for _, l := range []net.Listener{a.public, a.secure, a.admin, a.control} {
+	for _, l := range []net.Listener{a.public, a.secure, a.admin, a.delegate, a.control} {
 		if l != nil {
 			_ = l.Close() // closed already where a server had it
 		}
@@ -188,6 +207,12 @@ func (a *App) stop() error {
 		for _, pool := range now.pools {
 			pool.Close()
 		}
+		for _, asker := range now.askers {
+			asker.Close()
+		}
+	}
+	if a.decisions != nil {
+		a.decisions.Close()
 	}
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())

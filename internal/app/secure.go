@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -55,11 +54,11 @@ func (a *App) serveSecure(front http.Handler) error {
 		front = edge.StrictTransport(a.cfg.Listen.HSTS, front)
 	}
 	settings := a.certificates.TLS()
-	server, err := edge.NewTLSServer(front, settings, a.log)
+	server, err := edge.NewTLSServer(front, settings, a.log, a.times())
 	if err != nil {
 		return err
 	}
-	a.serveWith(server, "HTTPS listener", tls.NewListener(edge.Listen(a.secure), settings))
+	a.serveWith(server, "HTTPS listener", edge.ListenTLS(a.crowd.Listen(a.secure, false), settings, a.times()))
 	return nil
 }
 
@@ -84,7 +83,7 @@ func (a *App) plain(front http.Handler) http.Handler {
 // a service, else the console's, else what a browser on this machine says.
 func (a *App) secureHost() string {
 	for _, s := range a.cfg.Services {
-		if s.Host != "" && !strings.HasPrefix(s.Host, "*.") {
+		if s.Host != "" && !strings.HasPrefix(s.Host, "*.") && !s.Delegated.On {
 			return s.Host
 		}
 	}

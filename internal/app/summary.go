@@ -55,17 +55,16 @@ func Summarise(cfg *config.Config) (Summary, error) {
 		}
 	}
 	for _, s := range cfg.Services {
-		pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
+		leadsTo, err := destination(s)
 		if err != nil {
-			return out, fmt.Errorf("service %s: %w", s.Name, err)
+			return out, err
 		}
-		pool.Close()
 		host := s.Host
 		if host == "" {
 			host = "*"
 		}
 		out.Routes = append(out.Routes, RouteShown{
-			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: strings.Join(s.Upstreams, " "),
+			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: leadsTo,
 		})
 		out.Policies = append(out.Policies, showPolicies("service "+s.Name, s.Policies)...)
 	}
@@ -73,6 +72,30 @@ func Summarise(cfg *config.Config) (Summary, error) {
 		out.Policies = append(out.Policies, showPolicies("plan "+plan.Name, plan.Policies)...)
 	}
 	return out, nil
+}
+
+// destination compiles where a service's requests go, and says it.
+func destination(s toll.Service) (string, error) {
+	if s.Access == toll.AccessForwardAuth {
+		if _, err := upstream.NewAsker(s.ForwardAuth, upstream.Options{}); err != nil {
+			return "", fmt.Errorf("service %s: %w", s.Name, err)
+		}
+	}
+	switch {
+	case s.Delegated.Settle:
+		return "(a foreign proxy; settled within " + s.Delegated.Within.String() + ")", nil
+	case s.Delegated.On:
+		return "(a foreign proxy)", nil
+	case s.Files.Root != "":
+		_, err := siteOf(s)
+		return "files in " + s.Files.Root, err
+	}
+	pool, err := upstream.NewPool(withoutProbes(s), upstream.Options{})
+	if err != nil {
+		return "", fmt.Errorf("service %s: %w", s.Name, err)
+	}
+	pool.Close()
+	return strings.Join(s.Upstreams, " "), nil
 }
 
 // withoutProbes is the service as it is, but for the probes that checking must not send.

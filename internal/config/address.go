@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -264,3 +265,17 @@ func (p *filePath) parse(s string) error {
 }
 
 func (p *filePath) form() form { return form{what: "a path", example: "./tollhouse-data"} }
+
+// fileName is a path below a directory of files.
+type fileName string
+
+func (n *fileName) parse(s string) error {
+	trimmed := strings.Trim(s, "/")
+	if !fs.ValidPath(trimmed) || trimmed == "." || strings.ContainsAny(s, "\\\x00\r\n") {
+		return errors.New("is no path within the directory; write it without . and .., for example assets/app.html")
+	}
+	*n = fileName(trimmed)
+	return nil
+}
+
+func (n *fileName) form() form { return form{what: "a path within root", example: "index.html"} }

@@ -94,7 +94,7 @@ func (b *binder) fields(n *node, v reflect.Value, w where) {
 		b.field(f, s, v.FieldByIndex(s.index), w.field(s.name))
 	}
 	for _, s := range known {
-		if s.required && !have[s.name] {
+		if s.required && !have[s.name] && !slices.ContainsFunc(s.unless, func(name string) bool { return have[name] }) {
 			b.at(n, "%s`%s` is missing; add for example `%s`", prefixed(w.path), s.name, exampleLine(s))
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ services:
 		"own":   {MaxSize: 1_000_000_000, MaxObject: 20_000_000, DefaultTTL: 5 * time.Minute},
 	} {
 		s, ok := c.Service(name)
-		if !ok || s.Cache != want {
+		if !ok || !reflect.DeepEqual(s.Cache, want) {
 			t.Errorf("%s: %+v, want %+v", name, s.Cache, want)
 		}
 	}

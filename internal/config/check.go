@@ -70,6 +70,7 @@ func (c *checker) checkListen() {
 		p, _ := c.place(admin)
 		c.notice(p.value, "listen.admin: other machines may reach %s; it shows health, metrics and profiles, so keep it behind a firewall", p.value.show())
 	}
+	c.checkAuthorize()
 }
 
 // clash tells whether two listeners cannot both have their address.
@@ -180,7 +181,7 @@ func (c *checker) checkReach() {
 		if toll.Access(e.value.Access) == toll.AccessKey && !included[label(e.name)] {
 			c.notice(e.key, "services.%s: no plan includes it, so every call is answered with 403; add it to the `includes` of a plan, or say `access: public`", e.name)
 		}
-		if c.file.Console.Host != "" || e.value.Host != "" {
+		if c.file.Console.Host != "" || e.value.Host != "" || c.isDelegated(&e.value) {
 			continue
 		}
 		if e.value.Path == "" || e.value.Path == "/" {

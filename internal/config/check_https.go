@@ -50,7 +50,7 @@ func (c *checker) hosts() []*hostName {
 		out = append(out, &c.file.Console.Host)
 	}
 	for i := range c.file.Services {
-		if h := &c.file.Services[i].value.Host; *h != "" {
+		if h := &c.file.Services[i].value.Host; *h != "" && !c.isDelegated(&c.file.Services[i].value) {
 			out = append(out, h)
 		}
 	}

@@ -84,6 +84,7 @@ func (c *checker) reaches(p *planFile, service string) bool {
 func (c *checker) checkPlanLimit(at string, l *planLimitFile, policies map[label]int, p *planFile) {
 	c.checkName(policies, &l.Name, at, "plan")
 	c.checkLimit(at, &l.limitFile, l)
+	c.checkDelegatedLimit(at, l, p)
 	if c.given(&l.Service) {
 		c.checkLimitService(at+".service", &l.Service, string(l.Service), p)
 	}
@@ -145,7 +146,7 @@ func (c *checker) checkUnit(at string, unit *label, p *planFile) {
 		return
 	}
 	known := []string{toll.UnitRequests}
-	elsewhere := ""
+	elsewhere, unsettled := "", ""
 	for i := range c.file.Services {
 		s := &c.file.Services[i]
 		if c.wrong(&s.value.Units) {
@@ -154,6 +155,12 @@ func (c *checker) checkUnit(at string, unit *label, p *planFile) {
 		if !c.reaches(p, s.name) {
 			if slices.Contains(s.value.Units, *unit) {
 				elsewhere = s.name
+			}
+			continue
+		}
+		if c.neverSettles(&s.value) {
+			if slices.Contains(s.value.Units, *unit) {
+				unsettled = s.name
 			}
 			continue
 		}
@@ -167,6 +174,8 @@ func (c *checker) checkUnit(at string, unit *label, p *planFile) {
 	place, _ := c.place(unit)
 	guess := nearest(string(*unit), known)
 	switch {
+	case unsettled != "":
+		c.at(place.value, "%s.unit: `%s` cannot be counted: service `%s` is delegated, and tells nothing of its answers unless it settles them; write `delegated: { settle: true }` there, or count `requests`", at, *unit, unsettled)
 	case elsewhere != "":
 		c.at(place.value, "%s.unit: only service `%s` reports `%s`, and the plan does not include it; add it to `includes`", at, elsewhere, *unit)
 	case guess != "":

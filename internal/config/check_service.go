@@ -23,15 +23,10 @@ func (c *checker) checkServices() {
 			console, _ := c.place(&c.file.Console.Host)
 			c.at(p.value, "%s.host: the console has this host (line %d); a service would see the console's visitors, so give one of them another", path, console.value.line)
 		}
-		if toll.Access(s.Access) == toll.AccessForwardAuth {
-			p, _ := c.place(&s.Access)
-			c.at(p.value, "%s.access: this version cannot ask an outside address yet, and would let nobody or everybody in; write `key` or `public`", path)
-		}
-		if p, ok := c.place(&s.Upstreams); ok && !p.bad && len(s.Upstreams) == 0 {
-			c.at(p.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
-		}
 		c.checkTimeouts(s)
-		c.checkUpstreams(path, s)
+		c.checkForwardAuth(path, s)
+		c.checkDelegated(path, e)
+		c.checkBehind(path, e)
 		for i := range s.Units {
 			if p, _ := c.place(&s.Units[i]); s.Units[i] == toll.UnitRequests {
 				c.at(p.value, "%s: `requests` is counted of itself; delete it here", p.path)
@@ -96,6 +91,27 @@ func (c *checker) checkRoute(path string, e *entry[serviceFile], takes map[strin
 	c.at(place, "%s: service `%s` (line %d) takes %s too; give one of them another host or path", path, other.name, other.key.line, what)
 }
 
+// checkBehind notes a service that nothing answers for, or two things.
+func (c *checker) checkBehind(path string, e *entry[serviceFile]) {
+	s := &e.value
+	upstreams, has := c.place(&s.Upstreams)
+	files, isFiles := c.place(&s.Files)
+	switch {
+	case c.isDelegated(s): // it has neither, and checkDelegated says so
+	case isFiles && has:
+		c.at(files.key, "%s.files: it has `upstreams` already (line %d), and one service is answered by one of the two; make two services of it", path, upstreams.key.line)
+	case isFiles:
+		for _, field := range []any{&s.Balance, &s.SlowStart, &s.Health, &s.Retry, &s.Breaker, &s.MaxInFlight, &s.Cache, &s.Units} {
+			if p, ok := c.place(field); ok && !p.bad {
+				c.at(p.key, "%s: it says something about upstreams, and this service is answered by files; delete it", p.path)
+			}
+		}
+	case has && !upstreams.bad && len(s.Upstreams) == 0:
+		c.at(upstreams.value, "%s.upstreams: the list is empty; name at least one, for example [http://127.0.0.1:9001]", path)
+	}
+	c.checkUpstreams(path, s)
+}
+
 // checkUpstreams notes upstreams that are named twice or are Tollhouse itself,
 // and what leaves none to take requests.
 func (c *checker) checkUpstreams(path string, s *serviceFile) {
@@ -137,9 +153,13 @@ func (c *checker) checkServiceLimits(path string, e *entry[serviceFile]) {
 		at := fmt.Sprintf("%s.limits[%d]", path, i)
 		c.checkName(names, &l.Name, at, "service")
 		c.checkLimit(at, &l.limitFile, l)
-		if toll.Access(s.Access) == toll.AccessPublic && (l.Per == "customer" || l.Per == "key") {
+		if access := toll.Access(s.Access); access != toll.AccessKey && (l.Per == "customer" || l.Per == "key") {
 			p, _ := c.place(&l.Per)
-			c.at(p.value, "%s.per: nobody shows a key to a public service, so there is no %s to count; write `per: ip`", at, l.Per)
+			kind := "a public service"
+			if access == toll.AccessForwardAuth {
+				kind = "a service with `access: forward_auth`"
+			}
+			c.at(p.value, "%s.per: nobody shows a key to %s, so there is no %s to count; write `per: ip`", at, kind, l.Per)
 		}
 		if c.given(&l.Endpoint) {
 			c.checkEndpoint(at, &l.Endpoint, e, l.Endpoint)

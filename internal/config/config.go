@@ -28,6 +28,8 @@ type Config struct {
 	Plans          []toll.Plan    // in the order of the file
 	Addons         []toll.Addon   // in the order of the file
 
+	said []said // every value of the file, for Changes
+
 	// Notices are whole lines for the log and for people, by place:
 	// "tollhouse.yml:57: services.daybook.cache: accepted, but this version does
 	// not cache yet". Nothing in them stops the program.
@@ -73,6 +75,11 @@ type Listen struct {
 
 	RedirectHTTP bool          // plain HTTP leads to HTTPS; false without HTTPS
 	HSTS         time.Duration // how long browsers remember to come over HTTPS; 0: they are not told
+
+	MaxConnections int           // of clients, over HTTP and HTTPS together; 0: by the files that the process may open
+	MaxPerAddress  int           // of one client address; 0: a quarter of them
+	HeadTimeout    time.Duration // for the head of a request
+	IdleTimeout    time.Duration // for the next request on a connection
 }
 
 // ACME says which authority makes certificates (RFC 8555).
@@ -132,8 +139,10 @@ type Sessions struct {
 	AtMost  time.Duration // used or not
 }
 
-// Hosts are the hosts that requests can name, exact or as "*.example.com": the
-// console's first, then the services' by name. Each is there once.
+// Hosts are the hosts that requests to Tollhouse can name, exact or as
+// "*.example.com": the console's first, then the services' by name. Each is
+// there once; those of delegated services, whose requests go to a foreign proxy,
+// are not.
 func (c *Config) Hosts() []string {
 	var out []string
 	add := func(host string) {
@@ -143,7 +152,9 @@ func (c *Config) Hosts() []string {
 	}
 	add(c.Console.Host)
 	for _, s := range c.Services {
-		add(s.Host)
+		if !s.Delegated.On {
+			add(s.Host)
+		}
 	}
 	return out
 }

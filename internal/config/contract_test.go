@@ -76,7 +76,7 @@ services:
 func TestReadsTheWholeContractFile(t *testing.T) {
 	t.Parallel()
 	c := contract(t)
-	same(t, "listen", c.Listen, Listen{HTTP: "127.0.0.1:8080", Admin: "127.0.0.1:9900", Authorize: "127.0.0.1:9901"})
+	same(t, "listen", c.Listen, Listen{HTTP: "127.0.0.1:8080", Admin: "127.0.0.1:9900", Authorize: "127.0.0.1:9901", HeadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 	same(t, "trusted proxies", c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 	same(t, "data", c.Data, "./tollhouse-data")
 	same(t, "journal", c.Journal, Journal{Sync: Sync{Every: 50 * time.Millisecond}, WhenFull: Refuse})
@@ -93,7 +93,7 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 		Upstreams: []string{"http://127.0.0.1:9001", "http://127.0.0.1:9002"},
 		Balance:   toll.LeastRequests, Access: toll.AccessKey,
 		Health:      toll.Health{Path: "/healthz", Every: 2 * time.Second, Timeout: time.Second, Healthy: 2, Unhealthy: 2},
-		Timeouts:    toll.Timeouts{Connect: 2 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
+		Timeouts:    toll.Timeouts{Connect: 2 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Body: 30 * time.Second, Stream: time.Hour},
 		Retry:       usualRetry,
 		Breaker:     usualBreaker,
 		MaxInFlight: 64, MaxBody: 5_000_000, MaxURL: 8 << 10,
@@ -108,7 +108,7 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 	same(t, "daybook", daybook, toll.Service{
 		Name: "daybook", Host: "daybook.localhost", Upstreams: []string{"http://127.0.0.1:9003"},
 		Balance: toll.RoundRobin, Access: toll.AccessPublic,
-		Timeouts: toll.Timeouts{Connect: 5 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Stream: time.Hour},
+		Timeouts: toll.Timeouts{Connect: 5 * time.Second, Response: time.Minute, Idle: 2 * time.Minute, Body: 30 * time.Second, Stream: time.Hour},
 		Retry:    usualRetry,
 		Breaker:  usualBreaker,
 		MaxBody:  10_000_000, MaxURL: 8 << 10,

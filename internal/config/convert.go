@@ -20,6 +20,11 @@ func (c *checker) convert() *Config {
 			HTTPS:     string(f.Listen.HTTPS),
 			Admin:     string(f.Listen.Admin),
 			Authorize: string(f.Listen.Authorize),
+
+			MaxConnections: int(f.Listen.MaxConnections),
+			MaxPerAddress:  int(f.Listen.MaxPerAddress),
+			HeadTimeout:    time.Duration(f.Listen.HeadTimeout),
+			IdleTimeout:    time.Duration(f.Listen.IdleTimeout),
 		},
 		ACME: ACME{
 			Email:     string(f.ACME.Email),
@@ -69,6 +74,7 @@ func (c *checker) convert() *Config {
 		if _, ok := c.place(&e.value.Cache); ok { // it has defaults also where it is absent
 			s.Cache = cacheOf(e.value.Cache)
 		}
+		s.Delegated = c.delegated(&e.value)
 		out.Services = append(out.Services, s)
 	}
 	slices.SortFunc(out.Services, func(a, b toll.Service) int { return cmp.Compare(a.Name, b.Name) })
@@ -105,10 +111,17 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			Connect:  time.Duration(s.Timeouts.Connect),
 			Response: time.Duration(s.Timeouts.Response),
 			Idle:     time.Duration(s.Timeouts.Idle),
+			Body:     time.Duration(s.Timeouts.Body),
 			Stream:   time.Duration(s.Timeouts.Stream),
 		},
 	}
 	out.Upstreams, out.Weights = upstreamsOf(s.Upstreams)
+	if s.Files.Root != "" {
+		out.Files = toll.Files{
+			Root: string(s.Files.Root), Index: string(s.Files.Index), Fallback: string(s.Files.Fallback), NotFound: string(s.Files.NotFound),
+			MaxAge: time.Duration(s.Files.MaxAge), Immutable: texts(s.Files.Immutable),
+		}
+	}
 	out.Retry = retryOf(s.Retry)
 	out.Breaker = toll.Breaker{
 		Failures: int(s.Breaker.Failures),
@@ -133,11 +146,19 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 		out.Compress = append(out.Compress, toll.Coding(coding))
 	}
 	protectionOf(&out, &s)
+	if out.Access == toll.AccessForwardAuth {
+		out.ForwardAuth = toll.ForwardAuth{
+			URL:     string(s.ForwardAuth.URL),
+			Timeout: time.Duration(s.ForwardAuth.Timeout),
+			Headers: texts(s.ForwardAuth.Headers),
+			MaxBody: int64(s.ForwardAuth.MaxBody),
+		}
+	}
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
 	}
 	otherwise := toll.PerCustomer
-	if out.Access == toll.AccessPublic {
+	if out.Access != toll.AccessKey { // nobody is known by name
 		otherwise = toll.PerIP
 	}
 	for _, l := range s.Limits {
@@ -149,12 +170,20 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 }
 
 func cacheOf(f cacheFile) toll.Cache {
-	return toll.Cache{
+	out := toll.Cache{
 		MaxSize:    int64(f.MaxSize),
 		MaxObject:  int64(f.MaxObject),
 		DefaultTTL: time.Duration(f.DefaultTTL),
 		Counts:     bool(f.Counts),
 	}
+	for _, h := range f.PurgeHooks {
+		hook := toll.PurgeHook{On: texts(h.On), Method: string(h.Method), URL: string(h.URL), Body: string(h.Body)}
+		for _, one := range h.Headers {
+			hook.Headers = append(hook.Headers, toll.HookHeader{Name: string(one.Name), Value: one.Value.Secret})
+		}
+		out.Hooks = append(out.Hooks, hook)
+	}
+	return out
 }
 
 // upstreamsOf gives the upstreams, and their weights unless all are the same.

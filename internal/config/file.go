@@ -6,7 +6,8 @@ package config
 // Tags: yaml is the field's name; doc is said to people (docs, editors);
 // default is what holds when the field is absent, in the form of the file (a
 // list: comma and space between); example is shown where there is no default;
-// required must be there when its mapping is; min and max bound numbers,
+// required must be there when its mapping is, or one of the fields that unless
+// names (with | between) instead of it; min and max bound numbers,
 // durations and sizes; oneof lists the words of a choice.
 
 type file struct {
@@ -32,7 +33,11 @@ type listenFile struct {
 	RedirectHTTP   toggle        `yaml:"redirect_http" default:"true" doc:"Where there is HTTPS, answer plain HTTP for its hosts with a redirect to it (308)."`
 	HSTS           hstsMode      `yaml:"hsts" example:"180d" doc:"How long browsers remember to come over HTTPS only (Strict-Transport-Security): a duration, or off. Absent: 180d where plain HTTP is redirected, else off."`
 	Admin          listenAddress `yaml:"admin" example:"127.0.0.1:9900" doc:"Health, metrics and profiles. Never public."`
-	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Forward-auth for foreign proxies."`
+	Authorize      listenAddress `yaml:"authorize" example:"127.0.0.1:9901" doc:"Where foreign proxies ask about the requests of delegated services (GET /authorize), and services settle them (POST /settle). Never public."`
+	MaxConnections count         `yaml:"max_connections" min:"1" max:"1000000" example:"10000" doc:"How many connections clients may have, over http and https together. Beyond them the one that has waited longest for a request makes room; where every one has a request under way, new ones get 503. Absent: six tenths of the files that this process may open beyond its own, at most 20,000."`
+	MaxPerAddress  count         `yaml:"max_connections_per_address" min:"1" max:"1000000" example:"500" doc:"How many of them one address may have (IPv6 by /64), trusted_proxies excepted. Absent: a quarter of max_connections, and any number for this machine itself."`
+	HeadTimeout    duration      `yaml:"head_timeout" default:"10s" min:"100ms" max:"10m" doc:"How long the head of a request may take to come, and a TLS handshake."`
+	IdleTimeout    duration      `yaml:"idle_timeout" default:"2m" min:"100ms" max:"1h" doc:"How long a connection is kept for its next request."`
 	TrustedProxies []prefix      `yaml:"trusted_proxies" example:"10.0.0.0/8" doc:"Whose X-Forwarded-* to believe: ranges in CIDR form, or single addresses. Absent: nobody's."`
 }
 
@@ -74,15 +79,18 @@ type sessionsFile struct {
 type serviceFile struct {
 	Host        hostName           `yaml:"host" example:"api.example.com" doc:"The host whose requests it takes, exact or as *.example.com. Absent: any."`
 	Path        pathPrefix         `yaml:"path" example:"/v1/ner" doc:"How the paths of its requests begin. Absent: any. The most specific service wins: host and path, then host, then path."`
-	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix."`
-	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight."`
+	StripPath   toggle             `yaml:"strip_path" default:"false" doc:"Take path off before forwarding; the upstream learns it as X-Forwarded-Prefix. Of a delegated service: say endpoints without it, for its proxy takes it off."`
+	Delegated   delegatedFile      `yaml:"delegated" doc:"A foreign proxy (Traefik, Caddy, nginx, HAProxy) forwards this service's requests and asks listen.authorize about each; see forward-auth.md. true, or fields. In the place of upstreams."`
+	Upstreams   []upstreamFile     `yaml:"upstreams" required:"true" unless:"delegated|files" example:"http://127.0.0.1:9001" doc:"The addresses that serve it: scheme, host and port; h2c:// speaks HTTP/2 without TLS. Each alone, or with a weight. A service has these, or files, or is delegated."`
+	Files       filesFile          `yaml:"files" doc:"A directory whose files answer its requests, in the place of upstreams; see static.md. Its path alone stands for it."`
 	Balance     choice             `yaml:"balance" default:"round_robin" oneof:"round_robin|least_requests|ewma|sticky" doc:"How requests are spread over the upstreams: in turn, to the one with the fewest requests, to the one that answers soonest, or in turn with each browser kept where it was first by a cookie."`
 	SlowStart   duration           `yaml:"slow_start" default:"0s" max:"1h" doc:"How long an upstream that comes back takes to its whole share of the requests. 0s: at once."`
-	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides; an error in this version, which has no such address yet)."`
+	Access      choice             `yaml:"access" default:"key" oneof:"key|public|forward_auth" doc:"Who may enter: key (an API key whose plan includes the service), public (everybody), or forward_auth (an outside address decides)."`
+	ForwardAuth forwardAuthFile    `yaml:"forward_auth" doc:"The outside address that decides about each request, with access: forward_auth; see forward-auth.md. It is asked before the service, and an answer of 2xx lets the request in. Anything else is the client's answer. When it cannot be reached, nobody gets in (503)."`
 	Health      healthFile         `yaml:"health" doc:"How the upstreams are probed. Absent: not at all; breaker holds anyway. When all fail, requests are tried nevertheless."`
 	Timeouts    timeoutsFile       `yaml:"timeouts" doc:"How long each part of a request may take. 0s is no limit."`
 	Retry       retryFile          `yaml:"retry" doc:"Which requests are tried again on another upstream. What may have been processed is repeated only if its method is idempotent (never a POST or PATCH)."`
-	Breaker     breakerFile        `yaml:"breaker" doc:"When an upstream that fails requests is left alone for a while. Failures are lost connections, timeouts, and answers of 502, 503 and 504. One that cannot be connected to is left alone at once."`
+	Breaker     breakerFile        `yaml:"breaker" doc:"When an upstream that fails requests is left alone for a while. Failures are lost connections (in the middle of an answer too), timeouts, and answers of 502, 503 and 504. One that cannot be connected to is left alone at once."`
 	MaxInFlight count              `yaml:"max_in_flight" min:"1" max:"1000000" example:"64" doc:"How many requests one upstream works on at a time. Absent: any number."`
 	MaxBody     size               `yaml:"max_body" default:"10MB" min:"1B" max:"1000GB" doc:"The largest body of a request. MB is 1,000,000 bytes, MiB is 1,048,576."`
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
@@ -94,6 +102,18 @@ type serviceFile struct {
 	protectionFile
 }
 
+// filesFile is a directory of files; its path alone stands for it.
+type filesFile struct {
+	Root      filePath   `yaml:"root" required:"true" example:"./public" doc:"The directory. A relative path starts at the working directory."`
+	Index     fileName   `yaml:"index" default:"index.html" doc:"The file that a directory is shown by. A directory without it is nothing; none is ever listed."`
+	Fallback  fileName   `yaml:"fallback" example:"index.html" doc:"The file that is given for paths that are no file and whose last part has no dot: the page of an application that has its own routes in the browser. Absent: 404."`
+	NotFound  fileName   `yaml:"not_found" example:"404.html" doc:"The page that is given with 404. Absent: the gateway's own, in the form that the client takes."`
+	MaxAge    duration   `yaml:"max_age" default:"0s" max:"8760h" doc:"How long browsers and caches may keep what is no page and has no hash in its name, without asking. 0s: they ask each time."`
+	Immutable []fileName `yaml:"immutable" example:"assets" doc:"Folders whose files never change under their names, and are kept for a year. Names with a hexadecimal hash are known without it."`
+}
+
+func (filesFile) alone() string { return "root" }
+
 // upstreamFile is one upstream; its address alone stands for it.
 type upstreamFile struct {
 	URL    upstreamURL `yaml:"url" required:"true" example:"http://127.0.0.1:9001" doc:"Scheme, host and port."`
@@ -101,6 +121,22 @@ type upstreamFile struct {
 }
 
 func (upstreamFile) alone() string { return "url" }
+
+// delegatedFile says that a foreign proxy forwards; "true" alone stands for it.
+type delegatedFile struct {
+	Enabled toggle   `yaml:"enabled" default:"true" doc:"false: as if delegated were not there."`
+	Settle  toggle   `yaml:"settle" default:"false" doc:"The service, or its proxy, tells afterwards how each request ended (POST /settle). Only then do units, giving back 5xx, and concurrency limits work. false: each request is recorded when it is decided."`
+	Within  duration `yaml:"within" default:"60s" min:"1s" max:"24h" doc:"How long a decision waits to be settled. After that the request is listed as unknown in the audit, and not billed."`
+}
+
+func (delegatedFile) alone() string { return "enabled" }
+
+type forwardAuthFile struct {
+	URL     webURL      `yaml:"url" required:"true" example:"http://127.0.0.1:4180/auth" doc:"What is asked, with GET, the client's fields and X-Forwarded-Method, -Proto, -Host, -Uri and -For."`
+	Timeout duration    `yaml:"timeout" default:"5s" min:"10ms" max:"1m" doc:"How long its answer may take."`
+	Headers []fieldName `yaml:"headers" example:"Remote-User" doc:"The fields of its answer that the service gets. The same ones from outside are removed."`
+	MaxBody size        `yaml:"max_body" default:"64KiB" min:"1KiB" max:"10MB" doc:"The largest body of its answer."`
+}
 
 type retryFile struct {
 	On     []choice `yaml:"on" default:"connect, lost" oneof:"connect|lost|502|503|504" doc:"After what: connect (no connection, so nothing was sent), lost (the connection ended before an answer), or an answer of that status. An empty list: never."`
@@ -128,6 +164,7 @@ type timeoutsFile struct {
 	Connect  duration `yaml:"connect" default:"5s" max:"10m" doc:"To reach the upstream."`
 	Response duration `yaml:"response" default:"60s" max:"24h" doc:"To the head of its answer."`
 	Idle     duration `yaml:"idle" default:"120s" max:"24h" doc:"Between two bytes of a body."`
+	Body     duration `yaml:"body" default:"30s" max:"24h" doc:"How long a client may be waited for in all while its body comes, and a second more for each 1,000 bytes that came. 0s where a body trickles on purpose."`
 	Stream   duration `yaml:"stream" default:"1h" max:"720h" doc:"A whole WebSocket, SSE or upload."`
 }
 
@@ -155,6 +192,21 @@ type cacheFile struct {
 	MaxSize    size     `yaml:"max_size" default:"64MB" min:"1MB" max:"1000GB" doc:"How much memory the answers of this service may take. What is asked for seldom makes room."`
 	MaxObject  size     `yaml:"max_object" default:"1MB" min:"1KB" max:"1GB" doc:"The largest body that is kept; larger ones pass through. At most max_size."`
 	Counts     toggle   `yaml:"counts" default:"true" doc:"Whether an answer from the cache counts for quotas and bill."`
+
+	PurgeHooks []purgeHookFile `yaml:"purge_hooks" doc:"Requests that tell a CDN in front what was purged; see caching.md."`
+}
+
+type purgeHookFile struct {
+	On      []choice         `yaml:"on" required:"true" oneof:"url|prefix|tag|all" example:"tag" doc:"Which purges it is for."`
+	URL     hookURL          `yaml:"url" required:"true" example:"https://api.fastly.com/service/SERVICE/purge/{tag}" doc:"Where it goes. In url, body and values of headers {tag}, {url}, {host}, {path} and {prefix} stand for what was purged."`
+	Method  hookMethod       `yaml:"method" default:"POST" example:"PURGE" doc:"POST, PURGE, BAN, DELETE or whatever the CDN wants."`
+	Headers []hookHeaderFile `yaml:"headers" doc:"Header fields that are sent along, the CDN's key among them."`
+	Body    hookBody         `yaml:"body" doc:"What is sent. Values stand in JSON as within a string."`
+}
+
+type hookHeaderFile struct {
+	Name  fieldName  `yaml:"name" required:"true" example:"Fastly-Key" doc:"The field's name."`
+	Value fieldValue `yaml:"value" required:"true" example:"${FASTLY_KEY}" doc:"Its value, best given as ${NAME} or ${file:PATH}. It is never shown."`
 }
 
 // limitFile is what limits of services and of plans have in common.

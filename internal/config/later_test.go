@@ -8,9 +8,9 @@ import (
 func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
 	t.Parallel()
 	same(t, "the contract's notices", contract(t).Notices, []string{
-		"testdata/contract.yml:8: listen.authorize: accepted, but this version does not answer foreign proxies yet",
+		"testdata/contract.yml:8: listen.authorize: no service is delegated, so every question is answered with 404; say `delegated: true` on a service that another proxy forwards to",
 	})
-	c := mustParse(t, `listen: { admin: ":9900", authorize: ":9901" }
+	c := mustParse(t, `listen: { admin: ":9900" }
 redis: redis://127.0.0.1:6379
 console: { host: console.localhost }
 services:
@@ -20,7 +20,6 @@ services:
     access: public
 `)
 	for _, want := range []string{
-		"tollhouse.yml:1: listen.authorize: accepted, but this version does not answer foreign proxies yet",
 		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
 		"tollhouse.yml:2: redis: accepted, but this version does not share limits through Redis yet",
 	} {
@@ -28,7 +27,7 @@ services:
 			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
 		}
 	}
-	if len(c.Notices) != 3 {
+	if len(c.Notices) != 2 {
 		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
 	}
 	if got := c.Services[0].Balance; got != "sticky" {

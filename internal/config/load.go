@@ -66,8 +66,9 @@ func parseWith(name string, src []byte, env environment) (*Config, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	out := c.convert()
+	cfg := c.convert()
 	sum := sha256.Sum256(src)
-	out.Fingerprint, out.file, out.places = hex.EncodeToString(sum[:6]), name, b.spots()
-	return out, nil
+	cfg.Fingerprint, cfg.file, cfg.places = hex.EncodeToString(sum[:6]), name, b.spots()
+	cfg.said = sayAll(nil, "", root)
+	return cfg, nil
 }

@@ -142,6 +142,14 @@ type rate struct {
 
 const maxRate = 1_000_000_000
 
+// ParseRate reads a rate as the file writes it: "10/minute", "50/30s". The
+// error goes on after the text: "is no rate; …".
+func ParseRate(text string) (count int64, window time.Duration, err error) {
+	var r rate
+	err = r.parse(text)
+	return r.count, r.window, err
+}
+
 func (r *rate) parse(s string) error {
 	const how = "write a number, a slash and second, minute or hour, for example 10/minute or 50/30s"
 	left, right, ok := strings.Cut(s, "/")

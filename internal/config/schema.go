@@ -94,11 +94,17 @@ func object(t reflect.Type, path string) *schema {
 	out := &schema{Type: []string{"object", "null"}, Additional: false}
 	for _, s := range specs(t) {
 		out.Properties = append(out.Properties, property{s.name, described(s, join(path, s.name))})
-		if s.required {
+		switch {
+		case len(s.unless) > 0:
+			out.AnyOf = append(out.AnyOf, &schema{Required: []string{s.name}})
+			for _, name := range s.unless {
+				out.AnyOf = append(out.AnyOf, &schema{Required: []string{name}})
+			}
+		case s.required:
 			out.Required = append(out.Required, s.name)
 		}
 	}
-	if len(out.Required) > 0 {
+	if len(out.Required)+len(out.AnyOf) > 0 {
 		out.Type = "object" // one that must hold something cannot be absent
 	}
 	return out
@@ -145,6 +151,9 @@ func plain(s spec, t reflect.Type, path string) *schema {
 		inner := object(t, path)
 		if len(inner.Required) > 0 {
 			inner.Type = []string{"object", "null"} // the section itself may be left empty
+		}
+		if alone, ok := aloneOf(t); ok {
+			return &schema{AnyOf: []*schema{plain(alone, alone.typ, path), inner}}
 		}
 		return inner
 	}

@@ -13,6 +13,7 @@ type spec struct {
 	fallback string // the default, "" for none
 	example  string
 	required bool
+	unless   []string // the fields that may stand for it where it is required
 	min, max string
 	oneOf    []string
 	index    []int
@@ -50,6 +51,9 @@ func specs(t reflect.Type) []spec {
 		}
 		if words := f.Tag.Get("oneof"); words != "" {
 			s.oneOf = strings.Split(words, "|")
+		}
+		if others := f.Tag.Get("unless"); others != "" {
+			s.unless = strings.Split(others, "|")
 		}
 		out = append(out, s)
 	}

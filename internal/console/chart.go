@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/console/piece"
@@ -9,6 +10,11 @@ import (
 
 // classes are the status classes of a chart, from the bottom of the stack up.
 var classes = []string{"2xx", "3xx", "4xx", "5xx"}
+
+// unknownClass is of requests whose answer nobody told: those of a delegated
+// service that settles nothing, and those that a crash left unknown. It is part
+// of a chart only where there are some.
+const unknownClass = "0xx"
 
 // statusChart makes the chart of a series that was asked for by status.
 func (v *visit) statusChart(id, label string, s span, points []meter.Point) piece.Chart {
@@ -20,6 +26,10 @@ func (v *visit) statusChart(id, label string, s span, points []meter.Point) piec
 	if s.step == meter.Hour {
 		c.Head = v.T("chart.hour")
 	}
+	classes := classes
+	if slices.ContainsFunc(points, func(p meter.Point) bool { return p.Group == unknownClass && p.Count > 0 }) {
+		classes = append(slices.Clone(classes), unknownClass)
+	}
 	row := map[int64]int{}
 	starts := s.starts(v.now)
 	for i, t := range starts {
@@ -27,7 +37,11 @@ func (v *visit) statusChart(id, label string, s span, points []meter.Point) piec
 		c.Bars = append(c.Bars, piece.Bar{Label: v.stepLabel(s, t), Short: v.tickLabel(s, i, t), Values: make([]int64, len(classes))})
 	}
 	for i, class := range classes {
-		c.Series = append(c.Series, piece.Series{Class: "s" + class[:1], Label: v.T("status." + class)})
+		colour := "s" + class[:1]
+		if class == unknownClass {
+			colour = "s3" // the quiet one
+		}
+		c.Series = append(c.Series, piece.Series{Class: colour, Label: v.T("status." + class)})
 		for _, p := range points {
 			if at, ok := row[p.Start.Unix()]; ok && p.Group == class {
 				c.Bars[at].Values[i] += p.Count

@@ -117,7 +117,7 @@ func openDoors(t *testing.T, reached string, o edgetest.PebbleOptions, renewChec
 		t.Fatal(err)
 	}
 	before := edge.NewServer(d.certificates.Challenges(edge.Redirect{Answers: d.certificates.Answers, HTTPS: "443", Next: hello}), quiet)
-	go func() { _ = behind.Serve(tls.NewListener(edge.Listen(secure), config)) }()
+	go func() { _ = behind.Serve(edge.ListenTLS(edge.Listen(secure), config)) }()
 	go func() { _ = before.Serve(edge.Listen(plain)) }()
 	t.Cleanup(func() { _, _ = behind.Close(), before.Close() })
 	return d

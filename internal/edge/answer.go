@@ -24,6 +24,14 @@ const problemBase = "https://github.com/tollhouse/tollhouse/blob/main/docs/probl
 // (draft-ietf-httpapi-ratelimit-headers-10 §9).
 const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
+// What the front itself refuses, beside the gate's reasons.
+const (
+	badHost       toll.RefusalReason = "bad-host"
+	bodyMalformed toll.RefusalReason = "body-malformed"
+	bodyTooSlow   toll.RefusalReason = "body-too-slow"
+	bodyBrokeOff  toll.RefusalReason = "body-broke-off"
+)
+
 // problem is an RFC 9457 problem document with our extension members.
 type problem struct {
 	Type             string   `json:"type"`
@@ -50,13 +58,18 @@ var refusals = map[toll.RefusalReason]problem{
 	toll.RefusedKeyExpired:   {Status: 401, Title: "API key expired", Detail: "This key has expired. Make a new one, or roll it, in the console."},
 	toll.RefusedSuspended:    {Status: 403, Title: "Customer suspended", Detail: "This account is suspended. Contact support."},
 	toll.RefusedNotIncluded:  {Status: 403, Title: "Not included in the plan", Detail: "The plan does not include this service."},
-	toll.RefusedOutOfScope:   {Status: 403, Title: "Out of the key's scope", Detail: "This key may not call this service. Use a key that may."},
+	toll.RefusedOutOfScope:   {Status: 403, Title: "Out of the key's scope", Detail: "This key may not make this call: it is for other services or methods. Use a key that may."},
+	toll.RefusedKeyOrigin:    {Status: 403, Title: "Not from this address", Detail: "This key may not be used from this address. Call from one that it is for, or use another key."},
 	toll.RefusedNoRoute:      {Status: 404, Title: "Nothing here", Detail: "No service takes this host and path."},
 	toll.RefusedBadPath:      {Status: 400, Title: "Ambiguous path", Detail: "The path can be read in more than one way."},
 	toll.RefusedBadMethod:    {Status: 501, Title: "No such method", Detail: "The request's method is longer than any method there is."},
 	toll.RefusedTooLarge:     {Status: 413, Title: "Body too large", Detail: "The request's body is larger than the service takes."},
+	bodyMalformed:            {Status: 400, Title: "Body malformed", Detail: "The request's body cannot be read: its chunks are not as HTTP has them. Nothing is billed for this request."},
+	bodyTooSlow:              {Status: 408, Title: "Body too slow", Detail: "The request's body did not come in the time that the service gives it. Nothing is billed for this request."},
+	bodyBrokeOff:             {Status: 499, Title: "Body broke off", Detail: "The request ended before its body was whole. Nothing is billed for this request."},
 	toll.RefusedAddress:      {Status: 403, Title: "Address refused", Detail: "This address may not call the service."},
 	toll.RefusedURL:          {Status: 414, Title: "Address too long", Detail: "Path and query are longer than the service takes. Send what is long in the body."},
+	badHost:                  {Status: 400, Title: "Bad host", Detail: "The request's host is not a name or an address with a port. Send it without a user, a list or escapes."},
 	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
 	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},
 }
@@ -156,13 +169,20 @@ func realm(p *gate.Pass) string {
 // Failure answers in the place of a service that did not.
 func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange.Response {
 	if errors.Is(err, exchange.ErrBodyTooLarge) {
-		doc := refusals[toll.RefusedTooLarge]
-		doc.Type = problemBase + string(toll.RefusedTooLarge)
+		doc := refused(toll.RefusedTooLarge)
 		doc.Detail = fmt.Sprintf("The service %q takes bodies of up to %s.", p.Service.Name, sizeInWords(p.Service.MaxBody))
 		return a.problem(r, doc)
 	}
 	if errors.Is(err, httpcache.ErrNotStored) {
 		return a.notStored(r)
+	}
+	var open *undecided
+	if errors.As(err, &open) {
+		return a.closed(r, p.Service)
+	}
+	var outside *exchange.RangeError
+	if errors.As(err, &outside) {
+		return a.outside(r, outside)
 	}
 	doc := problem{
 		Type: problemBase + "upstream-failed", Title: "The service did not answer", Status: 502,
@@ -179,9 +199,15 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 		doc.Title = "The service took too long"
 		doc.Detail = fmt.Sprintf("The service %q did not answer in time. Nothing is billed for this request.", p.Service.Name)
 	case 503:
-		doc.Type = problemBase + string(toll.RefusedOverloaded)
-		doc.Title = refusals[toll.RefusedOverloaded].Title
-		doc.Detail = refusals[toll.RefusedOverloaded].Detail
+		doc = refused(toll.RefusedOverloaded)
+	case 400: // from here on it was the client, and not the service
+		doc = refused(bodyMalformed)
+	case 408:
+		doc = refused(bodyTooSlow)
+	case 499:
+		doc = refused(bodyBrokeOff)
+	case 501:
+		doc = refused(toll.RefusedBadMethod)
 	}
 	response := a.problem(r, doc)
 	response.Header.Set("Proxy-Status", "tollhouse; error="+kind)
@@ -191,21 +217,36 @@ func (a Answers) Failure(r *exchange.Request, p *gate.Pass, err error) *exchange
 	return response
 }
 
+// refused gives a reason's problem with its type.
+func refused(reason toll.RefusalReason) problem {
+	doc := refusals[reason]
+	doc.Type = problemBase + string(reason)
+	return doc
+}
+
+// BadHost answers a request whose host has more than one reading.
+func (a Answers) BadHost(r *exchange.Request) *exchange.Response {
+	return a.problem(r, refused(badHost))
+}
+
+// NoTunnel answers a CONNECT (RFC 9110 §9.3.6).
+func (a Answers) NoTunnel(r *exchange.Request) *exchange.Response {
+	doc := refused(toll.RefusedBadMethod)
+	doc.Detail = "CONNECT asks for a tunnel, and Tollhouse makes none. Ask for the service's own paths."
+	return a.problem(r, doc)
+}
+
 // Unmetered answers when the journal took no event and the configuration does
 // not serve without one.
 func (a Answers) Unmetered(r *exchange.Request) *exchange.Response {
-	doc := refusals[toll.RefusedJournal]
-	doc.Type = problemBase + string(toll.RefusedJournal)
-	response := a.problem(r, doc)
+	response := a.problem(r, refused(toll.RefusedJournal))
 	response.Header.Set("Retry-After", "1")
 	return response
 }
 
 // NoRoute answers for a host and path that nothing takes.
 func (a Answers) NoRoute(r *exchange.Request) *exchange.Response {
-	doc := refusals[toll.RefusedNoRoute]
-	doc.Type = problemBase + string(toll.RefusedNoRoute)
-	return a.problem(r, doc)
+	return a.problem(r, refused(toll.RefusedNoRoute))
 }
 
 // problem writes a problem document in the form that the request's sender can

@@ -24,6 +24,9 @@ func (k *walk) obtain(ctx context.Context, c *Chain, r *exchange.Request, backen
 			if k.pass.Mode == toll.Test && customer != "" {
 				customer += " (test)" // what a service answers to a test key is not its live answer
 			}
+			if k.pass.Service.Access == toll.AccessForwardAuth {
+				customer = admittedAs(r, k.pass.Service)
+			}
 			response, result, err := cache.Serve(ctx, r, customer, backend)
 			k.seen.Cache, k.cached = result.Word, result.Cached
 			k.seen.UpstreamTime = result.Answered.Sub(result.Asked)

@@ -147,3 +147,32 @@ func TestManyClientsShareOneAnswerAndEachIsRecorded(t *testing.T) {
 		t.Errorf("the service was asked %d times, %d events", asked.Load(), len(h.recorder.Events()))
 	}
 }
+
+func TestAPartFromTheCacheCountsLikeTheWholeAndOneBehindTheEndForNothing(t *testing.T) {
+	t.Parallel()
+	h := openCached(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		w.Header().Set("Tollhouse-Usage", "words=3")
+		_, _ = w.Write([]byte("0123456789"))
+	}, true)
+	h.call(t, "GET", "/v1/ner/text", "")
+	response, body := h.call(t, "GET", "/v1/ner/text", "", "Range", "bytes=2-4")
+	if response.StatusCode != 206 || body != "234" || response.ContentLength != 3 || response.Header.Get("Content-Range") != "bytes 2-4/10" {
+		t.Errorf("%s %q %v", response.Status, body, response.Header)
+	}
+	response, body = h.call(t, "GET", "/v1/ner/text", "", "Range", "bytes=10-")
+	problemOf(t, response, body, 416, "range-outside")
+	if response.Header.Get("Content-Range") != "bytes */10" {
+		t.Errorf("Content-Range %q", response.Header.Get("Content-Range"))
+	}
+	events := h.recorder.Events()
+	if len(events) != 3 {
+		t.Fatalf("%d events, want 3", len(events))
+	}
+	if e := events[1]; e.Class != toll.Chargeable || e.Status != 206 || e.BytesOut != 3 || len(e.Units) != 1 || e.Units[0].Count != 3 {
+		t.Errorf("the part: %+v", e)
+	}
+	if e := events[2]; e.Class != toll.NotBillable || e.Status != 416 {
+		t.Errorf("the part behind the end: %+v", e)
+	}
+}

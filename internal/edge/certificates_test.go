@@ -36,7 +36,7 @@ func certificatesOf(t *testing.T, log *slog.Logger, hosts []string, files ...edg
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(tls.NewListener(edge.Listen(listener), config)) }()
+	go func() { _ = server.Serve(edge.ListenTLS(edge.Listen(listener), config)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return c, listener.Addr().String()
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// Backend forwards a request to a service; *upstream.Pool is one. Its error is
-// an *exchange.Failure, or wraps exchange.ErrBodyTooLarge.
+// Backend forwards a request to a service; *upstream.Pool and *files.Site are.
+// Its error is an *exchange.Failure, a *files.Refusal or an
+// *exchange.RangeError, or wraps exchange.ErrBodyTooLarge; any other is a 502.
 type Backend interface {
 	Forward(ctx context.Context, r *exchange.Request) (*exchange.Response, error)
 }
@@ -54,6 +55,7 @@ type Chain struct {
 	streams  streams
 	backends atomic.Pointer[Backends]
 	caches   atomic.Pointer[Caches]
+	deciders atomic.Pointer[Deciders]
 }
 
 // Switch makes other backends hold for the next request.
@@ -79,6 +81,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 //
 //  1. Admit: route, identify, limit. Refused: the answer says why.
 //  2. Identify: the request tells the service who calls, and nothing else does.
+//     Where an outside address decides about access, it is asked now.
 //  3. Forward to an upstream, where no stored answer will do.
 //  4. Compress, where service and client want it; the last bytes wait for 5.
 //  5. Record: the event is in the journal before the last byte of the answer.
@@ -128,6 +131,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	w.Patience(p.Service.Timeouts.Idle)
 	r.Path, r.RawPath = p.Path, p.RawPath
 	identify(r, p, trusted)
+	if p.Service.Access == toll.AccessForwardAuth && !k.consult(ctx, c, w, r) {
+		return true
+	}
 	if r.Upgrade != "" {
 		if err := p.Open(); err != nil && !c.Unmetered() {
 			k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "proxy_internal_error", Cause: err})
@@ -150,6 +156,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	}
 	response, err := k.obtain(ctx, c, r, backend)
 	k.seen.BytesIn = body.Count()
+	if err != nil {
+		response, err = c.Answers.refused(r, p, response, err)
+	}
 	if err != nil {
 		k.fail(c, w, r, err)
 		return true
@@ -229,12 +238,17 @@ func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool
 		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
 		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached,
 	})
+	k.misused(bad, usage)
+	return err == nil, err
+}
+
+// misused remembers values of Tollhouse-Usage that were refused.
+func (k *walk) misused(bad int, usage []string) {
 	if bad > 0 {
 		k.seen.BadUsage += bad
 		said := strings.Join(usage, ", ")
 		k.seen.SaidUsage = strings.ToValidUTF8(said[:min(len(said), 200)], "\uFFFD")
 	}
-	return err == nil, err
 }
 
 // send hands over an answer of the gateway's own making.

@@ -4,64 +4,11 @@ import (
 	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
-	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // compressFrom is the least body that is compressed, in bytes: below it the
 // answer takes the same packet either way.
 const compressFrom = 1 << 10
-
-// negotiate chooses the coding of an answer (RFC 9110 §12.5.3): what the client
-// gives most weight to, and among equals the first of offered. "" is none: the
-// client takes none of them, prefers the answer as it is, or did not ask.
-func negotiate(acceptEncoding []string, offered []toll.Coding) toll.Coding {
-	if len(acceptEncoding) == 0 {
-		return ""
-	}
-	const unsaid = -1
-	plain, others := unsaid, unsaid
-	var weights [3]int // of offered; the configuration has no more
-	if len(offered) > len(weights) {
-		offered = offered[:len(weights)]
-	}
-	for i := range weights {
-		weights[i] = unsaid
-	}
-	for name, weight := range weighted(acceptEncoding) {
-		switch {
-		case name == "*":
-			others = weight
-		case strings.EqualFold(name, "identity"):
-			plain = weight
-		default:
-			for i, coding := range offered {
-				if isCoding(name, coding) {
-					weights[i] = weight
-				}
-			}
-		}
-	}
-	best, chosen := unwanted, toll.Coding("")
-	for i, coding := range offered {
-		weight := weights[i]
-		if weight == unsaid {
-			weight = others
-		}
-		if weight > best {
-			best, chosen = weight, coding
-		}
-	}
-	if plain > best {
-		return ""
-	}
-	return chosen
-}
-
-// isCoding tells whether name means coding; x-gzip is an old name of gzip (RFC
-// 9110 §8.4.1.3).
-func isCoding(name string, coding toll.Coding) bool {
-	return strings.EqualFold(name, string(coding)) || coding == toll.Gzip && strings.EqualFold(name, "x-gzip")
-}
 
 // compressible tells whether an answer gains by compression and may be changed.
 // Whether the client takes it is another question.

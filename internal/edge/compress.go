@@ -47,7 +47,7 @@ func (c *compressor) Head(status int, h exchange.Header, length int64) error {
 	if hasMember(c.request.Header.Values("Cache-Control"), "no-transform") { // RFC 9111 §5.2.1.6
 		return c.Writer.Head(status, h, length)
 	}
-	c.coding = negotiate(c.request.Header.Values("Accept-Encoding"), c.offered)
+	c.coding = exchange.Negotiate(c.request.Header.Values("Accept-Encoding"), c.offered)
 	if c.coding == "" {
 		return c.Writer.Head(status, h, length)
 	}

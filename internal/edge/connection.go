@@ -6,8 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/tollhouse/tollhouse/internal/exchange/framing"
 )
 
 // Listen wraps a TCP listener so that its connections know when an answer has
@@ -36,22 +39,40 @@ type connection struct {
 	patience, told atomic.Int64
 
 	last time.Time // until when the rest of a body is waited for; zero: as net/http says
+
+	reads *framing.Requests // nil below TLS
+
+	crowd *Crowd       // nil: nobody counts it
+	from  netip.Addr   // as the crowd counts addresses
+	since atomic.Int64 // since when it waits for a request's head, in Unix ns; 0: a request is under way
 }
 
 type connectionKey struct{}
 
 // ownConnection finds what Listen made under c.
 func ownConnection(c net.Conn) (*connection, bool) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+	switch outer := c.(type) {
+	case *frames:
+		c = outer.NetConn()
+	case *plaintext:
+		c = outer.NetConn()
+	case *tls.Conn:
+		c = outer.NetConn()
 	}
 	own, ok := c.(*connection)
 	return own, ok
 }
 
-// connected puts the connection where its requests find it.
+// connected puts the connection where its requests find it. One that is not
+// below TLS speaks HTTP/1.1, and is read along.
 func connected(ctx context.Context, c net.Conn) context.Context {
+	if p, ok := c.(*plaintext); ok {
+		ctx = context.WithValue(ctx, stateKey{}, p.state)
+	}
 	if own, ok := ownConnection(c); ok {
+		if own == c {
+			own.reads = new(framing.Requests)
+		}
 		return context.WithValue(ctx, connectionKey{}, own)
 	}
 	return ctx
@@ -63,15 +84,22 @@ func connectionOf(hr *http.Request) *connection {
 	return c
 }
 
-// connectionState hears from net/http that a connection went idle or closed:
-// by then the last chunk of its answer has been written.
+// connectionState hears from net/http that a request's head is whole, and that
+// a connection went idle or closed: by then the last chunk of its answer has
+// been written.
 func connectionState(c net.Conn, state http.ConnState) {
-	if state != http.StateIdle && state != http.StateClosed {
-		return
-	}
 	own, ok := ownConnection(c)
 	if !ok {
 		return
+	}
+	switch state {
+	case http.StateNew:
+		return // it waits since it was accepted
+	case http.StateActive, http.StateHijacked:
+		own.since.Store(0)
+		return
+	case http.StateIdle:
+		own.since.Store(time.Now().UnixNano())
 	}
 	own.last = time.Time{}
 	if own.handed != nil {
@@ -95,6 +123,34 @@ func (c *connection) Write(p []byte) (int, error) {
 		}
 	}
 	return c.TCPConn.Write(p)
+}
+
+// Read reads on, as far as what comes is HTTP/1.1 that can be read in one way.
+func (c *connection) Read(p []byte) (int, error) { return readAlong(c.TCPConn, c.reads, p) }
+
+func readAlong(c net.Conn, reads *framing.Requests, p []byte) (int, error) {
+	if reads == nil {
+		return c.Read(p)
+	}
+	if err := reads.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.Read(p)
+	if n > 0 {
+		whole, refused := reads.Walk(p[:n])
+		if whole < n { // the rest is never seen by anybody
+			return whole, refused
+		}
+	}
+	return n, err
+}
+
+// Close gives its place in the crowd back.
+func (c *connection) Close() error {
+	if c.crowd != nil {
+		c.crowd.left(c)
+	}
+	return c.TCPConn.Close()
 }
 
 // ReadFrom goes by Write: the kernel's own copying would know no deadline.

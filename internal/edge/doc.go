@@ -6,4 +6,7 @@
 //
 // chain.go and relay.go know no HTTP library: another front that fills an
 // exchange.Request and offers an exchange.Writer walks the same way.
+//
+// authorize.go stands before the same gate for foreign proxies, which forward
+// by themselves: GET /authorize asks, POST /settle tells how it ended.
 package edge

@@ -20,7 +20,7 @@ import (
 )
 
 // dial connects to the house by hand; only a failing test waits for its deadline.
-func (h *house) dial(t *testing.T) net.Conn {
+func (h *house) dial(t testing.TB) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
 	if err != nil {

@@ -46,7 +46,7 @@ func prefersHTML(accept []string) bool {
 			*of = said{how, weight}
 		}
 	}
-	for name, weight := range weighted(accept) {
+	for name, weight := range exchange.Weighted(accept) {
 		switch {
 		case name == "*/*":
 			hear(&html, everything, weight)
@@ -62,7 +62,7 @@ func prefersHTML(accept []string) bool {
 		}
 	}
 	switch {
-	case html.how <= everything || html.weight == unwanted:
+	case html.how <= everything || html.weight == exchange.Unwanted:
 		return false
 	case json.how <= everything: // who names one of the two means it
 		return html.weight >= json.weight

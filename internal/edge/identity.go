@@ -61,15 +61,7 @@ func identify(r *exchange.Request, p *gate.Pass, trusted bool) {
 	dropConsoleCookie(h)
 
 	h.Set(idField, r.ID)
-	if p.Customer != "" {
-		h.Set(customerField, p.Customer)
-		h.Set(keyField, p.Key)
-		h.Set(planField, p.Plan)
-		h.Set(modeField, string(p.Mode))
-		if len(p.Features) > 0 {
-			h.Set(featuresField, strings.Join(p.Features, ", "))
-		}
-	}
+	sayWho(h, p)
 	if p.Prefix != "" {
 		h.Set("X-Forwarded-Prefix", p.Prefix)
 	}
@@ -79,6 +71,20 @@ func identify(r *exchange.Request, p *gate.Pass, trusted bool) {
 		h.Set("X-Forwarded-For", strings.Join(before, ", ")+", "+r.Peer.String())
 	} else {
 		h.Set("X-Forwarded-For", r.Peer.String())
+	}
+}
+
+// sayWho says who calls, where a key did.
+func sayWho(h exchange.Header, p *gate.Pass) {
+	if p.Customer == "" {
+		return
+	}
+	h.Set(customerField, p.Customer)
+	h.Set(keyField, p.Key)
+	h.Set(planField, p.Plan)
+	h.Set(modeField, string(p.Mode))
+	if len(p.Features) > 0 {
+		h.Set(featuresField, strings.Join(p.Features, ", "))
 	}
 }
 

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,27 @@ import (
 // protocols, until both have ended. It counts as one request, at its end.
 func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
 	defer response.Upgraded.Close()
-	c.streams.begin(k, func() { _ = response.Upgraded.Close() }) // before the client knows of it
+	var ws *socket
+	if strings.EqualFold(response.Header.Get("Upgrade"), "websocket") {
+		ws = new(socket)
+	}
+	over := make(chan struct{})
+	defer close(over)
+	c.streams.begin(k, func() { // before the client knows of it
+		if ws == nil {
+			_ = response.Upgraded.Close()
+			return
+		}
+		ws.end()
+		time.AfterFunc(farewell, func() {
+			select {
+			case <-over:
+			default:
+				_ = response.Upgraded.Close()
+				ws.cut()
+			}
+		})
+	})
 	usage := takeUsage(response.Header)
 	client, err := w.Upgrade(response.Header)
 	if err != nil {
@@ -22,7 +43,14 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 		return
 	}
 	defer client.Close()
-	t := tunnel{client: client, upstream: response.Upgraded}
+	t := tunnel{client: client, down: client, upstream: response.Upgraded}
+	if ws != nil {
+		if err := ws.attach(client); err != nil { // it was told to come again, and is gone
+			k.left(c, response.Status, body, usage)
+			return
+		}
+		t.down = ws
+	}
 	k.seen.BytesOut, k.seen.BytesIn = t.run(k.pass.Service.Timeouts.Idle)
 	if _, err := k.record(c, response.Status, true, usage); err != nil {
 		k.seen.Err = err
@@ -36,6 +64,7 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 // side lies unread in it, and takes the last words along.
 type tunnel struct {
 	client, upstream io.ReadWriteCloser
+	down             io.Writer   // to the client
 	moved            atomic.Bool // since the watch last looked
 	cut              sync.Once
 }
@@ -57,7 +86,7 @@ func (t *tunnel) run(silence time.Duration) (out, in int64) {
 	var copies sync.WaitGroup
 	copies.Go(func() {
 		var err error
-		out, err = io.Copy(t.client, counted{t.upstream, &t.moved})
+		out, err = io.Copy(t.down, counted{t.upstream, &t.moved})
 		ended(t.client, err, lingerTimeout)
 	})
 	copies.Go(func() {

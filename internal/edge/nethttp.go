@@ -82,7 +82,16 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		out.conn = connectionOf(hr) // over HTTP/2 it is not one request's
 	}
 	out.Patience(0)
-	if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
+	if takesInterims(hr) {
+		r.Interim = out.interim
+	}
+	if hr.ProtoMajor == 1 && len(hr.Header["Upgrade"]) > 0 {
+		w.Header().Set("Connection", "close") // what comes behind an upgrade that is not made, nobody reads along
+	}
+	if odd := f.odd(hr, r); odd != nil {
+		odd.Header.Set("Connection", "close")
+		_ = writeWhole(out, hr.Method, odd)
+	} else if !f.Chain.Serve(hr.Context(), r, body, trusted, out) {
 		f.elsewhere(settings, out, hr, r)
 	}
 	out.close()
@@ -90,6 +99,26 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	out.await(lingerTimeout)
+}
+
+// odd answers requests that net/http lets through and that mean nothing here, or
+// more than one thing; nil for all others.
+func (f *Front) odd(hr *http.Request, r *exchange.Request) *exchange.Response {
+	switch {
+	case hr.Method == http.MethodConnect:
+		return f.Chain.Answers.NoTunnel(r)
+	case !goodHost(hr.Host) || hr.URL.User != nil:
+		return f.Chain.Answers.BadHost(r)
+	case !goodLength(hr.Header["Content-Length"]): // over HTTP/2, where net/http takes the first, and nonsense for 0
+		return f.Chain.Answers.problem(r, refused(bodyMalformed))
+	}
+	return nil
+}
+
+// goodLength tells whether a request says at most once how long it is, and in
+// digits alone (RFC 9110 §8.6).
+func goodLength(fields []string) bool {
+	return len(fields) == 0 || len(fields) == 1 && fields[0] != "" && strings.Trim(fields[0], "0123456789") == ""
 }
 
 // elsewhere serves what no service takes. A program that calls an address that
@@ -129,15 +158,6 @@ func splitTarget(hr *http.Request) (path, query string) {
 	return path, query
 }
 
-// hostOf returns the host without its port, in lower case and without a final dot.
-func hostOf(hostPort string) string {
-	host := hostPort
-	if h, _, err := net.SplitHostPort(hostPort); err == nil {
-		host = h
-	}
-	return strings.TrimSuffix(strings.ToLower(host), ".")
-}
-
 func peerOf(remote string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(remote); err == nil {
 		return ap.Addr().Unmap().WithZone("")
@@ -145,9 +165,11 @@ func peerOf(remote string) netip.Addr {
 	return netip.Addr{} // a unix socket: no address
 }
 
-// upgradeOf returns the protocol that the request wants to switch to (RFC 9110 §7.8).
+// upgradeOf returns the protocol that the request wants to switch to (RFC 9110
+// §7.8). Over HTTP/1.0 there is none, and behind a body none is taken up: what
+// belongs to the body and what to the new protocol would be a matter of opinion.
 func upgradeOf(hr *http.Request) string {
-	if hr.ProtoMajor != 1 || hr.Header.Get("Upgrade") == "" {
+	if hr.ProtoMajor != 1 || hr.ProtoMinor < 1 || hr.ContentLength != 0 || hr.Header.Get("Upgrade") == "" {
 		return ""
 	}
 	for _, field := range hr.Header["Connection"] {
@@ -362,13 +384,18 @@ func (h *hijacked) CloseWrite() error {
 }
 
 // NewServer makes the http.Server of a listener, which Listen must have
-// wrapped. Slow heads end after ten seconds; bodies and answers have their
-// service's limits.
-func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+// wrapped. times, at most one, bound the wait for heads; bodies and answers
+// have their service's limits.
+func NewServer(handler http.Handler, log *slog.Logger, times ...Times) *http.Server {
+	var waits Times
+	if len(times) > 0 {
+		waits = times[0]
+	}
+	waits = waits.withDefaults()
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: headTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: waits.Head,
+		IdleTimeout:       waits.Idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnContext:       connected,

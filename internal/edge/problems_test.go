@@ -13,6 +13,11 @@ func TestEachProblemIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"access-undecided", "authorize-secret", "authorize-question", "settlement-unclear", "decision-unknown", "decision-expired"} {
+		if !strings.Contains(string(page), "\n## "+name+"\n") {
+			t.Errorf("docs/problems.md does not explain %s", name)
+		}
+	}
 	for reason, doc := range refusals {
 		if !strings.Contains(string(page), "\n## "+string(reason)+"\n") {
 			t.Errorf("docs/problems.md does not explain %s", reason)

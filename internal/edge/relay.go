@@ -38,7 +38,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 	defer buffers.Put(pooled)
 	buf := *pooled
 
-	stream, headSent := response.Length < 0, false
+	stream, headSent, last := response.Length < 0, false, byte('\n')
 	var ended atomic.Bool
 	if stream && isEventStream(response.Header) {
 		if err := k.pass.Open(); err != nil && !c.Unmetered() {
@@ -62,6 +62,12 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 		if err != nil && !errors.Is(err, io.EOF) {
 			if headSent && (ctx.Err() != nil || ended.Load()) {
 				k.left(c, response.Status, body, usage)
+				if ctx.Err() == nil && mayAdd(response.Header) && k.seen.Err == nil {
+					if _, err := w.Write(comeAgain(last)); err == nil {
+						k.seen.Delivered = true
+						return
+					}
+				}
 				w.Abort()
 				return
 			}
@@ -90,6 +96,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 			}
 		}
 		if n > 0 {
+			last = buf[n-1]
 			if _, err := w.Write(buf[:n]); err != nil {
 				k.left(c, response.Status, body, usage)
 				return

@@ -25,9 +25,9 @@ const (
 )
 
 // NewTLSServer makes the http.Server of an HTTPS listener: NewServer with TLS,
-// HTTP/2, and the limits of both. Its listener is tls.NewListener(Listen(l), config).
-func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger) (*http.Server, error) {
-	s := NewServer(handler, log)
+// HTTP/2, and the limits of both. Its listener is ListenTLS(Listen(l), config).
+func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger, times ...Times) (*http.Server, error) {
+	s := NewServer(overTLS(handler), log, times...)
 	s.TLSConfig = config
 	s.HTTP2 = &http.HTTP2Config{
 		MaxConcurrentStreams: maxStreams, MaxReadFrameSize: maxReadFrame,

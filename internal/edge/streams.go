@@ -42,7 +42,9 @@ func (s *streams) done(k *walk) {
 
 // EndStreams ends the upgrades and event streams that are under way, and those
 // that still begin, and returns when each is recorded as what it was, or when
-// ctx ends (its error). It is for the end of the program, before the journal
+// ctx ends (its error). Their clients are told to come again: a WebSocket gets the
+// close frame 1012 and some moments to answer it, an event stream ends with a
+// retry. It is for the end of the program, before the journal
 // is closed: what the journal then holds open would look like a crash.
 func (c *Chain) EndStreams(ctx context.Context) error {
 	s := &c.streams

@@ -37,7 +37,12 @@ const secureHost = "api.example"
 // openSecure starts an HTTPS listener before a service that handler serves.
 func openSecure(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *secured {
 	t.Helper()
-	h := open(t, handler, change...)
+	return secure(t, open(t, handler, change...))
+}
+
+// secure gives a house an HTTPS listener too.
+func secure(t *testing.T, h *house) *secured {
+	t.Helper()
 	ca := edgetest.NewAuthority(t)
 	certificates, err := edge.NewCertificates(edge.CertificateOptions{
 		Files: []edge.CertificateFile{ca.Files(t, t.TempDir(), secureHost)},
@@ -57,7 +62,7 @@ func openSecure(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Ser
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = server.Serve(tls.NewListener(edge.Listen(listener), config)) }()
+	go func() { _ = server.Serve(edge.ListenTLS(edge.Listen(listener), config)) }()
 	t.Cleanup(func() { _ = server.Close() })
 	h.url = "https://" + secureHost
 	return &secured{house: h, address: listener.Addr().String(), roots: ca.Roots()}

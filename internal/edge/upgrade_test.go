@@ -73,8 +73,8 @@ func TestUpgradesArePassedThroughBothWays(t *testing.T) {
 	}
 }
 
-// upgraded opens a tunnel to a service that does with its end what serve does.
-func upgraded(t *testing.T, serve func(conn *net.TCPConn, r *bufio.Reader), change ...func(*toll.Service)) (*house, *net.TCPConn, *bufio.Reader) {
+// tunnelled opens a tunnel to a service that does with its end what serve does.
+func tunnelled(t *testing.T, serve func(conn *net.TCPConn, r *bufio.Reader), change ...func(*toll.Service)) (*house, *net.TCPConn, *bufio.Reader) {
 	t.Helper()
 	h := open(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := http.NewResponseController(w).Hijack()
@@ -103,7 +103,7 @@ func upgraded(t *testing.T, serve func(conn *net.TCPConn, r *bufio.Reader), chan
 // input and then read the answer to all of it.
 func TestAHalfThatIsClosedLeavesTheOtherOpen(t *testing.T) {
 	t.Parallel()
-	h, conn, reader := upgraded(t, func(conn *net.TCPConn, r *bufio.Reader) {
+	h, conn, reader := tunnelled(t, func(conn *net.TCPConn, r *bufio.Reader) {
 		all, err := io.ReadAll(r) // to the client's end
 		if err != nil {
 			t.Error(err)
@@ -128,7 +128,7 @@ func TestAHalfThatIsClosedLeavesTheOtherOpen(t *testing.T) {
 func TestTheServicesLastWordsArrive(t *testing.T) {
 	t.Parallel()
 	const words = 4 << 20
-	_, conn, reader := upgraded(t, func(conn *net.TCPConn, _ *bufio.Reader) {
+	_, conn, reader := tunnelled(t, func(conn *net.TCPConn, _ *bufio.Reader) {
 		fmt.Fprint(conn, strings.Repeat("w", words)) // and reads nothing
 		_ = conn.CloseWrite()
 		_, _ = io.Copy(io.Discard, conn)
@@ -142,7 +142,7 @@ func TestTheServicesLastWordsArrive(t *testing.T) {
 func TestASideThatGoesOnAloneMayNotBeSilentForEver(t *testing.T) {
 	t.Parallel()
 	over := make(chan struct{})
-	h, conn, reader := upgraded(t, func(conn *net.TCPConn, r *bufio.Reader) {
+	h, conn, reader := tunnelled(t, func(conn *net.TCPConn, r *bufio.Reader) {
 		_, _ = io.ReadAll(r)
 		<-over // says nothing, and stays
 	}, func(s *toll.Service) { s.Timeouts.Idle = 50 * time.Millisecond })

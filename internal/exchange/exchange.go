@@ -50,6 +50,12 @@ type Request struct {
 	Body     io.ReadCloser // never nil; reading past its limit gives ErrBodyTooLarge
 	Length   int64         // of the body in bytes; -1 when unknown
 	Upgrade  string        // the protocol asked for ("websocket"), "" when none
+
+	// Interim passes an interim answer on to the client (RFC 9110 §15.2): a
+	// status of 102 to 199 with its fields, which it does not keep. It is called
+	// by one goroutine at a time, and only before there is a Response; nil when
+	// the client takes none.
+	Interim func(status int, h Header)
 }
 
 // Response is what a service, or the gateway in its place, answers.

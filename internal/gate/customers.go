@@ -24,14 +24,16 @@ type standing struct {
 	id        string
 	version   int64 // of the row: an older change that arrives late is dropped
 	planName  string
-	plan      *plan // nil when the configuration does not have it
+	plan      *plan // with the overrides; nil when the configuration does not have it
+	overrides []toll.Policy
 	suspended bool
 }
 
 // bearer is a key's own counters, and whose key it is.
 type bearer struct {
 	holder   *holder
-	version  int64 // of the key's row; guarded by Gate.changes
+	version  int64                     // of the key's row; guarded by Gate.changes
+	own      atomic.Pointer[limit.Set] // the key's own policies; nil: none
 	counters limit.State
 }
 
@@ -88,9 +90,12 @@ func (g *Gate) PutCustomer(c toll.Customer) {
 	if was := h.now.Load(); was != nil && was.version > c.Version {
 		return
 	}
-	s := &standing{id: c.ID, version: c.Version, planName: c.Subscription.Plan, suspended: c.Status == toll.CustomerSuspended}
+	s := &standing{
+		id: c.ID, version: c.Version, planName: c.Subscription.Plan, overrides: c.Subscription.Overrides,
+		suspended: c.Status == toll.CustomerSuspended,
+	}
 	if rules := g.rules.Load(); rules != nil {
-		s.plan = rules.plans[s.planName]
+		s.plan = rules.planOf(s)
 	}
 	h.now.Store(s)
 }
@@ -110,6 +115,11 @@ func (g *Gate) PutKey(k toll.Key) {
 		return
 	}
 	b.version = k.Version
+	var own *limit.Set
+	if len(k.Limits) > 0 {
+		own, _ = limit.CompileKey(k.Limits) // checked when it was made; a Set that cannot be is nil: none
+	}
+	b.own.Store(own)
 	g.ring.Put(k, b)
 }
 

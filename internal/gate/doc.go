@@ -6,6 +6,9 @@
 //	Record  the event is in the journal: before the last byte is handed to the kernel
 //	Done    releases the lease; its Receipt closes the request once its last byte is out of our hands
 //
+// Decisions keeps the passes of requests that a foreign proxy forwards, until
+// their service says how they ended.
+//
 // All it reads is in memory: a rules table switched whole by Switch, a ring of
 // keys changed key by key, and customers with their counters. Nothing here
 // waits for a database, and no lock is shared by all requests.

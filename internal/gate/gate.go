@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Gate struct {
 	addresses *limit.Addresses
 	recorder  Recorder
 	ids       *toll.IDs
+	witness   witness
 
 	changes sync.Mutex         // one change of rules, customers or keys at a time
 	bearers map[string]*bearer // by key ID; guarded by changes
@@ -55,6 +57,7 @@ func New(recorder Recorder, ids *toll.IDs) *Gate {
 		ids:       ids,
 		addresses: limit.NewAddresses(maxAddresses),
 		bearers:   make(map[string]*bearer),
+		witness:   witness{seed: maphash.MakeSeed()},
 	}
 }
 
@@ -71,6 +74,7 @@ type Ask struct {
 	Length        int64 // of the body, -1 when unknown
 	URL           int   // bytes of path and query as the client sent them
 	Preflight     bool  // a browser asks what a page may call (CORS)
+	Delegated     bool  // a foreign proxy asks, and will forward it; else the gateway will
 }
 
 // Decision is what Admit found.
@@ -100,7 +104,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedBadPath)
 	}
 	matched, ok := rules.table.Match(ask.Host, path)
-	if !ok || rules.forConsole(ask.Host, matched.Service) {
+	if !ok || rules.forConsole(ask.Host, matched.Service) || matched.Service.Delegated.On != ask.Delegated {
 		return Elsewhere
 	}
 	if len(ask.Method) > maxMethod {
@@ -133,10 +137,10 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedJournal)
 	}
 	partitions := limit.Partitions{}
-	var plan, counting *limit.Set
+	var plan, own, counting *limit.Set
 	if p.bearer != nil {
 		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
-		plan, counting = p.plan.set, rules.counting
+		plan, own, counting = p.plan.set, p.bearer.own.Load(), rules.counting
 		if p.Mode == toll.Test {
 			partitions.Customer = &p.bearer.holder.testCounters
 			plan, counting = rules.testSet, nil
@@ -147,12 +151,12 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		now = p.bearer.holder.order.At(now) // a key's requests are in the order of its customer's
 	}
 	if service.perAddress || p.plan != nil && p.plan.perAddress {
-		own := now
-		if partitions.Address, now = g.addresses.Decide(ask.Client, own); p.bearer != nil && now != own {
+		before := now
+		if partitions.Address, now = g.addresses.Decide(ask.Client, before); p.bearer != nil && now != before {
 			now = p.bearer.holder.order.At(now)
 		}
 	}
-	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, service.set, counting) {
+	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		return p.refuse(toll.RefusedLimit)
 	}
 	return Admitted
@@ -190,6 +194,9 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	case toll.KeyExpired:
 		return toll.RefusedKeyExpired
 	}
+	if !key.AllowsOrigin(ask.Client) {
+		return toll.RefusedKeyOrigin // before anything about the customer is told: the key may be stolen
+	}
 	if who.suspended {
 		return toll.RefusedSuspended
 	}
@@ -201,7 +208,7 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	if !who.plan.IncludesService(p.Service.Name) {
 		return toll.RefusedNotIncluded
 	}
-	if len(key.Services) > 0 && !contains(key.Services, p.Service.Name) {
+	if len(key.Services) > 0 && !contains(key.Services, p.Service.Name) || !key.AllowsMethod(ask.Method) {
 		return toll.RefusedOutOfScope
 	}
 	return ""

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type way struct {
 	arrived   time.Time
 	requestID string
 	method    string
+	client    netip.Addr
 	bearer    *bearer
 	plan      *plan
 	opened    meter.Ticket
@@ -56,7 +58,7 @@ type way struct {
 // be used again stays.
 func (p *Pass) reset(g *Gate, ask *Ask) {
 	p.facts = facts{}
-	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method}
+	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method, client: ask.Client}
 	p.event = toll.Event{Units: p.event.Units[:0]}
 }
 
@@ -76,6 +78,7 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 		}
 	}
 	p.gate.recorder.Refuse(p.arrived, p.Customer, p.Key, service, policy, reason)
+	p.gate.witness.see(p)
 	return Refused
 }
 
@@ -92,6 +95,26 @@ type Outcome struct {
 	BytesOut int64
 	Usage    []string // the Tollhouse-Usage fields of the answer, as they came
 	Cached   bool     // the answer came from the cache: the service was not asked
+	// Decided is for a delegated request that nobody settles: it counts as one
+	// request, and nothing is known of its answer.
+	Decided bool
+	// Unsettled is for a delegated request whose settlement never came: it is
+	// listed as unknown, and not billed.
+	Unsettled bool
+}
+
+// ID is the identity of the request's event, also before there is one.
+func (p *Pass) ID() toll.ULID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.identify()
+	return p.event.ID
+}
+
+func (p *Pass) identify() {
+	if p.event.ID.IsZero() {
+		p.event.ID = p.gate.ids.New(p.arrived)
+	}
 }
 
 // Open journals that the request is under way, so that a crash leaves a trace
@@ -135,9 +158,7 @@ func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
 // fill completes the event; it returns how many usage values were refused.
 func (p *Pass) fill(out *Outcome) (bad int) {
 	e := &p.event
-	if e.ID.IsZero() {
-		e.ID = p.gate.ids.New(p.arrived)
-	}
+	p.identify()
 	e.Time, e.RequestID = p.arrived, p.requestID
 	e.Customer, e.Key, e.Plan, e.PlanVersion = p.Customer, p.Key, p.Plan, p.PlanVersion
 	e.Service, e.Endpoint, e.Method = p.Service.Name, p.Endpoint, p.method
@@ -158,6 +179,13 @@ func (p *Pass) class(out *Outcome) toll.Class {
 		class = 2 // the service took the upgrade: one request, as any other success
 	}
 	switch {
+	case out.Unsettled:
+		return toll.Unknown
+	case out.Decided && p.Customer != "" && p.Service.Bill != [6]bool{}: // whatever the answer will be
+		if p.Mode == toll.Test {
+			return toll.TestUsage
+		}
+		return toll.Chargeable
 	case p.Customer == "" || !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
 		return toll.NotBillable
 	case out.Cached && !p.Service.Cache.Counts:

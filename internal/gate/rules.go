@@ -27,6 +27,7 @@ type rules struct {
 	table     *route.Table
 	services  map[string]*service
 	plans     map[string]*plan
+	location  *time.Location
 	testSet   *limit.Set
 	counting  *limit.Set // every plan's quotas: counted also while the customer is on another plan
 	unmetered bool
@@ -87,6 +88,7 @@ func (g *Gate) Switch(r Rules) error {
 		table:     table,
 		services:  make(map[string]*service, len(r.Services)),
 		plans:     make(map[string]*plan, len(r.Plans)),
+		location:  loc,
 		unmetered: r.Unmetered,
 		console:   strings.ToLower(r.ConsoleHost),
 	}
@@ -126,9 +128,27 @@ func (g *Gate) Switch(r Rules) error {
 	g.customers.each(func(h *holder) {
 		if was := h.now.Load(); was != nil {
 			s := *was
-			s.plan = next.plans[s.planName]
+			s.plan = next.planOf(&s)
 			h.now.Store(&s)
 		}
 	})
 	return nil
+}
+
+// planOf is the plan of a customer as it stands, with what is otherwise for it
+// alone. Overrides that this plan cannot have (they were checked against
+// another) are left out, rather than the whole customer.
+func (r *rules) planOf(s *standing) *plan {
+	of := r.plans[s.planName]
+	if of == nil || len(s.overrides) == 0 {
+		return of
+	}
+	subscription := toll.Subscription{Overrides: s.overrides}
+	set, err := limit.Compile(subscription.Policies(&of.Plan), r.location)
+	if err != nil {
+		return of
+	}
+	own := *of
+	own.set, own.perAddress = set, set.Counts(toll.PerIP)
+	return &own
 }

@@ -50,10 +50,12 @@ func (n *note) text(b []byte) string {
 }
 
 // outward makes an answer's fields ready for the client: Surrogate-Key is
-// between the service and the cache, and Cache-Status says what happened, after
+// between the service and its caches, and Cache-Status says what happened, after
 // what caches further in said.
-func outward(h exchange.Header, n note) {
-	h.Del("Surrogate-Key")
+func (c *Cache) outward(h exchange.Header, n note) {
+	if !c.settings.Load().PassTags {
+		h.Del("Surrogate-Key")
+	}
 	h.Add("Cache-Status", n.text(make([]byte, 0, 96)))
 }
 
@@ -70,10 +72,16 @@ func (c *Cache) respond(a *ask, o *object, now time.Time, n note) *exchange.Resp
 	s.reader.of = o.body
 	s.response = exchange.Response{Status: o.status, Header: c.headOf(a, o, now, n, &s.values), Length: o.length, Body: &s.reader}
 	switch {
-	case o.status == 200 && a.conditional() && notModified(a.request.Header, o.etag, o.modified):
+	case o.status == 200 && a.conditional() && exchange.NotModified(a.request.Header, o.etag, o.modified):
 		notModifiedHead(&s.response)
 		if n.fwd == "" { // nobody did the work, and nobody gets it
 			s.response.Header.Del(usageField)
+		}
+	case a.ranged:
+		if part, ok, _ := partOf(a, o); ok {
+			s.reader.of = wholeContent(o.body.data[part.Start : part.Start+part.Length])
+			s.response.Status, s.response.Length = 206, part.Length
+			s.response.Header.Set("Content-Range", part.ContentRange(o.length))
 		}
 	case a.request.Method == "HEAD":
 		s.response.Body = nothing{}
@@ -85,7 +93,9 @@ func (c *Cache) respond(a *ask, o *object, now time.Time, n note) *exchange.Resp
 // that are this answer's own.
 func (c *Cache) headOf(a *ask, o *object, now time.Time, n note, values *[2]string) exchange.Fields {
 	h := maps.Clone(o.header)
-	delete(h, "Surrogate-Key")
+	if !c.settings.Load().PassTags {
+		delete(h, "Surrogate-Key")
+	}
 	var space [96]byte
 	n.hasTTL, n.ttl = true, floorSeconds(o.left(now))
 	values[0] = strconv.FormatInt(max(0, int64(o.age(now)/time.Second)), 10)
@@ -189,17 +199,17 @@ func attend(ctx context.Context, response *exchange.Response, leave func()) {
 // own gives the leader an answer that is not kept.
 func (c *Cache) own(ctx context.Context, f *flight, a *ask, why string) *exchange.Response {
 	response := f.landed.response
-	outward(response.Header, note{fwd: why})
+	c.outward(response.Header, note{fwd: why})
 	stop := context.AfterFunc(ctx, f.cancel)
 	response.Body = &ending{ReadCloser: response.Body, after: func() {
 		stop()
 		f.exit()
 	}}
 	h := response.Header
-	modified, _ := httpDate(lastModified(h))
+	modified, _ := exchange.ParseDate(lastModified(h))
 	// The client's condition was not sent, so that the answer could be kept;
 	// it still is the client's.
-	if response.Status == 200 && a.conditional() && notModified(a.request.Header, etagOf(h), modified) {
+	if response.Status == 200 && a.conditional() && exchange.NotModified(a.request.Header, etagOf(h), modified) {
 		_ = response.Body.Close() // the client has it already
 		notModifiedHead(response)
 		h.Set("Cache-Status", (&note{fwd: why, fwdStatus: 200}).text(nil))

@@ -35,6 +35,7 @@ type ask struct {
 	owner      owner
 	credential bool // it carries one: Authorization, X-API-Key, or a customer's key
 	cookie     bool
+	ranged     bool // it wants a part (RFC 9110 §14.2)
 }
 
 var seed = maphash.MakeSeed()
@@ -57,6 +58,7 @@ func newAsk(r *exchange.Request, customer string) ask {
 		a.owner = ownerOf(customer, authorization, apiKey)
 	}
 	a.cookie = r.Header.Get("Cookie") != ""
+	a.ranged = r.Method == "GET" && r.Header.Get("Range") != ""
 	return a
 }
 

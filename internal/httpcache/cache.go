@@ -22,6 +22,7 @@ type Settings struct {
 	MaxSize    int64         // bytes that stored answers may take, 1 or more
 	MaxObject  int64         // bytes of the largest body that is kept
 	DefaultTTL time.Duration // of answers that do not say how long they may be kept; 0: they are not
+	PassTags   bool          // leave Surrogate-Key on answers, for a cache in front
 }
 
 // Options are what a cache is made with.
@@ -128,7 +129,8 @@ var ErrNotStored = errors.New("no stored answer satisfies the request, and it do
 // response's body. The response's Header is the caller's to change; its values
 // are not.
 //
-// The error is ErrNotStored, or what next gave.
+// The error is ErrNotStored, a *exchange.RangeError for a part that a stored
+// answer does not have, or what next gave.
 func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string, next Forwarder) (*exchange.Response, Result, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return c.other(ctx, r, next)
@@ -142,6 +144,13 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 	a := newAsk(r, customer)
 	stored, at, others := c.store.find(&a)
 	v := a.use(stored)
+	if a.ranged && v != ask4It {
+		if err := wantsNothingOf(&a, stored); err != nil && v == useIt {
+			return nil, Result{Cached: true, Word: wordHit}, err
+		} else if err != nil {
+			v = ask4It // there may be more of it by now
+		}
+	}
 	switch {
 	case v == useIt:
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordHit}, nil
@@ -152,6 +161,8 @@ func (c *Cache) Serve(ctx context.Context, r *exchange.Request, customer string,
 		return c.respond(&a, stored, a.now, note{}), Result{Cached: true, Word: wordStale}, nil
 	case a.directives.has(onlyIfCached):
 		return nil, Result{Word: wordMiss}, ErrNotStored
+	case a.ranged: // parts are made of what is stored, and not stored themselves
+		return c.pass(ctx, r, next, note{fwd: a.why(stored, others), detail: "range"})
 	case r.Method == "HEAD":
 		return c.head(ctx, &a, stored, at, next)
 	case stored == nil && (a.conditional() && c.hints.holds(&a) || a.directives.has(noStore)):
@@ -166,8 +177,6 @@ func bypass(r *exchange.Request) note {
 	switch {
 	case r.Upgrade != "" || r.Length != 0:
 		return note{fwd: "bypass"}
-	case h.Get("Range") != "" || h.Get("If-Range") != "":
-		return note{fwd: "bypass", detail: "range"}
 	case h.Get("If-Match") != "" || h.Get("If-Unmodified-Since") != "": // RFC 9111 §4.3.2: for the origin
 		return note{fwd: "bypass", detail: "precondition"}
 	}
@@ -182,7 +191,7 @@ func (c *Cache) pass(ctx context.Context, r *exchange.Request, next Forwarder, n
 	if err != nil {
 		return nil, result, err
 	}
-	outward(response.Header, n)
+	c.outward(response.Header, n)
 	return response, result, nil
 }
 
@@ -198,7 +207,7 @@ func (c *Cache) other(ctx context.Context, r *exchange.Request, next Forwarder) 
 	if !safe(r.Method) && response.Status >= 200 && response.Status < 400 {
 		c.invalidate(r, response.Header)
 	}
-	outward(response.Header, note{fwd: "method"})
+	c.outward(response.Header, note{fwd: "method"})
 	return response, result, nil
 }
 

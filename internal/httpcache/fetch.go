@@ -17,14 +17,7 @@ func (c *Cache) fetch(ctx context.Context, a *ask, stored *object, why string, n
 	k := key{uri: a.uri}
 	for {
 		f, leads := c.lead(ctx, k, a, stored, joinable, next)
-		select {
-		case <-f.head:
-		case <-ctx.Done():
-			if leads {
-				f.desert()
-			} else {
-				f.exit()
-			}
+		if !f.await(ctx, a.request, leads) {
 			return nil, Result{Word: wordMiss, Asked: asked, Answered: c.clock()}, clientGone(ctx)
 		}
 		response, result, served, err := c.serveLanded(ctx, f, a, stored, why, leads)
@@ -36,6 +29,32 @@ func (c *Cache) fetch(ctx context.Context, a *ask, stored *object, why string, n
 		// its caller where it has one.
 		joinable = joinable && a.credential && k.owner == everybody
 		k.owner = a.owner
+	}
+}
+
+// await waits for the head, and leaves the flight when the client does.
+func (f *flight) await(ctx context.Context, r *exchange.Request, leads bool) bool {
+	var interims chan interim
+	if leads {
+		interims = f.interims
+	}
+	for {
+		select {
+		case i := <-interims:
+			r.Interim(i.status, i.fields)
+		case <-f.head:
+			if leads {
+				f.drainInterims(r)
+			}
+			return true
+		case <-ctx.Done():
+			if leads {
+				f.desert()
+			} else {
+				f.exit()
+			}
+			return false
+		}
 	}
 }
 
@@ -59,6 +78,7 @@ func (c *Cache) lead(ctx context.Context, k key, a *ask, stored *object, joinabl
 	stop := context.AfterFunc(c.life, cancel)
 	own := *a
 	own.request = detached(a.request, stored)
+	f.tellLeader(a.request, own.request)
 	f.leader = &own
 	c.begin(func() {
 		defer stop()
@@ -80,6 +100,7 @@ func (c *Cache) refresh(a *ask, stored *object, at owner, next Forwarder) {
 	}
 	own := *a
 	own.request = detached(a.request, stored)
+	own.request.Interim = nil
 	own.directives = parseDirectives(nil) // what this client wants is not what the others get
 	f.leader, f.unattended = &own, true
 	c.begin(func() {

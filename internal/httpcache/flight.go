@@ -24,6 +24,8 @@ type flight struct {
 	landed landed
 	kept   *object // set before done is closed: what was stored, nil for nothing
 
+	interims chan interim // for the leader, until head is closed
+
 	unattended bool // it refreshes what is stored: nobody reads its answer as the leader
 
 	mu       sync.Mutex

@@ -25,7 +25,7 @@ func (t *times) left(now time.Time) time.Duration { return t.lifetime - t.age(no
 // timesOf reckons the times of an answer that was asked for at sent and came at
 // received. heuristic is the lifetime of an answer that says none, 0 for none.
 func timesOf(h exchange.Header, d *directives, sent, received time.Time, heuristic time.Duration) times {
-	date, dated := httpDate(h.Get("Date"))
+	date, dated := exchange.ParseDate(h.Get("Date"))
 	if !dated {
 		date = received
 	}
@@ -53,7 +53,7 @@ func explicitLifetime(h exchange.Header, d *directives, date time.Time) (time.Du
 	if len(values) == 0 || d.targeted {
 		return 0, false
 	}
-	expires, ok := httpDate(values[0])
+	expires, ok := exchange.ParseDate(values[0])
 	if !ok || len(values) > 1 { // "0" most of all: a time in the past (§5.3); of two, neither can be trusted
 		return 0, true
 	}
@@ -76,25 +76,3 @@ func ageField(h exchange.Header) time.Duration {
 	}
 	return seconds(n)
 }
-
-// httpDate reads a date in any of the three forms of RFC 9110 §5.6.7, and
-// nothing that only looks like one.
-func httpDate(s string) (time.Time, bool) {
-	if len(s) > 3 && strings.EqualFold(s[len(s)-3:], "gmt") {
-		s = s[:len(s)-3] + "GMT"
-	}
-	for _, form := range [...]string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
-		t, err := time.Parse(form, s)
-		if err != nil {
-			continue
-		}
-		_, read, _ := strings.Cut(s, " ") // the day of the week says nothing that the date does not
-		_, meant, _ := strings.Cut(t.Format(form), " ")
-		if strings.EqualFold(read, meant) {
-			return t, true
-		}
-	}
-	return time.Time{}, false
-}
-
-func formatDate(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

@@ -40,10 +40,10 @@ func newObject(a *ask, status int, h exchange.Fields, d *directives, t times) *o
 	o := &object{times: t, status: status, header: h, selecting: selectingOf(h, a.request.Header), tags: tagsOf(h)}
 	o.etag, o.lastModified = etagOf(h), lastModified(h)
 	o.modified = t.received
-	if date, ok := httpDate(h.Get("Date")); ok {
+	if date, ok := exchange.ParseDate(h.Get("Date")); ok {
 		o.modified = date
 	}
-	if date, ok := httpDate(o.lastModified); ok {
+	if date, ok := exchange.ParseDate(o.lastModified); ok {
 		o.modified = date
 	}
 	o.validate = d.has(noCache)
@@ -64,7 +64,7 @@ func keptFields(h exchange.Header, received time.Time) exchange.Fields {
 		kept.Del(name)
 	}
 	if kept.Get("Date") == "" { // RFC 9110 §6.6.1
-		kept.Set("Date", formatDate(received))
+		kept.Set("Date", exchange.FormatDate(received))
 	}
 	clip(kept)
 	return kept

@@ -133,3 +133,20 @@ func TestWhatWasAskedForBeforeAPurgeIsNotStoredAfterIt(t *testing.T) {
 		})
 	}
 }
+
+func TestTagsReachACacheInFrontWhereThereIsOne(t *testing.T) {
+	t.Parallel()
+	for _, pass := range []bool{false, true} {
+		h := newHouse(t, func(o *httpcache.Options) { o.PassTags = pass })
+		h.origin.always("Cache-Control", "max-age=60", "Surrogate-Key", "item-42")
+		for _, target := range []string{"/a", "/a"} { // from the service, and from what is stored
+			if g := h.get(target); (g.header.Get("Surrogate-Key") == "item-42") != pass {
+				t.Errorf("pass %v: %v, tags %q", pass, g, g.header.Get("Surrogate-Key"))
+			}
+		}
+		h.origin.always("Cache-Control", "private", "Surrogate-Key", "item-42")
+		if g := h.get("/b"); (g.header.Get("Surrogate-Key") == "item-42") != pass {
+			t.Errorf("pass %v, not stored: %v", pass, g)
+		}
+	}
+}

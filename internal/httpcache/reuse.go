@@ -107,8 +107,9 @@ func detached(r *exchange.Request, stored *object) *exchange.Request {
 	for name, value := range r.Header.All() {
 		h.Add(name, value)
 	}
-	h.Del("If-None-Match")
-	h.Del("If-Modified-Since")
+	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "Range", "If-Range"} {
+		h.Del(name)
+	}
 	if stored != nil {
 		if stored.etag != "" {
 			h.Set("If-None-Match", stored.etag)

@@ -98,7 +98,7 @@ func lastModified(h exchange.Header) string {
 	if value == "" {
 		return ""
 	}
-	if _, ok := httpDate(value); !ok {
+	if _, ok := exchange.ParseDate(value); !ok {
 		return ""
 	}
 	return value

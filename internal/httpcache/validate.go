@@ -3,7 +3,6 @@ package httpcache
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
@@ -15,7 +14,7 @@ func (c *Cache) freshen(f *flight, l *landed, stored *object, response *exchange
 	if stored.etag == "" && stored.lastModified == "" {
 		return false // nothing was asked
 	}
-	if tag := etagOf(response.Header); tag != "" && stored.etag != "" && opaque(tag) != opaque(stored.etag) {
+	if tag := etagOf(response.Header); tag != "" && stored.etag != "" && exchange.Opaque(tag) != exchange.Opaque(stored.etag) {
 		return false
 	}
 	a := f.leader
@@ -39,7 +38,7 @@ func (c *Cache) freshen(f *flight, l *landed, stored *object, response *exchange
 func (c *Cache) updated(a *ask, stored *object, h exchange.Header, sent, received time.Time) (*object, verdict, directives) {
 	header := stored.freshened(h)
 	if h.Get("Date") == "" { // RFC 9110 §6.6.1
-		header.Set("Date", formatDate(received))
+		header.Set("Date", exchange.FormatDate(received))
 	}
 	d := answerDirectives(header)
 	if age := h.Get("Age"); age != "" {
@@ -50,50 +49,6 @@ func (c *Cache) updated(a *ask, stored *object, h exchange.Header, sent, receive
 	o := newObject(a, stored.status, header, &d, t)
 	o.body, o.length = stored.body, stored.length
 	return o, v, d
-}
-
-// opaque is an entity tag without its weakness: two that agree in it match
-// weakly (RFC 9110 §8.8.3.2).
-func opaque(tag string) string { return strings.TrimPrefix(tag, "W/") }
-
-// notModified tells whether a client that has an answer already may go on with
-// it (RFC 9111 §4.3.2, RFC 9110 §13.1): the entity tag decides where one is
-// named, the date otherwise.
-func notModified(request exchange.Header, etag string, modified time.Time) bool {
-	if fields := request.Values("If-None-Match"); len(fields) > 0 {
-		for _, field := range fields {
-			if strings.Trim(field, " \t") == "*" {
-				return true
-			}
-			if etag != "" && listsTag(field, opaque(etag)) {
-				return true
-			}
-		}
-		return false
-	}
-	since, ok := httpDate(request.Get("If-Modified-Since"))
-	return ok && !modified.IsZero() && !modified.Truncate(time.Second).After(since)
-}
-
-// listsTag tells whether a list of entity tags holds one. A comma may stand
-// within a tag.
-func listsTag(list, tag string) bool {
-	for list != "" {
-		list = strings.TrimLeft(list, " \t,")
-		list = strings.TrimPrefix(list, "W/")
-		if list == "" || list[0] != '"' {
-			return false // no list of tags: nothing after it can be trusted
-		}
-		end := strings.IndexByte(list[1:], '"')
-		if end < 0 {
-			return false
-		}
-		if list[:end+2] == tag {
-			return true
-		}
-		list = list[end+2:]
-	}
-	return false
 }
 
 // head forwards a HEAD that nothing stored answers. What it says about the
@@ -125,7 +80,7 @@ func (c *Cache) head(ctx context.Context, a *ask, stored *object, at owner, next
 			c.store.remove(k, stored)
 		}
 	}
-	outward(response.Header, note{fwd: a.why(stored, false)})
+	c.outward(response.Header, note{fwd: a.why(stored, false)})
 	return response, result, nil
 }
 

@@ -219,7 +219,9 @@ func (m *model) settle(holds []modelHold, chargeable bool, units []toll.Amount) 
 		}
 		if h.asked.policy.Unit == toll.UnitRequests {
 			if !chargeable {
-				used[h.start]--
+				// A period that was forgotten and came again holds nothing of
+				// this request: never below zero.
+				used[h.start] = max(0, used[h.start]-1)
 			}
 			continue
 		}

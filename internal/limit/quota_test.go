@@ -302,3 +302,31 @@ func TestTrimForgetsARateLimitOnceItIsWhole(t *testing.T) {
 		t.Error("the memory of a fourth counter was kept")
 	}
 }
+
+func TestGivingBackIntoAPeriodThatWasForgottenNeverGoesBelowNothing(t *testing.T) {
+	t.Parallel()
+	set := compiled(t, quota("daily", toll.UnitRequests, toll.Daily, 1))
+	p := Partitions{Customer: new(State)}
+	day := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	var open, a Admission
+	if !open.Admit(day, p, "ner", "other", set) {
+		t.Fatal("the first request of the day was refused")
+	}
+	for _, away := range []int{40, 80} { // a clock that is stepped, over more periods than are kept
+		a.Admit(day.AddDate(0, 0, away), p, "ner", "other", set)
+		a.Settle(true, nil)
+	}
+	a.Admit(day, p, "ner", "other", set) // the day comes again, with nothing used
+	a.Release()
+	open.Settle(false, nil) // gives back what nobody remembers
+	if got := used(t, set, day, p, "daily"); got != 0 {
+		t.Errorf("%d used, want 0", got)
+	}
+	if !a.Admit(day, p, "ner", "other", set) {
+		t.Error("the day's one request was refused")
+	}
+	a.Settle(true, nil)
+	if a2 := new(Admission); a2.Admit(day, p, "ner", "other", set) {
+		t.Error("a second request of the day was admitted: what was given back twice was counted as room")
+	}
+}

@@ -55,6 +55,19 @@ func CompileService(service string, policies []toll.Policy, loc *time.Location) 
 	return compile(service, own, loc)
 }
 
+// CompileKey makes a key's own policies ready: rate and concurrency limits that
+// are counted for the key alone, apart from those of the same name in a plan.
+func CompileKey(policies []toll.Policy) (*Set, error) {
+	own := slices.Clone(policies)
+	for i := range own {
+		if own[i].Kind == toll.Quota {
+			return nil, toll.FieldError(own[i].Name, "A key has no quota of its own: quotas are the customer's.")
+		}
+		own[i].Partition = toll.PerKey
+	}
+	return compile("key:", own, nil) // no service is named so
+}
+
 // Counting makes a Set that refuses nothing and reports nothing, and counts
 // for every quota among policies. Give it the policies of all plans and hand it
 // to every Admit: then a customer who comes to a plan with a quota has been

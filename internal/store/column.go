@@ -67,3 +67,28 @@ func (l *list) Scan(from any) error {
 	}
 	return json.Unmarshal([]byte(text), (*[]string)(l))
 }
+
+// document is a list of values as a column keeps it: a JSON array of them.
+type document[E any] struct{ value []E }
+
+// Value implements driver.Valuer.
+func (d document[E]) Value() (driver.Value, error) {
+	if len(d.value) == 0 {
+		return "[]", nil
+	}
+	b, err := json.Marshal(d.value)
+	return string(b), err
+}
+
+// Scan implements sql.Scanner. An empty list is nil.
+func (d *document[E]) Scan(from any) error {
+	text, ok := from.(string)
+	if !ok {
+		return fmt.Errorf("a list is kept as text, not as %T", from)
+	}
+	d.value = nil
+	if text == "[]" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), &d.value)
+}

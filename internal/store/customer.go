@@ -9,12 +9,14 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-const customerColumns = `id, name, status, plan, plan_version, addons, since, demo, created_at, version`
+const customerColumns = `id, name, status, plan, plan_version, addons, since, demo, created_at, version, overrides`
 
 func scanCustomer(r row) (toll.Customer, error) {
 	var c toll.Customer
+	var overrides document[toll.Policy]
 	err := r.Scan(&c.ID, &c.Name, &c.Status, &c.Subscription.Plan, &c.Subscription.PlanVersion,
-		(*list)(&c.Subscription.Addons), (*instant)(&c.Subscription.Since), &c.Demo, (*stamp)(&c.CreatedAt), &c.Version)
+		(*list)(&c.Subscription.Addons), (*instant)(&c.Subscription.Since), &c.Demo, (*stamp)(&c.CreatedAt), &c.Version, &overrides)
+	c.Subscription.Overrides = overrides.value
 	return c, err
 }
 
@@ -39,9 +41,10 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
 		return err
 	}
 	_, err := s.writer.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		c.ID, c.Name, string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion, list(c.Subscription.Addons),
-		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version, fold(c.Name))
+		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version,
+		document[toll.Policy]{c.Subscription.Overrides}, fold(c.Name))
 	return s.fail(err, customerFault("creating a customer"))
 }
 
@@ -64,10 +67,10 @@ func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Custo
 	}
 	f := customerFault("changing a customer")
 	changed, err := scanCustomer(s.writer.QueryRowContext(ctx, `update customer
-		set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, version = version + 1
+		set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, overrides = $11, version = version + 1
 		where id = $1 and version = $2 returning `+customerColumns,
 		c.ID, c.Version, c.Name, fold(c.Name), string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion,
-		list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo))
+		list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo, document[toll.Policy]{c.Subscription.Overrides}))
 	if errors.Is(err, sql.ErrNoRows) {
 		return toll.Customer{}, s.missingOrStale(ctx, s.writer, "customer", c.ID, f)
 	}

@@ -5,18 +5,22 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-const keyColumns = `id, customer_id, name, mode, hash, hint, services, created_at, expires_at, revoked_at, last_used_at, replaced_by, version`
+const keyColumns = `id, customer_id, name, mode, hash, hint, services, methods, origins, limits, created_at, expires_at, revoked_at, last_used_at, replaced_by, version`
 
 func scanKey(r row) (toll.Key, error) {
 	var k toll.Key
 	var hash []byte
-	err := r.Scan(&k.ID, &k.CustomerID, &k.Name, &k.Mode, &hash, &k.Hint, (*list)(&k.Services), (*stamp)(&k.CreatedAt),
+	var origins document[netip.Prefix]
+	var limits document[toll.Policy]
+	err := r.Scan(&k.ID, &k.CustomerID, &k.Name, &k.Mode, &hash, &k.Hint, (*list)(&k.Services), (*list)(&k.Methods), &origins, &limits, (*stamp)(&k.CreatedAt),
 		(*instant)(&k.ExpiresAt), (*instant)(&k.RevokedAt), (*instant)(&k.LastUsedAt), &k.ReplacedBy, &k.Version)
+	k.Origins, k.Limits = origins.value, limits.value
 	if err == nil && copy(k.Hash[:], hash) != len(k.Hash) {
 		err = fmt.Errorf("the hash of key %s has %d bytes", k.ID, len(hash))
 	}
@@ -25,7 +29,8 @@ func scanKey(r row) (toll.Key, error) {
 
 func checkKey(k *toll.Key) error {
 	return refuseUnstorable(field{"id", k.ID}, field{"customer", k.CustomerID}, field{"name", k.Name}, field{"hint", k.Hint},
-		field{"services", strings.Join(k.Services, ",")}, field{"replaced_by", k.ReplacedBy})
+		field{"services", strings.Join(k.Services, ",")},
+		field{"methods", strings.Join(k.Methods, ",")}, field{"replaced_by", k.ReplacedBy})
 }
 
 func keyFault(doing string) fault {
@@ -49,8 +54,8 @@ func (s *Store) CreateKey(ctx context.Context, k toll.Key) error {
 
 func insertKey(ctx context.Context, db execer, k *toll.Key) error {
 	_, err := db.ExecContext(ctx, `insert into api_key (`+keyColumns+`)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		k.ID, k.CustomerID, k.Name, string(k.Mode), k.Hash[:], k.Hint, list(k.Services), stamp(k.CreatedAt),
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		k.ID, k.CustomerID, k.Name, string(k.Mode), k.Hash[:], k.Hint, list(k.Services), list(k.Methods), document[netip.Prefix]{k.Origins}, document[toll.Policy]{k.Limits}, stamp(k.CreatedAt),
 		instant(k.ExpiresAt), instant(k.RevokedAt), instant(k.LastUsedAt), k.ReplacedBy, k.Version)
 	return err
 }
@@ -75,7 +80,7 @@ func (s *Store) KeysOf(ctx context.Context, customerID string) ([]toll.Key, erro
 	return keys, s.fail(err, keyFault("listing keys"))
 }
 
-// UpdateKey changes the name, services, expiry, revocation and successor of a
+// UpdateKey changes the name, scope, expiry, revocation and successor of a
 // key and returns it with its Version raised by one. LastUsedAt is not written:
 // draining alone raises it. Conflict: the Version is not the one that is stored.
 func (s *Store) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
@@ -95,9 +100,10 @@ func (s *Store) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
 
 func updateKey(ctx context.Context, db execer, k *toll.Key) (toll.Key, error) {
 	return scanKey(db.QueryRowContext(ctx, `update api_key
-		set name = $3, services = $4, expires_at = $5, revoked_at = $6, replaced_by = $7, version = version + 1
+		set name = $3, services = $4, expires_at = $5, revoked_at = $6, replaced_by = $7, methods = $8, origins = $9, limits = $10, version = version + 1
 		where id = $1 and version = $2 returning `+keyColumns,
-		k.ID, k.Version, k.Name, list(k.Services), instant(k.ExpiresAt), instant(k.RevokedAt), k.ReplacedBy))
+		k.ID, k.Version, k.Name, list(k.Services), instant(k.ExpiresAt), instant(k.RevokedAt), k.ReplacedBy,
+		list(k.Methods), document[netip.Prefix]{k.Origins}, document[toll.Policy]{k.Limits}))
 }
 
 // ReplaceKey adds the key next and changes the key old as UpdateKey does, both

@@ -27,6 +27,8 @@ import (
 //	tollhouse_upstream_healthy{service,upstream}, tollhouse_upstream_in_flight{service,upstream}
 //	tollhouse_upstream_failures_total{service,upstream}
 //	tollhouse_config_info{fingerprint}, tollhouse_config_refused
+//	tollhouse_connections, tollhouse_connections_max, tollhouse_connections_closed_total
+//	tollhouse_connections_refused_total{reason}
 //	tollhouse_build_info{version,go}
 //	go_*, process_*
 type Metrics struct {

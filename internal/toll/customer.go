@@ -1,6 +1,9 @@
 package toll
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // CustomerStatus says whether a customer may call at all.
 type CustomerStatus string
@@ -29,6 +32,26 @@ type Subscription struct {
 	PlanVersion string // the immutable version that is billed (PlanVersion.ID)
 	Addons      []string
 	Since       time.Time // the anchor of its months
+	// Overrides are policies that hold for this customer in place of the plan's
+	// policies of the same name, or beside them where the plan has none such.
+	Overrides []Policy
+}
+
+// Policies are the policies of a plan as they hold for the subscription: in the
+// plan's order, then the overrides that replace none.
+func (s *Subscription) Policies(plan *Plan) []Policy {
+	if len(s.Overrides) == 0 {
+		return plan.Policies
+	}
+	all := slices.Clone(plan.Policies)
+	for _, o := range s.Overrides {
+		if i := slices.IndexFunc(all, func(p Policy) bool { return p.Name == o.Name }); i >= 0 {
+			all[i] = o
+		} else {
+			all = append(all, o)
+		}
+	}
+	return all
 }
 
 // CustomerSort is what a list of customers is ordered by. Equal ones follow

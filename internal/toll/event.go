@@ -69,7 +69,8 @@ const (
 	RefusedKeyExpired   RefusalReason = "key-expired"
 	RefusedSuspended    RefusalReason = "customer-suspended"
 	RefusedNotIncluded  RefusalReason = "not-included" // the plan does not include the service
-	RefusedOutOfScope   RefusalReason = "out-of-scope" // the key may not call the service
+	RefusedOutOfScope   RefusalReason = "out-of-scope" // the key may not call the service, or not with the method
+	RefusedKeyOrigin    RefusalReason = "key-origin"   // the key may not be used from the client's address
 	RefusedLimit        RefusalReason = "limit"        // a rate limit, quota or concurrency limit
 	RefusedNoRoute      RefusalReason = "no-route"     // no service takes it
 	RefusedBadPath      RefusalReason = "bad-path"     // an ambiguous path

@@ -1,6 +1,10 @@
 package toll
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
 // Mode says whether a call counts for money.
 type Mode string
@@ -18,9 +22,12 @@ type Key struct {
 	CustomerID string
 	Name       string // 1 to 100 characters
 	Mode       Mode
-	Hash       [32]byte // SHA-256 of the whole text
-	Hint       string   // the last four characters, to tell keys apart on a page
-	Services   []string // services it may call; empty: all that the plan includes
+	Hash       [32]byte       // SHA-256 of the whole text
+	Hint       string         // the last four characters, to tell keys apart on a page
+	Services   []string       // services it may call; empty: all that the plan includes
+	Methods    []string       // methods it may call with, in upper case; empty: all
+	Origins    []netip.Prefix // addresses it may be used from; empty: all
+	Limits     []Policy       // its own, beside its plan's: rate and concurrency, counted for this key alone
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero: never
 	RevokedAt  time.Time // zero: valid
@@ -49,4 +56,25 @@ func (k *Key) StateAt(now time.Time) KeyState {
 		return KeyExpired
 	}
 	return KeyValid
+}
+
+// AllowsMethod tells whether the key may be used for requests of a method. A
+// key for GET may be used for HEAD too, which asks for less (RFC 9110 §9.3.2).
+func (k *Key) AllowsMethod(method string) bool {
+	return len(k.Methods) == 0 || slices.Contains(k.Methods, method) || method == "HEAD" && slices.Contains(k.Methods, "GET")
+}
+
+// AllowsOrigin tells whether the key may be used from an address. Where a key
+// names origins, who has no address may not use it.
+func (k *Key) AllowsOrigin(from netip.Addr) bool {
+	if len(k.Origins) == 0 {
+		return true
+	}
+	from = from.Unmap()
+	for _, p := range k.Origins {
+		if p.Contains(from) {
+			return true
+		}
+	}
+	return false
 }

@@ -40,11 +40,11 @@ const (
 // in, its upstreams. A Service is not changed after it was made.
 type Service struct {
 	Name        string
-	Host        string // exact, or "*.example.com"; "" for any
-	Path        string // prefix, "/v1/ner"; "" for any
-	StripPath   bool   // take Path off before forwarding; the upstream learns it as X-Forwarded-Prefix
-	Upstreams   []string
-	Weights     []int // of the upstreams, in their order, 0 to 1000; nil: each the same. 0: no new clients
+	Host        string   // exact, or "*.example.com"; "" for any
+	Path        string   // prefix, "/v1/ner"; "" for any
+	StripPath   bool     // take Path off before forwarding; the upstream learns it as X-Forwarded-Prefix
+	Upstreams   []string // none where Files has a root
+	Weights     []int    // of the upstreams, in their order, 0 to 1000; nil: each the same. 0: no new clients
 	Balance     Balance
 	Access      Access
 	Health      Health
@@ -68,6 +68,37 @@ type Service struct {
 	XRateLimit      bool    // X-RateLimit-* beside RateLimit
 	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
 	Cache           Cache
+	Delegated       Delegated
+	ForwardAuth     ForwardAuth // of AccessForwardAuth
+	Files           Files       // what it is served from in the place of upstreams
+}
+
+// Delegated says that a foreign proxy forwards a service's requests and asks
+// Tollhouse about each (LIFECYCLE.md, Delegated decisions). The zero value: the
+// gateway forwards them itself.
+type Delegated struct {
+	On     bool
+	Settle bool          // how a request ended is told afterwards; false: it is recorded when it is decided
+	Within time.Duration // how long a decision waits to be settled
+}
+
+// ForwardAuth is the outside address that decides about a service's requests.
+type ForwardAuth struct {
+	URL     string        // http:// or https://, with a path
+	Timeout time.Duration // for the whole answer; 0: five seconds
+	Headers []string      // the fields of its answer that the service gets, as written
+	MaxBody int64         // bytes of its answer; 0: 64 KiB
+}
+
+// Files is a directory whose files answer a service's requests. The zero value
+// is none.
+type Files struct {
+	Root      string        // the directory; "" for none
+	Index     string        // the file that a directory is shown by
+	Fallback  string        // what is given for a page that is not there, below Root; "": nothing
+	NotFound  string        // the page that says so, with 404, below Root; "": a problem document
+	MaxAge    time.Duration // how long what is no page and has no hash in its name may be kept unasked; 0: not
+	Immutable []string      // folders below Root whose files never change, whatever their names
 }
 
 // Cache says how a service's answers are kept (RFC 9111). The zero value keeps none.
@@ -76,6 +107,24 @@ type Cache struct {
 	MaxObject  int64         // bytes of the largest body that is kept
 	DefaultTTL time.Duration // of answers that do not say how long they may be kept; 0: they are not
 	Counts     bool          // an answer from the cache counts for quotas and bill, as one of the service does
+	Hooks      []PurgeHook   // whom to tell of a purge
+}
+
+// PurgeHook is a request that tells an outside CDN of a purge. In its URL, Body
+// and header values {tag}, {url}, {host}, {path} and {prefix} stand for what was
+// purged.
+type PurgeHook struct {
+	On      []string // of which purges: url, prefix, tag, all
+	Method  string
+	URL     string
+	Body    string
+	Headers []HookHeader
+}
+
+// HookHeader is a header field of a hook; its value may be a credential.
+type HookHeader struct {
+	Name  string
+	Value Secret
 }
 
 // Health is how a service's upstreams are probed.
@@ -92,6 +141,7 @@ type Timeouts struct {
 	Connect  time.Duration // to reach the upstream
 	Response time.Duration // to the head of its answer
 	Idle     time.Duration // between two bytes of a body
+	Body     time.Duration // the client may be waited for in all while its body comes, and a second more for each 1,000 bytes
 	Stream   time.Duration // a whole WebSocket, SSE or upload
 }
 

@@ -38,10 +38,18 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 	}
 	upgrade := upgradeOf(req)
 	out := outgoing(u, req, fields, c.body).WithContext(c.ctx)
+	var early *interims
+	if req.Interim != nil {
+		early = &interims{to: req.Interim}
+		out = early.of(out)
+	}
 	// A pool that was closed serves what still comes, and keeps no connection for it.
 	out.Close = upgrade == "" && p.closed.Load()
 
 	resp, err := c.roundTrip(out)
+	if early != nil {
+		early.end()
+	}
 	if c.body != nil {
 		c.body.stop()
 	}

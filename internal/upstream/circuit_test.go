@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -327,4 +328,56 @@ func TestARequestThatFailedOnceIsNotMadeATrialOf(t *testing.T) {
 	if u, _ := p.pick(nil, nil); u != ill {
 		t.Errorf("a first try went to %s", u.host)
 	}
+}
+
+// TestAnAnswerThatBreaksOffIsAFailure has one upstream of two whose heads are all
+// well and whose bodies never end.
+func TestAnAnswerThatBreaksOffIsAFailure(t *testing.T) {
+	t.Parallel()
+	half := says(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+	whole := says(t, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell")
+	p := poolTo(t, toll.Service{}, Options{}, half, whole)
+	broke := 0
+	for range 100 {
+		resp, err := p.Forward(t.Context(), request("GET", "/", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(resp.Body); err != nil {
+			broke++
+		}
+		_ = resp.Body.Close()
+	}
+	if s := p.Status()[0]; s.Circuit == Closed || broke > 15 {
+		t.Errorf("after %d answers that broke off: %+v", broke, s)
+	}
+}
+
+func TestAStreamThatLivesAsLongAsItMayIsNoFailure(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "data: 1\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, func(t *testing.T, p *Pool) {
+		p.upstreams = append(p.upstreams, p.upstreams[0]) // so that one may be left out
+		var all sync.WaitGroup
+		for range 30 {
+			all.Go(func() {
+				resp, err := p.Forward(t.Context(), request("GET", "/", ""))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err = io.ReadAll(resp.Body); err == nil {
+					t.Error("it ended by itself")
+				}
+			})
+		}
+		all.Wait() // an hour later, all at the same time
+		if s := p.Status()[0]; s.Circuit != Closed {
+			t.Errorf("%+v", s)
+		}
+	})
 }

@@ -61,8 +61,8 @@ func (c *connector) transport(response time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
-		DialContext:            c.plain,
-		DialTLSContext:         c.tls,
+		DialContext:            readAlong(c.plain),
+		DialTLSContext:         readAlong(c.tls),
 		DisableCompression:     true,
 		Protocols:              protocols,
 		MaxIdleConnsPerHost:    idlePerUpstream,
@@ -80,6 +80,7 @@ func (c *connector) transport(response time.Duration) *http.Transport {
 // does not take its requests along for long.
 func (c *connector) transport2(response time.Duration) *http.Transport {
 	t := c.transport(response)
+	t.DialContext, t.DialTLSContext = c.plain, c.tls // its frames say what belongs to what
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetUnencryptedHTTP2(true)
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait}

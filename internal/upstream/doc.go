@@ -72,9 +72,11 @@
 //	504 http_response_timeout         no head within Timeouts.Response, or not done within Timeouts.Stream
 //	504 connection_write_timeout      the upstream took no byte of the body for Timeouts.Idle
 //	503 destination_unavailable       no upstream takes new requests
-//	503 connection_limit_reached      every upstream has MaxInFlight requests and the queue is full or too slow
+//	503 connection_limit_reached      every upstream has MaxInFlight requests and the queue is full or too slow;
+//	                                  or there is no place in Options.Sockets within Timeouts.Connect
 //	413 http_request_error            the body is longer than the service allows: errors.Is(err, exchange.ErrBodyTooLarge)
-//	408 http_request_error            the client sent no byte of its body for Timeouts.Idle
+//	408 http_request_error            the client sent no byte of its body for Timeouts.Idle, or was waited for longer than
+//	                                  Timeouts.Body and a second for each 1,000 bytes that came
 //	400 http_request_error            the client's body or target is malformed
 //	501 http_request_error            CONNECT: a gateway is no tunnel
 //	499 client_gone                   the client left (the context was cancelled, or its body broke off)

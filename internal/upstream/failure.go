@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/exchange/framing"
 )
 
 // StatusClientGone is the Status of a Failure when the client left before the
@@ -44,7 +45,7 @@ var (
 	errNoneLeft      = errors.New("the service has no upstream that takes new requests")
 	errQueueFull     = errors.New("every upstream has as many requests as it may have, and the queue is full")
 	errQueueSlow     = errors.New("every upstream has as many requests as it may have, and none came free in time")
-	errClientSlow    = errors.New("the client sent nothing of its body for the idle timeout")
+	errClientSlow    = errors.New("the client sent nothing of its body for the idle timeout, or all of it too slowly")
 	errUpstreamStuck = errors.New("the upstream took nothing of the body for the idle timeout")
 	errUpstreamSlow  = errors.New("the upstream sent nothing of its body for the idle timeout")
 	errTooLong       = errors.New("the exchange was not done within the stream timeout")
@@ -109,6 +110,9 @@ func classify(err error) *failed {
 	if d, ok := errors.AsType[*dialError](err); ok {
 		return classifyDial(d)
 	}
+	if errors.Is(err, framing.ErrUnasked) { // it was said before the request was sent
+		return &failed{status: 502, kind: kindLost, cause: err, unsent: true}
+	}
 	if n, ok := errors.AsType[net.Error](err); ok && n.Timeout() {
 		return &failed{status: 504, kind: "http_response_timeout", cause: err}
 	}
@@ -134,6 +138,8 @@ func classifyDial(d *dialError) *failed {
 	_, isUnknownAuthority := errors.AsType[x509.UnknownAuthorityError](d.err)
 	_, isVerification := errors.AsType[*tls.CertificateVerificationError](d.err)
 	switch {
+	case errors.Is(d.err, errNoSocket):
+		f.status, f.kind = 503, "connection_limit_reached"
 	case isDNS && dns.IsTimeout:
 		f.status, f.kind = 504, "dns_timeout"
 	case isDNS:

@@ -35,6 +35,10 @@ type Options struct {
 	// QueueWait is how long a request waits there at most; 0 is one second.
 	QueueWait time.Duration
 
+	// Sockets bounds the connections of this pool and of others that are given the
+	// same; nil: no bound.
+	Sockets *Sockets
+
 	// TLS is used towards https upstreams; nil verifies against the system's
 	// roots. It is cloned.
 	TLS *tls.Config

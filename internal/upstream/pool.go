@@ -113,10 +113,12 @@ func NewPool(svc toll.Service, opts Options) (*Pool, error) {
 	if conn.secured == nil {
 		conn.secured = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	p.transport = conn.transport(svc.Timeouts.Response)
 	p.prober = conn.transport(0)
+	counted := *conn
+	counted.dial = opts.Sockets.bounded(conn.dial)
+	p.transport = counted.transport(svc.Timeouts.Response)
 	if slices.ContainsFunc(p.upstreams, func(u *upstream) bool { return u.h2c }) {
-		p.second = conn.transport2(svc.Timeouts.Response)
+		p.second = counted.transport2(svc.Timeouts.Response)
 		p.prober2 = conn.transport2(0)
 	}
 

@@ -20,6 +20,7 @@ const maxKept = 64 << 10
 type upload struct {
 	body     io.Reader
 	idle     time.Duration // 0: no limit
+	whole    time.Duration // Timeouts.Body; 0: no limit
 	response time.Duration // Timeouts.Response, which runs after the last byte
 	cancel   context.CancelCauseFunc
 
@@ -34,7 +35,14 @@ type upload struct {
 	ahead   []byte // of kept: what is given out before more is read
 	ended   bool   // the client's body was read to its end
 	err     error
+
+	waited time.Duration // for the client, in all
+	came   int64         // bytes from the client
 }
+
+// slowest is how many bytes a second a client's body may come at, once
+// Timeouts.Body is used up: less than any network in use carries.
+const slowest = 1000
 
 // upload makes the body of a request's first try.
 func (p *Pool) upload(req *exchange.Request) *upload {
@@ -42,7 +50,7 @@ func (p *Pool) upload(req *exchange.Request) *upload {
 		return nil
 	}
 	return &upload{
-		body: req.Body, idle: p.service.Timeouts.Idle, response: p.service.Timeouts.Response,
+		body: req.Body, idle: p.service.Timeouts.Idle, whole: p.service.Timeouts.Body, response: p.service.Timeouts.Response,
 		keeps: req.Length <= maxKept && p.retry.Tries > 1 && len(p.upstreams) > 1 && idempotent(req.Method),
 	}
 }
@@ -52,8 +60,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	if n, done, err := u.replay(p); done {
 		return n, err
 	}
+	began := time.Now()
 	n, err := u.body.Read(p)
-	u.keep(p[:n], errors.Is(err, io.EOF))
+	u.keep(p[:n], errors.Is(err, io.EOF), time.Since(began))
 	switch {
 	case err == nil:
 		u.moved(false, u.idle)
@@ -86,14 +95,23 @@ func (u *upload) replay(p []byte) (n int, done bool, err error) {
 		u.lastly()
 		return 0, true, io.EOF
 	}
-	u.watch(true, u.idle)
+	limit := u.idle
+	if u.whole > 0 {
+		left := max(u.whole+time.Duration(u.came)*time.Second/slowest-u.waited, 1)
+		if limit <= 0 || left < limit {
+			limit = left
+		}
+	}
+	u.watch(true, limit)
 	return 0, false, nil
 }
 
-// keep remembers what came from the client.
-func (u *upload) keep(p []byte, ended bool) {
+// keep remembers what came from the client, and how long that took.
+func (u *upload) keep(p []byte, ended bool, waited time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.came += int64(len(p))
+	u.waited += waited
 	u.ended = u.ended || ended
 	switch {
 	case !u.keeps:
@@ -121,7 +139,8 @@ func (u *upload) again() (next *upload, ok bool) {
 		u.timer.Stop()
 	}
 	return &upload{
-		body: u.body, idle: u.idle, response: u.response,
+		body: u.body, idle: u.idle, whole: u.whole, response: u.response,
+		waited: u.waited, came: u.came,
 		keeps: u.keeps, kept: u.kept, ahead: u.kept, ended: u.ended,
 	}, true
 }
@@ -159,7 +178,13 @@ func (u *upload) lastly() {
 // watch is moved with the lock held.
 func (u *upload) watch(reading bool, limit time.Duration) {
 	u.reading = reading
-	if u.idle <= 0 || u.stopped {
+	if u.stopped {
+		return
+	}
+	if limit <= 0 {
+		if u.timer != nil {
+			u.timer.Stop()
+		}
 		return
 	}
 	if u.timer == nil {

@@ -80,6 +80,7 @@ var english = map[string]string{
 	"refused.customer-suspended": "the account is suspended",
 	"refused.not-included":       "not in the plan",
 	"refused.out-of-scope":       "the key may not call it",
+	"refused.key-origin":         "the key may not be used from there",
 	"refused.limit":              "a limit was reached",
 	"refused.no-route":           "no service there",
 	"refused.bad-method":         "no such method",
@@ -198,6 +199,7 @@ var english = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Not known",
 
 	"plan.title":          "Plan",
 	"plan.fee":            "Fee",

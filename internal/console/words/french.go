@@ -80,6 +80,7 @@ var french = map[string]string{
 	"refused.customer-suspended": "le compte est suspendu",
 	"refused.not-included":       "non compris dans le forfait",
 	"refused.out-of-scope":       "la clé n’y a pas droit",
+	"refused.key-origin":         "la clé n’est pas valable depuis cette adresse",
 	"refused.limit":              "une limite était atteinte",
 	"refused.no-route":           "aucun service à cette adresse",
 	"refused.bad-method":         "une méthode inexistante",
@@ -198,6 +199,7 @@ var french = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Inconnu",
 
 	"plan.title":          "Forfait",
 	"plan.fee":            "Abonnement",

@@ -80,6 +80,7 @@ var spanish = map[string]string{
 	"refused.customer-suspended": "la cuenta está suspendida",
 	"refused.not-included":       "no incluido en el plan",
 	"refused.out-of-scope":       "la clave no tiene permiso",
+	"refused.key-origin":         "la clave no se puede usar desde ahí",
 	"refused.limit":              "se alcanzó un límite",
 	"refused.no-route":           "no hay servicio en esa dirección",
 	"refused.bad-method":         "un método inexistente",
@@ -198,6 +199,7 @@ var spanish = map[string]string{
 	"status.3xx":         "3xx",
 	"status.4xx":         "4xx",
 	"status.5xx":         "5xx",
+	"status.0xx":         "Desconocido",
 
 	"plan.title":          "Plan",
 	"plan.fee":            "Cuota",

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -83,9 +84,11 @@ func StartPebble(t *testing.T, o PebbleOptions) *Pebble {
 	}
 	p.run(t, []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=5"}, "pebble", "-config", file, "-dnsserver", dns)
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		response, err := p.client.Get(p.Directory)
+		err := p.answers(p.Directory)
+		if err == nil { // its two listeners come up one after the other
+			err = p.answers(p.management + "/roots/0")
+		}
 		if err == nil {
-			_ = response.Body.Close()
 			return p
 		}
 		if time.Now().After(deadline) {
@@ -93,6 +96,15 @@ func StartPebble(t *testing.T, o PebbleOptions) *Pebble {
 		}
 		p.output.wait(50 * time.Millisecond)
 	}
+}
+
+// answers tells whether one of pebble's listeners is up.
+func (p *Pebble) answers(url string) error {
+	response, err := p.client.Get(url)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 // nameServer gives the arguments with which challtestsrv is a name server and
@@ -142,14 +154,19 @@ func (p *Pebble) run(t *testing.T, env []string, program string, args ...string)
 	})
 }
 
-// freePorts finds ports of this machine that nobody has.
+// freePorts finds ports of this machine that nobody has. They lie below those
+// that the system gives to whoever asks for any (RFC 6335 §6), so that nobody is
+// given one between now and when a program listens there.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for try := 0; len(ports) < n; try++ {
+		if try > 1000 {
+			t.Fatal("no free ports were found")
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(15000)))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
 		defer l.Close() // all at once, so that they differ
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)

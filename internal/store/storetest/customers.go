@@ -18,6 +18,10 @@ import (
 func keepsACustomerAsItWasGiven(t *testing.T, s *store.Store) {
 	full := customer(1)
 	full.Status, full.Demo, full.Version = toll.CustomerSuspended, true, 7
+	full.Subscription.Overrides = []toll.Policy{
+		{Name: "minute", Kind: toll.RateLimit, Count: 50, Window: time.Minute, Burst: 5},
+		{Name: "monthly", Kind: toll.Quota, Count: 1 << 40, Unit: "words", Every: toll.Monthly, Service: "ner", Shadow: true},
+	}
 	longest := customer(2)
 	longest.Name = strings.Repeat("数🐎ž ", 50) // 200 characters, 500 bytes
 	bare := toll.Customer{ID: "cus_bare", Name: "'; drop table customer; --", Status: toll.CustomerActive, CreatedAt: noon}
@@ -33,6 +37,7 @@ func raisesTheVersionWithEachChange(t *testing.T, s *store.Store) {
 	must(t, s.CreateCustomer(background, c))
 	c.Name, c.Status, c.Demo = "Renamed", toll.CustomerSuspended, true
 	c.Subscription = toll.Subscription{Plan: "pro", PlanVersion: "pro@000000000002", Since: noon.AddDate(0, 1, 0)}
+	c.Subscription.Overrides = []toll.Policy{{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 3}}
 	changed, err := s.UpdateCustomer(background, c)
 	want := c
 	want.Version = 2

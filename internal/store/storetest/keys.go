@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ func keepsAKeyAsItWasGiven(t *testing.T, s *store.Store) {
 	full := key(1, "cus_0001")
 	full.Mode, full.ExpiresAt, full.RevokedAt, full.LastUsedAt = toll.Test, noon.AddDate(1, 0, 0), noon.AddDate(0, 1, 0), noon.Truncate(time.Minute)
 	full.ReplacedBy, full.Version = "key_0002", 4
+	full.Methods, full.Origins = []string{"GET", "POST"}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")}
+	full.Limits = []toll.Policy{{Name: "key", Kind: toll.RateLimit, Partition: toll.PerKey, Count: 5, Window: time.Second}}
 	bare := toll.Key{ID: "key_bare", CustomerID: "cus_0001", Mode: toll.Live, CreatedAt: noon}
 	for _, k := range []toll.Key{full, bare} {
 		must(t, s.CreateKey(background, k))
@@ -57,6 +60,7 @@ func changesAKeyButNotItsLastUse(t *testing.T, s *store.Store) {
 	k.LastUsedAt = noon
 	must(t, s.CreateKey(background, k))
 	k.Name, k.Services, k.ExpiresAt, k.RevokedAt, k.ReplacedBy = "renamed", nil, noon.AddDate(1, 0, 0), noon, "key_0002"
+	k.Methods, k.Origins = []string{"GET"}, []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32")}
 	k.LastUsedAt = time.Time{}
 	got, err := s.UpdateKey(background, k)
 	want := k

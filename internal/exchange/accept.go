@@ -1,4 +1,4 @@
-package edge
+package exchange
 
 import (
 	"iter"
@@ -6,17 +6,17 @@ import (
 )
 
 // What a request's Accept and Accept-Encoding fields say is a list of members,
-// each with a weight. Weights are counted in thousandths here: 0, not at all,
-// to 1000, the most.
+// each with a weight. Weights are counted in thousandths here: Unwanted, not at
+// all, to Preferred, the most.
 const (
-	unwanted  = 0
-	preferred = 1000
+	Unwanted  = 0
+	Preferred = 1000
 )
 
-// weighted walks over the members of such fields with their weights (RFC 9110
+// Weighted walks over the members of such fields with their weights (RFC 9110
 // §12.4.2). Parameters other than q are left out. A member with a malformed
 // weight is left out too: it does not say what its sender wants.
-func weighted(fields []string) iter.Seq2[string, int] {
+func Weighted(fields []string) iter.Seq2[string, int] {
 	return func(yield func(string, int) bool) {
 		for _, field := range fields {
 			for field != "" {
@@ -45,7 +45,7 @@ func weightIn(parameters string) (weight int, ok bool) {
 			return parseWeight(strings.Trim(value, " \t"))
 		}
 	}
-	return preferred, true
+	return Preferred, true
 }
 
 // parseWeight reads a qvalue: "0" to "1" with at most three decimals.
@@ -53,12 +53,12 @@ func parseWeight(s string) (weight int, ok bool) {
 	if s == "" || s[0] != '0' && s[0] != '1' || len(s) > 1 && s[1] != '.' || len(s) > 5 {
 		return 0, false
 	}
-	weight = int(s[0]-'0') * preferred
-	for i, unit := 2, preferred/10; i < len(s); i, unit = i+1, unit/10 {
+	weight = int(s[0]-'0') * Preferred
+	for i, unit := 2, Preferred/10; i < len(s); i, unit = i+1, unit/10 {
 		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
 		weight += int(s[i]-'0') * unit
 	}
-	return weight, weight <= preferred
+	return weight, weight <= Preferred
 }

@@ -1,0 +1,128 @@
+package gate
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Refusal is one refused request as it is remembered for whoever asks why.
+type Refusal struct {
+	RequestID string
+	At        time.Time
+	Customer  string // "" when nobody was identified
+	Key       string
+	Plan      string
+	Service   string
+	Endpoint  string
+	Method    string
+	Reason    toll.RefusalReason
+	Findings  []Finding // what each policy said; none when it did not come to them
+}
+
+// Finding is what one policy said to a request.
+type Finding struct {
+	Policy      toll.Policy
+	Refused     bool
+	WouldRefuse bool // it said no, be it a shadow or not
+	Limit       int64
+	Remaining   int64
+	RetryAfter  time.Duration // until it would admit one, 0 when it did not say no
+}
+
+// The newest refusals are remembered: a bounded number, apart for each group of
+// customers (or of addresses, for who is not identified), so that a flood of
+// refusals of one drives out few of the others'.
+const (
+	witnessShards  = 64
+	witnessesEach  = 128 // 64 × 128 refusals take some 4 MB
+	maxWitnessText = 64  // bytes that are kept of a text that the caller words
+)
+
+// witness remembers refusals. It allocates nothing once a shard is full:
+// refusing must stay cheaper than asking.
+type witness struct {
+	seed   maphash.Seed
+	shards [witnessShards]struct {
+		mu   sync.Mutex
+		seen []remembered // a ring
+		next int
+	}
+}
+
+// remembered is a refusal with copies of what belongs to the request's buffers.
+type remembered struct {
+	Refusal
+	id, method kept
+}
+
+// kept is the beginning of a text.
+type kept struct {
+	text [maxWitnessText]byte
+	n    int
+}
+
+func (k *kept) keep(s string)  { k.n = copy(k.text[:], s) }
+func (k *kept) String() string { return string(k.text[:k.n]) }
+func (k *kept) is(s string) bool {
+	return string(k.text[:k.n]) == s[:min(len(s), maxWitnessText)] // compiles to no copy
+}
+
+// see remembers the refusal of a pass.
+func (w *witness) see(p *Pass) {
+	var whose uint64
+	if p.Customer != "" {
+		whose = maphash.String(w.seed, p.Customer)
+	} else {
+		whose = maphash.Comparable(w.seed, p.client)
+	}
+	shard := &w.shards[whose%witnessShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if len(shard.seen) < witnessesEach {
+		shard.seen = append(shard.seen, remembered{})
+	}
+	r := &shard.seen[shard.next]
+	shard.next = (shard.next + 1) % witnessesEach
+	r.id.keep(p.requestID)
+	r.method.keep(p.method)
+	r.Refusal = Refusal{
+		At: p.arrived, Customer: p.Customer, Key: p.Key, Plan: p.Plan,
+		Endpoint: p.Endpoint, Reason: p.Reason, Findings: r.Findings[:0],
+	}
+	if p.Service != nil {
+		r.Service = p.Service.Name
+	}
+	if p.Reason != toll.RefusedLimit {
+		return
+	}
+	for i := range p.admission.Results() {
+		f := &p.admission.Results()[i]
+		r.Findings = append(r.Findings, Finding{
+			Policy: *f.Policy, Refused: f.Refused, WouldRefuse: f.WouldRefuse,
+			Limit: f.Limit, Remaining: f.Remaining, RetryAfter: f.RetryAfter,
+		})
+	}
+}
+
+// Refusal finds a refused request by its ID among those that are remembered.
+// It is for people who ask, not for the request path.
+func (g *Gate) Refusal(requestID string) (Refusal, bool) {
+	for i := range g.witness.shards {
+		shard := &g.witness.shards[i]
+		shard.mu.Lock()
+		for k := range shard.seen {
+			if r := &shard.seen[k]; r.id.is(requestID) {
+				found := r.Refusal
+				found.RequestID, found.Method = r.id.String(), r.method.String()
+				found.Findings = append([]Finding(nil), found.Findings...)
+				shard.mu.Unlock()
+				return found, true
+			}
+		}
+		shard.mu.Unlock()
+	}
+	return Refusal{}, false
+}
