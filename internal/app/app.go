@@ -63,6 +63,8 @@ type App struct {
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
+	accessFile atomic.Pointer[accessFile]
+
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
 
