@@ -63,7 +63,7 @@ func visibleHost(address string) string {
 }
 
 func (a *App) openTelemetry() {
-	a.metrics = telemetry.NewMetrics(Version().Version)
+	a.metrics.WatchEdge(a.edgeState)
 	a.metrics.WatchJournal(func() telemetry.Journal {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
@@ -83,7 +83,7 @@ func (a *App) openTelemetry() {
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
-					InFlight: s.InFlight, Failures: s.Failed,
+					InFlight: s.InFlight, Failures: s.Failed, Answers: s.Answered, Circuit: string(s.Circuit),
 				})
 			}
 		}
@@ -108,7 +108,7 @@ func (a *App) observe(s *edge.Seen) {
 		}
 		endpoint.Done(telemetry.Outcome{
 			Status: s.Status, Latency: s.Latency, UpstreamTime: s.UpstreamTime,
-			BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+			BytesIn: s.BytesIn, BytesOut: s.BytesOut, Cache: s.Cache, Coding: string(s.Coding), Compressed: s.Sent,
 		})
 	}
 	if s.BadUsage > 0 {

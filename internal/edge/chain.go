@@ -37,6 +37,8 @@ type Seen struct {
 	Tries        int           // how many upstreams were asked; 0 when none was
 	Admitted     bool          // Begin was told of it
 	UpstreamTime time.Duration // forwarding to the head of the answer
+	Coding       toll.Coding   // what the answer was compressed with on its way, "" for nothing
+	Sent         int64         // bytes of the compressed body
 	Cache        string        // how the cache answered: hit, stale, shared, validated, miss, bypass; "" without one
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
@@ -130,6 +132,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 			w.End(receipt.Delivered)
 		} else {
 			receipt.Delivered(false)
+		}
+		if z, ok := w.(*compressor); ok && z.coding != "" {
+			k.seen.Coding, k.seen.Sent = z.coding, z.sent
 		}
 		c.observe(k)
 	}()
