@@ -63,6 +63,8 @@ type App struct {
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
+	accessFile atomic.Pointer[accessFile]
+
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
 
@@ -130,6 +132,7 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		o.Log = io.Discard
 	}
 	a.log, a.access = telemetry.NewLogs(o.Log, slog.LevelInfo)
+	a.metrics = telemetry.NewMetrics(Version().Version)
 	a.public = o.listener
 	defer func() {
 		if err != nil {

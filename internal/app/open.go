@@ -115,6 +115,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	logged, err := openAccessLog(a.cfg.AccessLog, nil)
+	if err != nil {
+		return err
+	}
+	a.switchAccessLog(a.cfg.AccessLog, logged)
 	a.live.Store(&current{cfg: a.cfg, pools: pools, sites: sites, caches: caches, askers: askers})
 	pages, err := a.openConsole()
 	if err != nil {
@@ -122,7 +127,7 @@ func (a *App) openFront(ctx context.Context) error {
 	}
 	a.openTelemetry()
 	a.chain = &edge.Chain{
-		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
+		Gate: a.gate, Clock: a.clock, Begin: a.begin, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
 	a.chain.Switch(backendsOf(a.cfg, pools, sites))

@@ -122,6 +122,11 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	logged, err := openAccessLog(next.AccessLog, a.accessFile.Load())
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	askers, err := a.nextAskers(was, next)
 	if err != nil {
 		closePools(fresh)
@@ -153,6 +158,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 	}
 	a.front.Switch(frontSettings(next))
+	a.switchAccessLog(next.AccessLog, logged)
 	for name, pool := range was.pools {
 		if pools[name] != pool {
 			pool.Close() // what is under way on it goes on
@@ -224,6 +230,7 @@ func difference(was, next *config.Config) []string {
 		{"certificates", was.Certificates, next.Certificates},
 		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
 		{"console.host", was.Console.Host, next.Console.Host},
+		{"access_log", was.AccessLog, next.AccessLog},
 		{"journal.when_full", was.Journal.WhenFull, next.Journal.WhenFull},
 	} {
 		if !reflect.DeepEqual(f.old, f.now) {

@@ -9,7 +9,7 @@ import (
 	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/edge"
-	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/upstream"
 )
@@ -63,7 +63,7 @@ func visibleHost(address string) string {
 }
 
 func (a *App) openTelemetry() {
-	a.metrics = telemetry.NewMetrics(Version().Version)
+	a.metrics.WatchEdge(a.edgeState)
 	a.metrics.WatchJournal(func() telemetry.Journal {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
@@ -83,7 +83,7 @@ func (a *App) openTelemetry() {
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
-					InFlight: s.InFlight, Failures: s.Failed,
+					InFlight: s.InFlight, Failures: s.Failed, Answers: s.Answered, Circuit: string(s.Circuit),
 				})
 			}
 		}
@@ -91,40 +91,31 @@ func (a *App) openTelemetry() {
 	})
 }
 
+// begin counts a request in that was let in.
+func (a *App) begin(p *gate.Pass) { a.metrics.Endpoint(p.Service.Name, p.Endpoint).Begin() }
+
 // observe writes the access log and the metrics of one finished request.
 func (a *App) observe(s *edge.Seen) {
-	p := s.Pass
-	line := telemetry.Access{
-		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
-		Host: s.Request.Host, Path: s.Path, Status: s.Status, Client: s.Request.Client.String(),
-		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
-		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream, Cache: s.Cache,
-		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
-	}
-	if p.Service != nil {
-		line.Service = p.Service.Name
-	}
-	var failure *exchange.Failure
-	if errors.As(s.Err, &failure) {
-		line.Failure = failure.Type
-	}
-	a.access.Write(line)
+	p, told := s.Pass, line(s)
+	a.access.Write(told)
 	switch {
 	case p.Reason != "":
-		a.metrics.Refused(line.Service, string(p.Reason))
+		a.metrics.Refused(told.Service, string(p.Reason))
 	case p.Service != nil:
 		endpoint := a.metrics.Endpoint(p.Service.Name, p.Endpoint)
-		endpoint.Begin()
+		if !s.Admitted {
+			endpoint.Begin()
+		}
 		endpoint.Done(telemetry.Outcome{
 			Status: s.Status, Latency: s.Latency, UpstreamTime: s.UpstreamTime,
-			BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+			BytesIn: s.BytesIn, BytesOut: s.BytesOut, Cache: s.Cache, Coding: string(s.Coding), Compressed: s.Sent,
 		})
 	}
 	if s.BadUsage > 0 {
 		a.log.Warn("usage refused: each value must be a whole number of a unit that stands in the service's units",
-			"service", line.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID)
+			"service", told.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID)
 	}
-	if s.Err != nil && failure == nil {
+	if s.Err != nil && told.Failure == "" {
 		a.log.Error("request failed", "request", s.Request.ID, "error", s.Err)
 	}
 }
@@ -199,6 +190,9 @@ func (a *App) stop() error {
 	}
 	if a.access != nil {
 		errs = append(errs, a.access.Close())
+		if file := a.accessFile.Load(); file != nil {
+			errs = append(errs, file.Close())
+		}
 	}
 	if a.rooms != nil {
 		errs = append(errs, a.rooms.close())

@@ -44,6 +44,7 @@ func (c *checker) convert() *Config {
 			Sync:     Sync{Always: f.Journal.Sync.always, Every: f.Journal.Sync.every},
 			WhenFull: WhenFull(f.Journal.WhenFull),
 		},
+		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:      string(f.Console.Host),
 			Languages: texts(f.Console.Languages),
@@ -89,6 +90,18 @@ func (c *checker) convert() *Config {
 			Features: texts(e.value.Features),
 			Price:    priceOf(e.value.Price),
 		})
+	}
+	return out
+}
+
+func accessLogOf(f accessLogFile) AccessLog {
+	out := AccessLog{Sample: int(f.Sample)}
+	switch f.To {
+	case "off":
+		out.Off = true
+	case "stderr":
+	default:
+		out.File = string(f.To)
 	}
 	return out
 }

@@ -21,6 +21,7 @@ type file struct {
 	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
 	Secrets      secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
 	Journal      journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
+	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
 	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
 	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
@@ -63,6 +64,14 @@ type journalFile struct {
 	Sync     syncMode `yaml:"sync" default:"50ms" doc:"When usage events are forced to the disk: always (before each answer ends), or at most so long after. A crash of the process loses nothing either way; this is about power cuts. 1ms to 10s."`
 	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the disk is full: refuse requests that cannot be metered, or serve them for nothing."`
 }
+
+// accessLogFile is where requests leave their lines; that alone stands for it.
+type accessLogFile struct {
+	To     filePath `yaml:"to" default:"stderr" example:"/var/log/tollhouse/access.log" doc:"Where the lines go: stderr (among the program's own), off, or a file, which is opened anew when it was moved away (logrotate needs no signal)."`
+	Sample percent  `yaml:"sample" default:"100%" min:"1%" max:"100%" doc:"How many of the requests have a line. What failed (5xx, or no answer of the service) always has one."`
+}
+
+func (accessLogFile) alone() string { return "to" }
 
 type consoleFile struct {
 	Host      hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`

@@ -26,6 +26,8 @@ type Upstream struct {
 	Healthy  bool // not known to be unhealthy
 	InFlight int
 	Failures uint64 // tries that failed by its doing
+	Answers  uint64 // heads of answers that came
+	Circuit  string // closed, open or half_open
 }
 
 // WatchUpstreams makes the upstreams' gauges, which ask state at each scrape:
@@ -47,6 +49,10 @@ var (
 		"1 unless the upstream fails its health probes.", []string{"service", "upstream"}, nil)
 	upstreamInFlight = prometheus.NewDesc("tollhouse_upstream_in_flight",
 		"Requests that the upstream has now.", []string{"service", "upstream"}, nil)
+	upstreamAnswers = prometheus.NewDesc("tollhouse_upstream_answers_total",
+		"Answers that the upstream gave.", []string{"service", "upstream"}, nil)
+	upstreamCircuit = prometheus.NewDesc("tollhouse_upstream_circuit",
+		"1 for the state that the upstream's circuit is in: closed, open or half_open.", []string{"service", "upstream", "state"}, nil)
 	upstreamFailures = prometheus.NewDesc("tollhouse_upstream_failures_total",
 		"Requests that failed by the upstream's doing.", []string{"service", "upstream"}, nil)
 )
@@ -75,6 +81,8 @@ func (upstreamGauges) Describe(c chan<- *prometheus.Desc) {
 	c <- upstreamHealthy
 	c <- upstreamInFlight
 	c <- upstreamFailures
+	c <- upstreamAnswers
+	c <- upstreamCircuit
 }
 
 // Collect implements prometheus.Collector.
@@ -83,6 +91,10 @@ func (g upstreamGauges) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(upstreamHealthy, prometheus.GaugeValue, number(u.Healthy), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamInFlight, prometheus.GaugeValue, float64(u.InFlight), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamFailures, prometheus.CounterValue, float64(u.Failures), u.Service, u.Upstream)
+		c <- prometheus.MustNewConstMetric(upstreamAnswers, prometheus.CounterValue, float64(u.Answers), u.Service, u.Upstream)
+		for _, state := range [...]string{"closed", "open", "half_open"} {
+			c <- prometheus.MustNewConstMetric(upstreamCircuit, prometheus.GaugeValue, number(u.Circuit == state), u.Service, u.Upstream, state)
+		}
 	}
 }
 
