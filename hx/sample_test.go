@@ -27,7 +27,7 @@ type sample struct {
 	logged *syncBuffer
 	naked  bool // without Vary: to see that it is needed
 
-	mu    sync.Mutex
+	mu      sync.Mutex
 	notes   []string
 	made    int
 	release *hx.Release
