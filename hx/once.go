@@ -138,7 +138,10 @@ func (o *Once) Handler(next http.Handler) http.Handler {
 
 // parseForm reads either kind of form. Of what is no form, the body is left.
 func parseForm(r *http.Request, most int64) error {
-	err := r.ParseMultipartForm(most)
+	err := r.ParseForm() // ParseMultipartForm would hide its error
+	if err == nil {
+		err = r.ParseMultipartForm(most)
+	}
 	var big *http.MaxBytesError
 	switch {
 	case err == nil, errors.Is(err, http.ErrNotMultipart):
