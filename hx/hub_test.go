@@ -124,6 +124,9 @@ func TestWhoComesBackMissesNothing(t *testing.T) {
 		if got := l.data(); got != "1 2 3" {
 			t.Errorf("heard %q", got)
 		}
+		if !l.limit.IsZero() {
+			t.Error("a deadline is left while nothing is written: HTTP/2 would end the stream")
+		}
 		must(t, end())
 		publish(t, h, "b", "4", "5")
 		publish(t, h, "a", "6")
