@@ -172,7 +172,7 @@ func TestAPanicInTheMiddleCutsTheConnection(t *testing.T) {
 	site, err := New(Options{Logger: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // the value itself
+		if p := recover(); p != http.ErrAbortHandler {
 			t.Errorf("recovered %v", p)
 		}
 	}()

@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -280,7 +281,7 @@ func onlyCookies(h http.Header) http.Header {
 func onceKey(parts ...string) string {
 	sum := sha256.New()
 	for _, p := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(p), p)
+		sum.Write([]byte(strconv.Itoa(len(p)) + ":" + p))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"testing/synctest"
 	"time"
 )
@@ -62,17 +63,20 @@ func TestRulesOfCachesSayWhatIsKeptWhere(t *testing.T) {
 func TestAChangedFileReloadsThePage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		files := fstest.MapFS{"page.html": {Data: []byte("a")}, "app.css": {Data: []byte("a")}}
+		folder := t.TempDir()
+		write := func(name, text string) { must(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600)) }
+		write("page.html", "a")
+		write("app.css", "a")
 		l := NewReload()
 		heard := &listener{header: http.Header{}}
 		ctx, cancel := context.WithCancel(t.Context())
 		go l.ServeHTTP(heard, httptest.NewRequestWithContext(ctx, "GET", "/dev/events", nil))
 		watched := make(chan error, 1)
-		go func() { watched <- l.Watch(ctx, 100*time.Millisecond, files) }()
+		go func() { watched <- l.Watch(ctx, 100*time.Millisecond, os.DirFS(folder)) }()
 		change := func(name string) {
 			time.Sleep(110 * time.Millisecond)
 			synctest.Wait()
-			files[name] = &fstest.MapFile{Data: []byte("b"), ModTime: time.Now()}
+			write(name, "other")
 			time.Sleep(110 * time.Millisecond)
 			synctest.Wait()
 		}
