@@ -58,7 +58,7 @@ func FuzzFirstTag(f *testing.F) {
 		if (end < 0) != (name == "") || end > len(s) {
 			t.Fatalf("%q: %d %q", s, end, name)
 		}
-		if end > 0 && strings.ToLower(s[end-len(name):end]) != name {
+		if end > 0 && !strings.EqualFold(s[end-len(name):end], name) {
 			t.Fatalf("%q: %q does not end at %d", s, name, end)
 		}
 	})
