@@ -203,6 +203,16 @@ func TestRedirectsSoThatEachAskerCanFollow(t *testing.T) {
 			t.Errorf("%s: %d %v", name, w.Code, h)
 		}
 	}
+	visit := gives(Visit(Location{Path: "/b", Target: "#c"}))
+	if w := answered(t, Options{}, visit, two...); w.Code != 200 || w.Header().Get("HX-Location") != `{"path":"/b","target":"#c"}` || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("a visit by htmx: %d %v", w.Code, w.Header())
+	}
+	if w := answered(t, Options{}, visit); w.Code != 303 || w.Header().Get("Location") != "/b" {
+		t.Errorf("a visit by a browser: %d %v", w.Code, w.Header())
+	}
+	if w := answered(t, Options{}, gives(Visit(Location{Path: "//evil"})), two...); w.Code != 500 || w.Header().Get("HX-Location") != "" {
+		t.Errorf("a visit to another site: %d %v", w.Code, w.Header())
+	}
 	if w := answered(t, Options{}, gives(Redirect("//evil"))); w.Code != 500 || w.Header().Get("Location") != "" {
 		t.Errorf("another site: %d %v", w.Code, w.Header())
 	}

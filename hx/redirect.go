@@ -29,6 +29,21 @@ func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
 	w.WriteHeader(http.StatusOK)
 }
 
+// visit leads to another page, htmx without a new document.
+func (s *Site) visit(w http.ResponseWriter, r *http.Request, l Location) {
+	if q := s.Read(r); q.Form() == PageForm || q.Boosted {
+		s.Redirect(w, r, l.Path)
+		return
+	}
+	if err := SetLocation(w, l); err != nil {
+		s.Fail(w, r, err)
+		return
+	}
+	Vary(w.Header())
+	w.Header().Set("Cache-Control", NoStore.String())
+	w.WriteHeader(http.StatusOK)
+}
+
 // SignIn leads to Options.SignIn, with the way back in its query ("next", to be
 // read with Next). A browser and a restore get a 303. htmx gets 401 with
 // HX-Redirect, which loads the sign-in page as a whole instead of putting it

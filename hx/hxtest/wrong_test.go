@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/hx/hxtest"
 )
 
@@ -282,4 +283,14 @@ func TestFindsEachMistake(t *testing.T) {
 			t.Errorf("no handler breaks the rule %q", rule)
 		}
 	}
+}
+
+func TestLooksAtTheVersionsThatAreUsed(t *testing.T) {
+	t.Parallel()
+	two := &byHand{mistake: "fragment for a boosted link"} // htmx 2 only does not say so itself
+	route := hxtest.Route{Path: "/notes", Target: "notes"}
+	if len(hxtest.Examine(hxtest.App{Handler: two}, route)) == 0 {
+		t.Error("the mistake is not found")
+	}
+	hxtest.Check(t, hxtest.App{Handler: two, Versions: []hx.Version{hx.HTMX4}}, route)
 }
