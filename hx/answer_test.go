@@ -203,6 +203,9 @@ func TestRedirectsSoThatEachAskerCanFollow(t *testing.T) {
 			t.Errorf("%s: %d %v", name, w.Code, h)
 		}
 	}
+	if w := answered(t, Options{}, gives(Follow("/b")), two...); w.Code != 303 || w.Header().Get("Location") != "/b" || w.Header().Get("HX-Redirect") != "" {
+		t.Errorf("to be followed: %d %v", w.Code, w.Header())
+	}
 	visit := gives(Visit(Location{Path: "/b", Target: "#c"}))
 	if w := answered(t, Options{}, visit, two...); w.Code != 200 || w.Header().Get("HX-Location") != `{"path":"/b","target":"#c"}` || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("a visit by htmx: %d %v", w.Code, w.Header())

@@ -13,6 +13,11 @@ import (
 // path of this site (see LocalPath) is an error of status 500: nobody is sent
 // elsewhere by accident.
 func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
+	s.redirect(w, r, to, false)
+}
+
+// redirect is Redirect; plain is a 303 for all.
+func (s *Site) redirect(w http.ResponseWriter, r *http.Request, to string, plain bool) {
 	path, err := LocalPath(to)
 	if err != nil {
 		s.Fail(w, r, err)
@@ -21,7 +26,7 @@ func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
 	Vary(w.Header())
 	w.Header().Set("Cache-Control", NoStore.String())
 	q := s.Read(r)
-	if q.Form() == PageForm || q.Boosted {
+	if plain || q.Form() == PageForm || q.Boosted {
 		http.Redirect(w, r, path, http.StatusSeeOther)
 		return
 	}

@@ -45,6 +45,9 @@ type Route struct {
 	Public bool
 	// Redirects: the answer leads to another page, and Status is not looked at.
 	Redirects bool
+	// Followed: a fragment request may get a 303 too, for its target takes the
+	// content of any page. What it leads to must be a fragment then.
+	Followed bool
 	// Once: the same form sent twice does one thing. Effects counts what was
 	// done until now.
 	Once    bool

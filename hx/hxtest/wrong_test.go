@@ -285,6 +285,26 @@ func TestFindsEachMistake(t *testing.T) {
 	}
 }
 
+func TestLetsAFragmentFollowWhereItMay(t *testing.T) {
+	t.Parallel()
+	route := hxtest.Route{Path: "/after?next=/notes", Redirects: true, Followed: true}
+	hxtest.Check(t, hxtest.App{Handler: &byHand{mistake: "303 for a fragment"}}, route)
+	for name, to := range map[string]string{"an error": "/gone", "another site": "//evil.example"} {
+		route.Path = "/after?next=" + to
+		b := &byHand{mistake: "303 for a fragment"}
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/after" {
+				b.lead(w, r, to)
+				return
+			}
+			b.ServeHTTP(w, r)
+		})
+		if len(hxtest.Examine(hxtest.App{Handler: h}, route)) == 0 {
+			t.Errorf("a fragment is led to %s", name)
+		}
+	}
+}
+
 func TestLooksAtTheVersionsThatAreUsed(t *testing.T) {
 	t.Parallel()
 	two := &byHand{mistake: "fragment for a boosted link"} // htmx 2 only does not say so itself
