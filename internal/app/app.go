@@ -58,6 +58,7 @@ type App struct {
 	override func(*config.Config)
 	live     atomic.Pointer[current]
 	reloads  reloads
+	shared   *sharedLimits // nil: this process counts for itself
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
 	metrics  *telemetry.Metrics

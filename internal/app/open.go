@@ -49,6 +49,9 @@ func (a *App) openOffice() (err error) {
 // openGate gives the gate its rules, and every customer, key and counter.
 func (a *App) openGate(ctx context.Context) error {
 	a.gate = gate.New(a.recorder, a.ids)
+	if err := a.openShared(ctx); err != nil {
+		return err
+	}
 	if err := a.gate.Switch(rulesOf(a.cfg, a.rooms.plans.versions())); err != nil {
 		return err
 	}

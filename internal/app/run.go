@@ -72,6 +72,9 @@ func (a *App) openTelemetry() {
 		s := a.crowd.Status()
 		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
 	})
+	if a.shared != nil {
+		a.metrics.WatchShared(a.shared.status)
+	}
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()
@@ -185,6 +188,7 @@ func (a *App) stop() error {
 	if a.decisions != nil {
 		a.decisions.Close()
 	}
+	errs = append(errs, a.shared.close())
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())
 	}

@@ -17,6 +17,8 @@ type holder struct {
 	latest       atomic.Int64 // the latest moment that was decided for, Unix ns
 	counters     limit.State
 	testCounters limit.State // of test keys: counted apart
+
+	shared, testShared *limit.Shared // the leases of both; nil: nothing is shared
 }
 
 // outOfOrder is how far the readings of requests that run side by side may come
@@ -32,7 +34,7 @@ func (h *holder) decisionTime(now time.Time) time.Time {
 	for {
 		latest := h.latest.Load()
 		if behind := latest - ns; behind > 0 && behind < int64(outOfOrder) {
-			return time.Unix(0, latest)
+			return now.Add(time.Duration(behind)) // with its monotonic part, which leases go by
 		}
 		if latest == ns || h.latest.CompareAndSwap(latest, ns) {
 			return now
@@ -56,11 +58,13 @@ type bearer struct {
 	version  int64                     // of the key's row; guarded by Gate.changes
 	own      atomic.Pointer[limit.Set] // the key's own policies; nil: none
 	counters limit.State
+	shared   *limit.Shared // its leases; nil: nothing is shared
 }
 
 // customers is the set of holders. Requests do not look here: they come to
 // their holder through the key. The lock is for changes and pages.
 type customers struct {
+	pool   *limit.Pool // nil: nothing is shared
 	shards [64]struct {
 		mu   sync.RWMutex
 		byID map[string]*holder
@@ -79,6 +83,10 @@ func (c *customers) holder(id string) *holder {
 			shard.byID = make(map[string]*holder)
 		}
 		h = new(holder)
+		if c.pool != nil {
+			h.shared = c.pool.Share(id, true, &h.counters)
+			h.testShared = c.pool.Share("test."+id, false, &h.testCounters)
+		}
 		shard.byID[id] = h
 	}
 	return h
@@ -130,6 +138,9 @@ func (g *Gate) PutKey(k toll.Key) {
 	b, ok := g.bearers[k.ID]
 	if !ok {
 		b = &bearer{holder: g.customers.holder(k.CustomerID)}
+		if pool := g.customers.pool; pool != nil {
+			b.shared = pool.Share("key."+k.ID, false, &b.counters)
+		}
 		g.bearers[k.ID] = b
 	}
 	if b.version > k.Version {
