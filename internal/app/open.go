@@ -56,6 +56,7 @@ func (a *App) openGate(ctx context.Context) error {
 		return err
 	}
 	store := a.rooms.store
+	watch := store.Watch(ctx) // before the first row is read: nothing is missed
 	err := store.EachCustomer(ctx, func(c toll.Customer) error {
 		a.gate.PutCustomer(c)
 		return nil
@@ -81,6 +82,9 @@ func (a *App) openGate(ctx context.Context) error {
 			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
 		}
 	}
+	hearing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stopHear = stop
+	a.hearing.Go(func() { watch.Run(hearing, changes{a}, a.log) })
 	return nil
 }
 

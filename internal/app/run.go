@@ -204,6 +204,10 @@ func (a *App) stop() error {
 	if a.access != nil {
 		errs = append(errs, a.access.Close())
 	}
+	if a.stopHear != nil {
+		a.stopHear()
+		a.hearing.Wait()
+	}
 	if a.rooms != nil {
 		errs = append(errs, a.rooms.close())
 	}

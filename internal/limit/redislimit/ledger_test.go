@@ -1,16 +1,17 @@
-package redislimit
+package redislimit_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/limit/limittest"
+	"github.com/tollhouse/tollhouse/internal/limit/redislimit"
 	"github.com/tollhouse/tollhouse/internal/limit/redislimit/redistest"
 )
 
-func open(t testing.TB, s *redistest.Server) *Ledger {
+func open(t testing.TB, s *redistest.Server) *redislimit.Ledger {
 	t.Helper()
-	l, err := Open(s.URL())
+	l, err := redislimit.Open(s.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
