@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -162,7 +163,8 @@ func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time,
 }
 
 // LimitStates returns how much of each policy of its plan a customer has used:
-// the same numbers that refuse. Empty for a customer or plan that is not known.
+// the same numbers that refuse. Where replicas share them it may wait for the
+// ledger, and tells of all replicas. Empty for a customer or plan that is not known.
 func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	h := g.customers.find(customer)
 	if h == nil {
@@ -172,5 +174,7 @@ func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	if who == nil || who.plan == nil {
 		return nil
 	}
-	return who.plan.set.LimitStates(now, limit.Partitions{Customer: &h.counters})
+	p := limit.Partitions{Customer: &h.counters, SharedCustomer: h.shared}
+	who.plan.set.Refresh(context.Background(), now, p)
+	return who.plan.set.LimitStates(now, p)
 }

@@ -81,7 +81,7 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 			}
 			used[r.partition] = true
 			j := extend(&a.judgments)
-			j.rule, j.state, j.lease = r, state, nil
+			j.rule, j.state = r, state
 		}
 	}
 	var locks locks
@@ -193,9 +193,6 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 			if j.no {
 				res.RetryAfter = time.Second
 			}
-		}
-		if j.lease != nil {
-			j.told(res)
 		}
 	}
 }

@@ -43,11 +43,12 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 			}
 		}
 		locks.unlock()
-		if pool.Away() {
+		if pool != nil && pool.Away() {
 			pool.alone.Add(1)
 		}
 		a.settled = !admitted
 		a.conclude(ns, admitted)
+		a.correct()
 		return admitted
 	}
 }
@@ -101,18 +102,24 @@ func (a *Admission) takeShared(i int, now time.Time, ns int64) {
 	j.value += j.slot.value - before
 }
 
-// told corrects what a shared policy says: while the ledger is away and the
-// policy is closed, nobody knows what is left.
-func (j *judgment) told(res *Result) {
-	if j.verdict == gone {
-		res.Away, res.Remaining, res.Reset, res.RetryAfter = true, 0, 0, time.Second
-		return
-	}
-	if j.rule.kind != toll.RateLimit {
-		return
-	}
-	if j.no { // the ledger knows better when the next will be free
-		res.Remaining, res.RetryAfter = 0, max(j.wait, 1)
-		res.Reset = res.RetryAfter
+// correct sets right what the results say of shared policies: the ledger knows
+// when a rate limit's next will be free, and while it is away and a policy is
+// closed, nobody knows what is left.
+func (a *Admission) correct() {
+	i := 0
+	for k := range a.judgments {
+		j := &a.judgments[k]
+		if j.rule.silent {
+			continue
+		}
+		res := &a.results[i]
+		i++
+		switch {
+		case j.verdict == gone:
+			res.Away, res.Remaining, res.Reset, res.RetryAfter = true, 0, 0, time.Second
+		case j.lease != nil && j.no && j.rule.kind == toll.RateLimit:
+			res.Remaining, res.RetryAfter = 0, max(j.wait, 1)
+			res.Reset = res.RetryAfter
+		}
 	}
 }

@@ -531,3 +531,41 @@ func TestAShareIsOfWhatTheStoreSaysIsLeftWhereAReplicaHasNotLookedLately(t *test
 		t.Errorf("%d were admitted, want 3", got)
 	}
 }
+
+func TestPagesTellOfAllReplicas(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 2, monthly(100), parallel(5))
+	a, b := h.replicas[0], h.replicas[1]
+	for range 7 {
+		a.one()
+	}
+	var open limit.Admission
+	if !a.admit(&open) {
+		t.Fatal("refused")
+	}
+	a.pool.Beat(t.Context())
+	h.set.Refresh(t.Context(), b.clock(), b.parts)
+	states := h.set.LimitStates(b.clock(), b.parts)
+	if got := states[0].Used; got != 8 {
+		t.Errorf("%d of the quota are used, want 8", got)
+	}
+	if got := states[1].Used; got < 1 || got > 2 { // a place may be leased for the next
+		t.Errorf("%d at the same time, want 1", got)
+	}
+}
+
+func TestPoliciesThatNobodySharesAreDecidedAsEver(t *testing.T) {
+	t.Parallel()
+	perIP := toll.Policy{Name: "ip", Kind: toll.RateLimit, Partition: toll.PerIP, Count: 1, Window: time.Minute}
+	h := newHouse(t, 1, perIP)
+	r := h.replicas[0]
+	r.parts.Address = new(limit.State)
+	if !r.one() || r.one() {
+		t.Error("one per minute and address was not admitted once")
+	}
+	h.ledger.Away(errAway)
+	r.parts.Address = new(limit.State)
+	if !r.one() || r.one() {
+		t.Error("and not so while the ledger is away")
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -44,12 +45,21 @@ func Open(address string) (*Ledger, error) {
 		}
 		return nil, toll.Errorf(toll.Invalid, "redis: its address cannot be read: %w", err)
 	}
+	silence.Do(func() { redis.SetLogger(quiet{}) })
 	o.MaxRetries = -1 // the pool knows when to ask again, and what must be said anew
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = time.Second, time.Second, time.Second
 	o.ContextTimeoutEnabled = true
 	o.DisableIndentity = true
 	return &Ledger{client: redis.NewClient(o)}, nil
 }
+
+// quiet drops what the client would write to stderr by itself: its errors come
+// back to us, and are logged once.
+type quiet struct{}
+
+var silence sync.Once
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // Close lets go of the connections.
 func (l *Ledger) Close() error { return l.client.Close() }
