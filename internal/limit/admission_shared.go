@@ -24,7 +24,7 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 				j.verdict = no
 			}
 			if j.verdict == short && round == rounds { // others were quicker each time
-				j.verdict = no
+				j.verdict = gone
 			}
 			j.no = j.verdict == no || j.verdict == gone
 			if j.no && !j.rule.silent && !j.rule.policy.Shadow {

@@ -7,8 +7,8 @@ import (
 )
 
 // ask fills an Ask with what the lease has to tell and what it wants. The
-// caller holds the State's mutex and the claim. back: nothing is to be kept.
-func (l *lease) ask(a *Ask, now time.Time, needed, back bool) {
+// caller holds the State's mutex and the claim.
+func (l *lease) ask(a *Ask, now time.Time, why reason) {
 	r := l.rule
 	l.seq++
 	*a = Ask{
@@ -19,22 +19,24 @@ func (l *lease) ask(a *Ask, now time.Time, needed, back bool) {
 	if !l.fresh(now) {
 		l.free = l.held()
 	}
-	if needed {
+	switch why {
+	case toFill:
 		a.Need = l.waiting
-		if now.Sub(l.sent) < Beat { // the last batch was gone at once
+		if now.Sub(l.filled) < Beat { // the last batch was gone at once
 			l.spare = min(2*l.spare+1, mostSpare)
 		} else {
 			l.spare /= 2
 		}
-		a.Spare = l.spare
+		a.Spare, l.filled = l.spare, now
+	case toRenew:
+		l.free -= l.unused()
+	case toEnd:
+		l.free = l.held()
 	}
 	switch l.counter.Kind {
 	case toll.Quota:
 		if r.silent || r.policy.Shadow || !r.requests {
 			a.Need, a.Spare = 0, 0 // it only counts, or learns its units at the end
-		}
-		if back {
-			l.free = 0
 		}
 		a.Have, a.Used, a.Acked = l.free, l.used, l.acked
 		if sl := l.shared.state.findQuota(l.id, l.period); sl != nil && !l.seen {
@@ -42,16 +44,10 @@ func (l *lease) ask(a *Ask, now time.Time, needed, back bool) {
 		}
 	case toll.ConcurrencyLimit:
 		held := l.held()
-		if back {
-			l.free = held
-		}
 		a.Have = max(l.free, held)
 		l.free = a.Have
 		a.Need = min(a.Need, max(0, l.waiting+held-a.Have))
 	case toll.RateLimit:
-		if back {
-			l.free = 0
-		}
 		a.Count, a.Window = r.pace.count, time.Duration(r.pace.window)
 		if l.told != l.shared.pool.outage.Load() { // too much has flowed off to be told one by one
 			a.Generation, l.acked = "", l.used

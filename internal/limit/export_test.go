@@ -12,3 +12,11 @@ func (p *Pool) Left() (n int64) {
 	}
 	return n
 }
+
+// Leases is how many leases are kept.
+func (s *Shared) Leases() (n int) {
+	for l := s.leases; l != nil; l = l.next {
+		n++
+	}
+	return n
+}

@@ -45,7 +45,10 @@ type lease struct {
 	refused time.Time // the ledger had nothing, as of then; zero: it had
 	wait    int64     // RateLimit: how long, ns from refused on
 
-	spare   int64
+	spare   int64     // asked for last, on top of what was needed
+	filled  time.Time // when that was
+	low     int64     // the least that was not used since the last beat
+	lows    [2]int64  // and in the two beats before
 	touched time.Time // last looked at by a request
 	asking  chan struct{}
 	waiting int64
@@ -84,6 +87,7 @@ func (s *Shared) lease(r *rule, period *period) *lease {
 			return l
 		}
 	}
+	s.forget(r.id, number)
 	what := known.of(r.id)
 	l := &lease{shared: s, id: r.id, period: number, rule: r, next: s.leases}
 	l.counter = Counter{Kind: r.kind, Who: s.who, What: what.text()}
@@ -92,6 +96,22 @@ func (s *Shared) lease(r *rule, period *period) *lease {
 	}
 	s.leases = l
 	return l
+}
+
+// forget drops the leases of a quota whose periods are long over, like its
+// State's counters: two are kept beside the one that begins.
+func (s *Shared) forget(id counterID, period uint32) {
+	kept := 0
+	for at := &s.leases; *at != nil; {
+		l := *at
+		if l.id == id && l.period != period {
+			if kept++; kept > 2 && !l.active && l.asking == nil && l.waiting == 0 {
+				*at = l.next
+				continue
+			}
+		}
+		at = &l.next
+	}
 }
 
 // text is what a shared counter is called, the same on every replica. A rate
@@ -199,7 +219,18 @@ func (l *lease) take(j *judgment, now time.Time) {
 		j.ahead = pace.take(j.slot, ns, pace.ahead(j.slot, ns))
 		l.used, l.last = l.used+1, now
 	}
+	l.low = min(l.low, l.left())
 	l.wake()
+}
+
+// unused is how much of the lease was not used in the last three beats: so
+// nothing is held unused for longer than LeaseLife, however busy the rest of it
+// is. It is asked once a beat.
+func (l *lease) unused() int64 {
+	left := l.left()
+	n := max(0, min(l.low, l.lows[0], l.lows[1], left))
+	l.lows, l.low = [2]int64{l.low - n, l.lows[0] - n}, left-n
+	return n
 }
 
 // settled takes note of what an outcome adds to a quota, or gives back.

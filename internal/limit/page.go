@@ -74,7 +74,7 @@ func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) {
 	if pool == nil || pool.Away() {
 		return
 	}
-	if err := pool.exchange(ctx, pool.claim(stale), false, false); err != nil && ctx.Err() == nil {
+	if err := pool.exchange(ctx, pool.claim(stale), toLook); err != nil && ctx.Err() == nil {
 		pool.lost(err)
 	}
 }

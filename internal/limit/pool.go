@@ -101,7 +101,7 @@ func (p *Pool) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			p.beat(context.WithoutCancel(ctx), true)
+			p.beat(context.WithoutCancel(ctx), toEnd)
 			return
 		case <-tick.C:
 			p.Beat(ctx)
@@ -112,9 +112,19 @@ func (p *Pool) Run(ctx context.Context) {
 // Beat tells the ledger that this replica is there and what it used, renews
 // leases in use and hands back the others, and finds out whether a ledger that
 // was away is back. Run calls it; only tests need to.
-func (p *Pool) Beat(ctx context.Context) { p.beat(ctx, false) }
+func (p *Pool) Beat(ctx context.Context) { p.beat(ctx, toRenew) }
 
-func (p *Pool) beat(ctx context.Context, last bool) {
+// reason is why the ledger is asked.
+type reason uint8
+
+const (
+	toFill  reason = iota // requests wait
+	toRenew               // a beat: what was not used for LeaseLife goes back
+	toLook                // a page wants to know
+	toEnd                 // all goes back
+)
+
+func (p *Pool) beat(ctx context.Context, why reason) {
 	if err := p.present(ctx); err != nil {
 		p.lost(err)
 		return
@@ -125,7 +135,7 @@ func (p *Pool) beat(ctx context.Context, last bool) {
 	for len(active) > 0 {
 		some := active[:min(len(active), manyAsks)]
 		active = active[len(some):]
-		if err := p.exchange(ctx, p.claim(some), last, false); err != nil {
+		if err := p.exchange(ctx, p.claim(some), why); err != nil {
 			p.lost(err)
 			return
 		}
@@ -185,11 +195,10 @@ func (p *Pool) sweep() {
 	p.mu.Unlock()
 }
 
-// idle tells whether no request has looked at the lease for so long that, with
-// the next beat, it would be held for longer than LeaseLife.
+// idle tells whether no request has looked at the lease for LeaseLife.
 func (p *Pool) idle(l *lease) bool {
 	age := p.clock().Sub(l.touched)
-	return age >= LeaseLife-Beat || age < -LeaseLife
+	return age >= LeaseLife || age < -LeaseLife
 }
 
 // claim picks the leases that nobody is asking for, so that the caller may.
@@ -236,7 +245,7 @@ func (p *Pool) await(judgments []judgment) {
 	}
 	p.asked.Add(1)
 	if len(mine) > 0 {
-		if err := p.exchange(context.Background(), mine, false, true); err != nil {
+		if err := p.exchange(context.Background(), mine, toFill); err != nil {
 			p.lost(err)
 		}
 	}
@@ -261,7 +270,7 @@ func isAmong(l *lease, all []*lease) bool {
 
 // exchange asks for leases that the caller has claimed, and gives the claims
 // back. Counters that the ledger lost are made again from what the store says.
-func (p *Pool) exchange(ctx context.Context, leases []*lease, last, needed bool) (err error) {
+func (p *Pool) exchange(ctx context.Context, leases []*lease, why reason) (err error) {
 	defer func() {
 		for _, l := range leases {
 			l.shared.state.mu.Lock()
@@ -270,7 +279,7 @@ func (p *Pool) exchange(ctx context.Context, leases []*lease, last, needed bool)
 			l.shared.state.mu.Unlock()
 		}
 	}()
-	if needed && p.Away() {
+	if why == toFill && p.Away() {
 		p.recall(ctx, leases)
 		return nil
 	}
@@ -279,7 +288,7 @@ func (p *Pool) exchange(ctx context.Context, leases []*lease, last, needed bool)
 	sent := p.clock()
 	for i, l := range leases {
 		l.shared.state.mu.Lock()
-		l.ask(&asks[i], sent, needed, last || !needed && p.idle(l))
+		l.ask(&asks[i], sent, why)
 		l.shared.state.mu.Unlock()
 	}
 	missing, err := p.round(ctx, leases, asks, grants, sent)

@@ -73,11 +73,6 @@ func (m *Memory) Exchange(_ context.Context, asks []limit.Ask, grants []limit.Gr
 	return nil
 }
 
-func (m *Memory) generation() string {
-	m.made++
-	return fmt.Sprint("g", m.made)
-}
-
 // amount is one counter: what was used, and what is leased to whom.
 type amount struct {
 	generation string

@@ -49,7 +49,7 @@ func Open(address string) (*Ledger, error) {
 	o.MaxRetries = -1 // the pool knows when to ask again, and what must be said anew
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = time.Second, time.Second, time.Second
 	o.ContextTimeoutEnabled = true
-	o.DisableIndentity = true
+	o.DisableIdentity = true
 	return &Ledger{client: redis.NewClient(o)}, nil
 }
 
