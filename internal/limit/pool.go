@@ -51,7 +51,7 @@ type UsedFunc func(ctx context.Context, who, unit string, every toll.Every, star
 const Beat = LeaseLife / 4
 
 const (
-	patience  = 500 * time.Millisecond // for one exchange: longer, and the ledger is away
+	patience  = LeaseLife // for one exchange: longer, and the ledger is away
 	rounds    = 16                     // so often does one request ask, when others are quicker each time
 	manyAsks  = 256                    // in one exchange
 	mostSpare = 4096
