@@ -58,6 +58,9 @@ type App struct {
 	override func(*config.Config)
 	live     atomic.Pointer[current]
 	reloads  reloads
+	hearing  sync.WaitGroup // of what other replicas change
+	stopHear context.CancelFunc
+	shared   *sharedLimits // nil: this process counts for itself
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
 	metrics  *telemetry.Metrics

@@ -49,10 +49,14 @@ func (a *App) openOffice() (err error) {
 // openGate gives the gate its rules, and every customer, key and counter.
 func (a *App) openGate(ctx context.Context) error {
 	a.gate = gate.New(a.recorder, a.ids)
+	if err := a.openShared(ctx); err != nil {
+		return err
+	}
 	if err := a.gate.Switch(rulesOf(a.cfg, a.rooms.plans.versions())); err != nil {
 		return err
 	}
 	store := a.rooms.store
+	watch := store.Watch(ctx) // before the first row is read: nothing is missed
 	err := store.EachCustomer(ctx, func(c toll.Customer) error {
 		a.gate.PutCustomer(c)
 		return nil
@@ -78,6 +82,9 @@ func (a *App) openGate(ctx context.Context) error {
 			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
 		}
 	}
+	hearing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stopHear = stop
+	a.hearing.Go(func() { watch.Run(hearing, changes{a}, a.log) })
 	return nil
 }
 

@@ -183,6 +183,7 @@ func keepFixed(was, next *config.Config) []string {
 	keep("acme", &was.ACME, &next.ACME)
 	keep("data", &was.Data, &next.Data)
 	keep("database", &was.Database, &next.Database)
+	keep("redis", &was.Redis, &next.Redis)
 	keep("secrets", &was.Secrets, &next.Secrets)
 	keep("journal.sync", &was.Journal.Sync, &next.Journal.Sync)
 	keep("time_zone", &was.TimeZone, &next.TimeZone)

@@ -72,6 +72,9 @@ func (a *App) openTelemetry() {
 		s := a.crowd.Status()
 		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
 	})
+	if a.shared != nil {
+		a.metrics.WatchShared(a.shared.status)
+	}
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()
@@ -176,6 +179,7 @@ func (a *App) stop() error {
 	if a.decisions != nil {
 		a.decisions.Close()
 	}
+	errs = append(errs, a.shared.close())
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())
 	}
@@ -193,6 +197,10 @@ func (a *App) stop() error {
 		if file := a.accessFile.Load(); file != nil {
 			errs = append(errs, file.Close())
 		}
+	}
+	if a.stopHear != nil {
+		a.stopHear()
+		a.hearing.Wait()
 	}
 	if a.rooms != nil {
 		errs = append(errs, a.rooms.close())

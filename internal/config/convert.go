@@ -275,6 +275,8 @@ func planOf(e entry[planFile]) toll.Plan {
 			Unit:   string(q.Unit),
 			Every:  toll.Every(q.Every),
 			Shadow: bool(q.Shadow),
+
+			WhenSharedAway: awayOf(q.Away),
 		})
 	}
 	for _, u := range p.Usage {
@@ -289,7 +291,7 @@ func planOf(e entry[planFile]) toll.Plan {
 
 // policyOf gives a limit as a policy, without its service and endpoint.
 func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
-	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow)}
+	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow), WhenSharedAway: awayOf(l.Away)}
 	switch l.Per {
 	case "customer":
 		p.Partition = toll.PerCustomer
@@ -304,6 +306,15 @@ func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
 	}
 	p.Kind, p.Count, p.Window, p.Burst = toll.RateLimit, l.Rate.count, l.Rate.window, int64(l.Burst)
 	return p
+}
+
+// awayOf gives what a limit does while the shared counters are away; what most
+// do has no word, so that a plan that says it is the plan that does not.
+func awayOf(c choice) toll.WhenSharedAway {
+	if when := toll.WhenSharedAway(c); when != toll.AwayShare {
+		return when
+	}
+	return ""
 }
 
 // priceOf gives a fee; one that is absent is nothing each month.

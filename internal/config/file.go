@@ -18,7 +18,7 @@ type file struct {
 	Certificates []certificateFile  `yaml:"certificates" doc:"Certificates of your own for listen.https, chosen by the name that a client asks for. They come before those of the authority, and are read again when their files change."`
 	Data         filePath           `yaml:"data" default:"./tollhouse-data" doc:"The directory of the journal, the SQLite database and certificates. A relative path starts at the working directory."`
 	Database     databaseURL        `yaml:"database" example:"postgres://user@127.0.0.1/tollhouse" doc:"The PostgreSQL database to use. Absent: SQLite in the data directory."`
-	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
+	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits (limits.md): redis://, rediss:// for TLS, or unix:///PATH. Absent: each counts for itself."`
 	Secrets      secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
 	Journal      journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
 	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
@@ -226,6 +226,7 @@ type limitFile struct {
 	Concurrency count  `yaml:"concurrency" min:"1" max:"1000000" example:"2" doc:"How many at the same time. Either this or rate."`
 	Per         choice `yaml:"per" oneof:"customer|key|ip" example:"ip" doc:"Whom to count apart: customer, key or ip (IPv6 by /64). Absent: customer, and ip where the service is public."`
 	Shadow      toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+	Away        choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503). Not for limits per ip, which each replica counts for itself."`
 }
 
 type serviceLimitFile struct {
@@ -255,6 +256,7 @@ type quotaFile struct {
 	Limit  count  `yaml:"limit" required:"true" min:"1" example:"1000" doc:"How much there is in each period."`
 	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone."`
 	Shadow toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+	Away   choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503)."`
 }
 
 type priceFile struct {

@@ -34,7 +34,7 @@ type CertificateOptions struct {
 	Log   *slog.Logger // needed
 	// Asked is told how each question to an authority ended; nil: nobody is.
 	Asked func(fetched, renewal bool)
-	Clock toll.Clock   // for the validity of Files and for bounds; nil: toll.SystemClock
+	Clock toll.Clock // for the validity of Files and for bounds; nil: toll.SystemClock
 }
 
 // Certificates choose the certificate of each TLS connection by the name that

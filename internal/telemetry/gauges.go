@@ -38,6 +38,55 @@ func (m *Metrics) WatchUpstreams(state func() []Upstream) {
 	m.registry.MustRegister(upstreamGauges{state: state})
 }
 
+// Shared is how the counters stand that replicas share.
+type Shared struct {
+	Away     bool
+	Outages  int64 // so often they went away
+	Replicas int64 // known last, with this one
+	Asked    int64 // requests that waited for them
+	Alone    int64 // requests that were decided without them while they were away
+}
+
+// WatchShared makes the shared counters' gauges, which ask state at each
+// scrape. It must be called once at most; state must be safe for concurrent use.
+func (m *Metrics) WatchShared(state func() Shared) {
+	m.registry.MustRegister(sharedGauges{state: state})
+}
+
+var (
+	sharedAway = prometheus.NewDesc("tollhouse_shared_limits_away",
+		"1 while the counters that replicas share cannot be reached.", nil, nil)
+	sharedOutages = prometheus.NewDesc("tollhouse_shared_limits_outages_total",
+		"How often the counters that replicas share went away.", nil, nil)
+	sharedReplicas = prometheus.NewDesc("tollhouse_shared_limits_replicas",
+		"Replicas that share counters, as known last.", nil, nil)
+	sharedAsked = prometheus.NewDesc("tollhouse_shared_limits_asked_total",
+		"Requests that waited for the shared counters, because no lease was left.", nil, nil)
+	sharedAlone = prometheus.NewDesc("tollhouse_shared_limits_alone_total",
+		"Requests that were decided without the shared counters while these were away.", nil, nil)
+)
+
+type sharedGauges struct{ state func() Shared }
+
+// Describe implements prometheus.Collector.
+func (sharedGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- sharedAway
+	c <- sharedOutages
+	c <- sharedReplicas
+	c <- sharedAsked
+	c <- sharedAlone
+}
+
+// Collect implements prometheus.Collector.
+func (g sharedGauges) Collect(c chan<- prometheus.Metric) {
+	s := g.state()
+	c <- prometheus.MustNewConstMetric(sharedAway, prometheus.GaugeValue, number(s.Away))
+	c <- prometheus.MustNewConstMetric(sharedOutages, prometheus.CounterValue, float64(s.Outages))
+	c <- prometheus.MustNewConstMetric(sharedReplicas, prometheus.GaugeValue, float64(s.Replicas))
+	c <- prometheus.MustNewConstMetric(sharedAsked, prometheus.CounterValue, float64(s.Asked))
+	c <- prometheus.MustNewConstMetric(sharedAlone, prometheus.CounterValue, float64(s.Alone))
+}
+
 var (
 	journalBacklog = prometheus.NewDesc("tollhouse_journal_backlog_bytes",
 		"Bytes of the journal that are not drained into the store yet.", nil, nil)

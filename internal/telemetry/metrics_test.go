@@ -28,6 +28,7 @@ func everything(m *Metrics) {
 	m.WatchUpstreams(func() []Upstream {
 		return []Upstream{{"ner", "127.0.0.1:9001", true, 3, 0, 9, "closed"}, {"ner", "127.0.0.1:9002", false, 0, 7, 5, "open"}}
 	})
+	m.WatchShared(func() Shared { return Shared{Away: true, Outages: 2, Replicas: 3, Asked: 40, Alone: 5} })
 	m.WatchConnections(func() Connections { return Connections{Open: 1, Max: 2} })
 	m.WatchEdge(func() Edge {
 		return Edge{
@@ -73,6 +74,11 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		`tollhouse_journal_backlog_bytes 4096`,
 		`tollhouse_journal_lag_seconds 1.5`,
 		`tollhouse_journal_full 1`,
+		`tollhouse_shared_limits_away 1`,
+		`tollhouse_shared_limits_outages_total 2`,
+		`tollhouse_shared_limits_replicas 3`,
+		`tollhouse_shared_limits_asked_total 40`,
+		`tollhouse_shared_limits_alone_total 5`,
 		`tollhouse_upstream_healthy{service="ner",upstream="127.0.0.1:9001"} 1`,
 		`tollhouse_upstream_healthy{service="ner",upstream="127.0.0.1:9002"} 0`,
 		`tollhouse_upstream_in_flight{service="ner",upstream="127.0.0.1:9001"} 3`,
