@@ -264,13 +264,17 @@ func (b *besieged) settled(t *testing.T) (now figures) {
 	return now
 }
 
+// varies is what the heap of a small process varies by whatever it does: the
+// journal's reader grows with the honest requests, up to one segment.
+const varies = 2 << 20
+
 // recovered waits until the process holds what it held before: heap in use
-// within 110 %, and no more goroutines than a few that come and go.
+// within 110 % (and varies), and no more goroutines than a few that come and go.
 func (b *besieged) recovered(t *testing.T, before figures) (after figures) {
 	t.Helper()
 	for deadline := time.Now().Add(patience / 2); ; {
 		after = b.measure(t)
-		if after.heap <= before.heap*11/10 && after.goroutines <= before.goroutines+10 && after.connections <= before.connections+2 {
+		if after.heap <= before.heap*11/10+varies && after.goroutines <= before.goroutines+10 && after.connections <= before.connections+2 {
 			return after
 		}
 		if time.Now().After(deadline) {
