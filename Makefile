@@ -53,6 +53,11 @@ proof-cache: ## run the public cache suite (CACHE_TESTS=PATH of a checkout, prep
 		echo "make proof-cache CACHE_TESTS=cache-tests"; exit 2; }
 	CACHE_TESTS="$(abspath $(CACHE_TESTS))" go test -count=1 -v -timeout 30m -run '^TestKeepsToTheRulesAsThePublicSuite' ./e2e/
 
+.PHONY: proof-attack
+proof-attack: ## ten thousand slow connections, floods and strange names at full size, and what nginx makes of odd requests
+	TOLLHOUSE_PEERS=1 go test -count=1 -v -run '^TestComparesWithAPeer' ./internal/edge/
+	TOLLHOUSE_ATTACKERS=$(or $(ATTACKERS),10000) go test -count=1 -v -timeout 1h -run '^(TestAnAttackIsOutlived|TestUnknownNamesGetNoOrder|TestAFewDescriptors)' ./e2e/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...

@@ -19,7 +19,6 @@ import (
 // each with its reason in docs/caching.md.
 var knownCacheFailures = []string{
 	"headers-store-Set-Cookie", "headers-store-Content-Range", "headers-store-Transfer-Encoding",
-	"partial-use-headers", "partial-use-stored-headers", "interim-not-cached",
 }
 
 const suiteConfig = `

@@ -200,7 +200,7 @@ func TestMutatedConfigurationsNeverCrashAndTheLastGoodOneStays(t *testing.T) {
 	seed, _ := strconv.ParseUint(os.Getenv("TOLLHOUSE_SEED"), 10, 64)
 	m := &mutator{dice: rand.New(rand.NewPCG(3, seed))}
 	total := mutations(t)
-	var before figures
+	var before holdings
 	var took, refusedByUse, kept int
 	endLoad, load := x.load()
 	for round := 0; round < total; round += under {
@@ -518,14 +518,14 @@ func (x *target) request(method, path string, body io.Reader) *http.Request {
 	return request
 }
 
-// figures are what a program may not have ever more of.
-type figures struct{ goroutines, files, heap int }
+// holdings are what a program may not have ever more of.
+type holdings struct{ goroutines, files, heap int }
 
 var heapInUse = regexp.MustCompile(`# HeapInuse = (\d+)`)
 
-// measure takes the figures of now. After a load it waits for what ends by
+// measure takes the holdings of now. After a load it waits for what ends by
 // itself, such as kept connections, until they are no more than before.
-func (x *target) measure(before *figures) (now figures) {
+func (x *target) measure(before *holdings) (now holdings) {
 	x.t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", x.cmd.Process.Pid))

@@ -79,7 +79,14 @@ func start(t *testing.T, ready string, args ...string) *process {
 // with a text in them are kept.
 func startKeeping(t *testing.T, only, ready string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(binary, args...), stdout: newWatched(), stderr: newWatched(), ended: make(chan struct{})}
+	return await(t, only, ready, exec.Command(binary, args...))
+}
+
+// await is startKeeping for a command that was made already.
+func await(t *testing.T, only, ready string, cmd *exec.Cmd) *process {
+	t.Helper()
+	args := cmd.Args
+	p := &process{cmd: cmd, stdout: newWatched(), stderr: newWatched(), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.stderr.only = only
 	p.cmd.Dir = t.TempDir()

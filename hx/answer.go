@@ -41,12 +41,24 @@ type Answer struct {
 	// Answers of status 400 and above are never kept.
 	Cache CacheRule
 
-	to string // set by Redirect
+	to    string    // set by Redirect and Follow
+	plain bool      // set by Follow
+	visit *Location // set by Visit
 }
 
 // Redirect is the answer that leads to another page of this site, after a form
 // was done for example. See Site.Redirect, which it is sent by.
 func Redirect(to string) Answer { return Answer{to: to} }
+
+// Follow is a redirect by 303 for every asker, which a fragment request follows
+// unseen: right where its target takes the content of any page (a menu that
+// swaps "#content"), so that the other page's fragment comes to stand there. With hx-push-url the address follows too.
+func Follow(to string) Answer { return Answer{to: to, plain: true} }
+
+// Visit is a redirect that htmx follows without loading a new document
+// (SetLocation). A browser, a restore and a boosted link get the 303 of
+// Redirect.
+func Visit(l Location) Answer { return Answer{visit: &l} }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
@@ -59,8 +71,12 @@ const largestKept = 1 << 20
 // is rendered before the first byte is sent: when that fails, Fail is called
 // instead and the client sees an error of the right form.
 func (s *Site) Send(w http.ResponseWriter, r *http.Request, a Answer) {
-	if a.to != "" {
-		s.Redirect(w, r, a.to)
+	switch {
+	case a.to != "":
+		s.redirect(w, r, a.to, a.plain)
+		return
+	case a.visit != nil:
+		s.visit(w, r, *a.visit)
 		return
 	}
 	if err := s.send(w, r, a); err != nil {

@@ -95,7 +95,7 @@ func NewAssets(files fs.FS, o AssetOptions) (*Assets, error) {
 			return nil, err
 		}
 		a.files[name], a.hashed[f.hashed] = f, f
-		fmt.Fprintf(all, "%s\x00%s\x00", name, f.hashed)
+		all.Write([]byte(name + "\x00" + f.hashed + "\x00"))
 	}
 	if len(a.files) == 0 {
 		return nil, errors.New("hx: there are no assets in that folder")

@@ -86,7 +86,7 @@ func (s *Site) explain(err error) *Fault {
 			is.Message = "This request could not be answered."
 		}
 	}
-	if is.Cause == nil && err != error(f) {
+	if is.Cause == nil {
 		is.Cause = err
 	}
 	return &is

@@ -50,7 +50,15 @@ var varyOn = []string{headerRequest, headerType, headerBoosted, headerTarget, he
 // section 12.5.5), so that no cache gives a fragment to whoever asks for the
 // page. Site does it by itself; call it where a form is chosen by hand. What
 // Vary names already is kept, and nothing is named twice.
-func Vary(h http.Header) { addVary(h, varyOn...) }
+func Vary(h http.Header) {
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = []string{varyOnAll}
+		return
+	}
+	addVary(h, varyOn...)
+}
+
+var varyOnAll = strings.Join(varyOn, ", ")
 
 func addVary(h http.Header, names ...string) {
 	have := strings.Join(h.Values("Vary"), ", ")

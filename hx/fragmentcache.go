@@ -23,7 +23,6 @@ type FragmentCache struct {
 	entries map[string]*list.Element // of *fragment
 	order   *list.List               // the last used first
 	flights map[string]*flight
-	age     uint64 // grows with each Forget and Clear
 }
 
 type fragment struct {
@@ -32,10 +31,12 @@ type fragment struct {
 	until time.Time
 }
 
+// flight is a fragment that is being rendered.
 type flight struct {
-	done chan struct{}
-	body []byte
-	err  error
+	done  chan struct{}
+	body  []byte
+	err   error
+	stale bool // forgotten in the meantime
 }
 
 // overhead is what an entry costs besides its key and body, in bytes.
@@ -88,7 +89,6 @@ func (c *FragmentCache) get(ctx context.Context, key string, ttl time.Duration, 
 	}
 	f := &flight{done: make(chan struct{}), err: errUnfinished}
 	c.flights[key] = f
-	age := c.age
 	c.mu.Unlock()
 
 	defer func() { // also when it panics
@@ -97,7 +97,7 @@ func (c *FragmentCache) get(ctx context.Context, key string, ttl time.Duration, 
 		if c.flights[key] == f {
 			delete(c.flights, key)
 		}
-		if f.err == nil && c.age == age {
+		if f.err == nil && !f.stale {
 			c.keep(key, f.body, ttl)
 		}
 		close(f.done)
@@ -117,8 +117,10 @@ func (c *FragmentCache) get(ctx context.Context, key string, ttl time.Duration, 
 func (c *FragmentCache) Forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.age++
-	delete(c.flights, key) // those who wait get it; those who come now render anew
+	if f := c.flights[key]; f != nil {
+		f.stale = true
+		delete(c.flights, key) // those who wait get it; those who come now render anew
+	}
 	if e, ok := c.entries[key]; ok {
 		c.remove(e)
 	}
@@ -128,7 +130,9 @@ func (c *FragmentCache) Forget(key string) {
 func (c *FragmentCache) Clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.age++
+	for _, f := range c.flights {
+		f.stale = true
+	}
 	clear(c.entries)
 	clear(c.flights)
 	c.order.Init()

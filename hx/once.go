@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -138,7 +139,10 @@ func (o *Once) Handler(next http.Handler) http.Handler {
 
 // parseForm reads either kind of form. Of what is no form, the body is left.
 func parseForm(r *http.Request, most int64) error {
-	err := r.ParseMultipartForm(most)
+	err := r.ParseForm() // ParseMultipartForm would hide its error
+	if err == nil {
+		err = r.ParseMultipartForm(most)
+	}
 	var big *http.MaxBytesError
 	switch {
 	case err == nil, errors.Is(err, http.ErrNotMultipart):
@@ -277,7 +281,7 @@ func onlyCookies(h http.Header) http.Header {
 func onceKey(parts ...string) string {
 	sum := sha256.New()
 	for _, p := range parts {
-		fmt.Fprintf(sum, "%d:%s", len(p), p)
+		sum.Write([]byte(strconv.Itoa(len(p)) + ":" + p))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -105,11 +105,16 @@ func firstTag(b []byte) (end int, name string) {
 	for end < len(b) && strings.IndexByte(" \t\r\n\f/>", b[end]) < 0 {
 		end++
 	}
-	name = strings.ToLower(string(b[at+1 : end]))
-	if name == "" || name[0] < 'a' || name[0] > 'z' {
+	lower := bytes.Clone(b[at+1 : end])
+	for i, c := range lower { // HTML knows the case of ASCII letters only
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	if len(lower) == 0 || lower[0] < 'a' || lower[0] > 'z' {
 		return -1, ""
 	}
-	return end, name
+	return end, string(lower)
 }
 
 // wrapperOf is the element that a part of a table needs around it.

@@ -13,6 +13,11 @@ import (
 // path of this site (see LocalPath) is an error of status 500: nobody is sent
 // elsewhere by accident.
 func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
+	s.redirect(w, r, to, false)
+}
+
+// redirect is Redirect; plain is a 303 for all.
+func (s *Site) redirect(w http.ResponseWriter, r *http.Request, to string, plain bool) {
 	path, err := LocalPath(to)
 	if err != nil {
 		s.Fail(w, r, err)
@@ -21,11 +26,26 @@ func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
 	Vary(w.Header())
 	w.Header().Set("Cache-Control", NoStore.String())
 	q := s.Read(r)
-	if q.Form() == PageForm || q.Boosted {
+	if plain || q.Form() == PageForm || q.Boosted {
 		http.Redirect(w, r, path, http.StatusSeeOther)
 		return
 	}
 	w.Header().Set("HX-Redirect", path)
+	w.WriteHeader(http.StatusOK)
+}
+
+// visit leads to another page, htmx without a new document.
+func (s *Site) visit(w http.ResponseWriter, r *http.Request, l Location) {
+	if q := s.Read(r); q.Form() == PageForm || q.Boosted {
+		s.Redirect(w, r, l.Path)
+		return
+	}
+	if err := SetLocation(w, l); err != nil {
+		s.Fail(w, r, err)
+		return
+	}
+	Vary(w.Header())
+	w.Header().Set("Cache-Control", NoStore.String())
 	w.WriteHeader(http.StatusOK)
 }
 

@@ -20,6 +20,7 @@ func TestKeepsEveryRule(t *testing.T) {
 	public := hxtest.App{Handler: s.handler()}
 	hxtest.Check(t, public,
 		hxtest.Route{Path: "/", Redirects: true},
+		hxtest.Route{Path: "/visit", Redirects: true},
 		hxtest.Route{Path: "/notes", Target: "notes"},
 		hxtest.Route{Path: "/about"},
 		hxtest.Route{Path: "/beside", Target: "content"},

@@ -27,7 +27,7 @@ type sample struct {
 	logged *syncBuffer
 	naked  bool // without Vary: to see that it is needed
 
-	mu    sync.Mutex
+	mu      sync.Mutex
 	notes   []string
 	made    int
 	release *hx.Release
@@ -58,6 +58,7 @@ var samplePages = template.Must(template.New("").Parse(`
 <a id="nav-about" href="/about" hx-boost="true">About</a>
 <a id="nav-frag" href="/about" hx-get="/about" hx-target="#content" hx-push-url="true">About, inside</a>
 <a id="nav-private" href="/private" hx-get="/private" hx-target="#content">Private</a>
+<a id="nav-visit" href="/visit" hx-get="/visit" hx-target="#small">Visit</a>
 <a id="nav-gone" href="/gone" hx-get="/gone" hx-target="#small">Gone</a></nav>
 <div id="problem"></div><p id="count">{{.Count}}</p><table><tbody id="rows"><tr id="row-1"><td id="small">one</td></tr></tbody></table>
 <main id="content">{{.Content}}</main></body></html>{{end}}
@@ -160,6 +161,9 @@ func (s *sample) handler() http.Handler {
 	})
 	handle("GET /gone", func(http.ResponseWriter, *http.Request) (hx.Answer, error) {
 		return hx.Answer{}, hx.Errorf(http.StatusNotFound, "That note is gone.")
+	})
+	handle("GET /visit", func(http.ResponseWriter, *http.Request) (hx.Answer, error) {
+		return hx.Visit(hx.Location{Path: "/about"}), nil
 	})
 	handle("GET /conflict", func(http.ResponseWriter, *http.Request) (hx.Answer, error) {
 		return hx.Answer{}, hx.Errorf(http.StatusConflict, "Somebody else changed it.")

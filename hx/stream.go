@@ -121,10 +121,12 @@ func (s *stream) run(r *http.Request, gap bool) error {
 	}
 }
 
-// write sends pieces and flushes them, within the write timeout.
+// write sends pieces and flushes them, within the write timeout. In between
+// there is no deadline: HTTP/2 ends a stream when one passes, also when nothing
+// is being written, and so does a server's own WriteTimeout.
 func (s *stream) write(pieces ...[]byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.h.o.WriteTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("hx: a stream's deadline: %w", err)
+	if err := s.deadline(time.Now().Add(s.h.o.WriteTimeout)); err != nil {
+		return err
 	}
 	for _, p := range pieces {
 		if _, err := s.w.Write(p); err != nil {
@@ -133,6 +135,13 @@ func (s *stream) write(pieces ...[]byte) error {
 	}
 	if err := s.control.Flush(); err != nil {
 		return fmt.Errorf("hx: flushing a stream: %w", err)
+	}
+	return s.deadline(time.Time{})
+}
+
+func (s *stream) deadline(at time.Time) error {
+	if err := s.control.SetWriteDeadline(at); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("hx: a stream's deadline: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"debug/buildinfo"
 	"errors"
 	"fmt"
@@ -61,10 +62,15 @@ func (y *yard) start(s settings) (proxies []*proxy, missing []string, err error)
 				}
 			}
 		}
-		if x.pids, err = y.run(program, args...); err != nil {
+		pids, err := y.run(program, args...)
+		if err != nil {
 			return err
 		}
-		if x.job == "gateway" {
+		x.pids = pids
+		if x.with != nil {
+			x.pids = func() []int { return append(pids(), x.with()...) }
+		}
+		if x.job == "gateway" && x.key == "" {
 			x.key = key
 		}
 		proxies = append(proxies, &x)
@@ -107,6 +113,12 @@ func (y *yard) start(s settings) (proxies []*proxy, missing []string, err error)
 	}
 	if there("Caddy", s.caddy, "version") {
 		steps = append(steps, add(proxy{name: "Caddy: plain proxy", job: "plain"}, s.caddy, "run", "--adapter", "caddyfile", "--config", "@caddy-plain.Caddyfile"))
+		if x := (proxy{name: "Caddy: forward_auth to Tollhouse (both together)", job: "gateway"}); wanted(x.name) {
+			if x.key, x.with, err = y.decider(s.tollhouse); err != nil {
+				return nil, nil, err
+			}
+			steps = append(steps, add(x, s.caddy, "run", "--adapter", "caddyfile", "--config", "@caddy-authorize.Caddyfile"))
+		}
 	}
 	steps = append(steps, add(proxy{name: "net/http: httputil.ReverseProxy", job: "plain", address: referenceAt}, self, "-reference", referenceAt, "-upstream", y.back))
 	if wanted("the upstream itself") {
@@ -134,4 +146,19 @@ func (y *yard) start(s settings) (proxies []*proxy, missing []string, err error)
 		}
 	}
 	return proxies, missing, errors.Join(steps...)
+}
+
+// decider starts a Tollhouse that decides for another proxy, and gives a key that
+// it lets in.
+func (y *yard) decider(tollhouse string) (key string, pids func() []int, err error) {
+	y.asked, y.secret = free(), rand.Text()
+	file, err := y.file("tollhouse-authorize.yml", "", "")
+	if err != nil {
+		return "", nil, err
+	}
+	if key, err = makeKey(tollhouse, file); err != nil {
+		return "", nil, err
+	}
+	pids, err = y.run(tollhouse, "serve", "--config", file)
+	return key, pids, err
 }

@@ -131,12 +131,14 @@ func (p *phase) own(job string) *proxy {
 	return nil
 }
 
+// kernel is its name and the first two numbers of its version.
 func kernel() string {
-	out, err := exec.Command("uname", "-sr").Output()
-	if err != nil {
+	out, err := exec.Command("uname", "-r").Output()
+	parts := strings.SplitN(string(out), ".", 3)
+	if err != nil || len(parts) < 3 {
 		return runtime.GOOS
 	}
-	return strings.TrimSpace(string(out))
+	return runtime.GOOS + " " + parts[0] + "." + parts[1]
 }
 
 // The result stands in bench/README.md between these lines.
@@ -147,8 +149,11 @@ const (
 
 // keep writes the result into bench/results, and into bench/README.md.
 func (r *report) keep(text string) error {
-	name := filepath.Join("bench", "results", r.began.UTC().Format(time.DateOnly)+"-gateway.md")
-	command := "go run ./bench/gateway " + strings.Join(os.Args[1:], " ")
+	name := filepath.Join("bench", "results", r.began.UTC().Format("2006-01-02-1504")+"-gateway.md")
+	command := "go run ./bench/gateway"
+	for _, arg := range os.Args[1:] {
+		command += " " + filepath.Base(arg) // where things lie on this machine is nobody's business
+	}
 	if err := os.WriteFile(name, []byte("# Gateway and plain proxy\n\nCommand: `"+command+"`\n\n"+text), 0o600); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type proxy struct {
 	secure  bool   // it speaks TLS
 	key     string // sent as X-API-Key; "": none
 	pids    func() []int
+	with    func() []int // of another program that does a part of it, nil for none
 }
 
 func (x *proxy) url() string {
@@ -44,6 +45,8 @@ func (x *proxy) url() string {
 type yard struct {
 	dir      string
 	back     string
+	asked    string // where the Tollhouse is that decides for another proxy
+	secret   string // with which it is asked
 	versions []string
 	client   *http.Client // trusts the certificate
 
@@ -126,7 +129,7 @@ func (y *yard) file(name, front, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = t.Execute(f, map[string]any{"Dir": y.dir, "Front": front, "Back": y.back, "Key": key, "Root": os.Getuid() == 0})
+	err = t.Execute(f, map[string]any{"Dir": y.dir, "Front": front, "Back": y.back, "Key": key, "Authorize": y.asked, "Secret": y.secret, "Root": os.Getuid() == 0})
 	return path, errors.Join(err, f.Close())
 }
 

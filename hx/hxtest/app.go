@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 // App is what is examined.
@@ -21,6 +23,8 @@ type App struct {
 	// SignInPath is where those who have to sign in are led: "/sign-in". "" if
 	// they get an error.
 	SignInPath string
+	// Versions are the versions of htmx that the pages use: 2 and 4 if empty.
+	Versions []hx.Version
 	// Host is the host that requests name: "example.com" if "".
 	Host string
 }
@@ -41,6 +45,9 @@ type Route struct {
 	Public bool
 	// Redirects: the answer leads to another page, and Status is not looked at.
 	Redirects bool
+	// Followed: a fragment request may get a 303 too, for its target takes the
+	// content of any page. What it leads to must be a fragment then.
+	Followed bool
 	// Once: the same form sent twice does one thing. Effects counts what was
 	// done until now.
 	Once    bool

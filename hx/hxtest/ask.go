@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 // ask is one way of asking for a route.
@@ -16,6 +18,7 @@ type ask struct {
 	whole   bool // a whole page is wanted
 	partial bool
 	restore bool
+	version hx.Version // that asks so
 }
 
 // asks are the ways, as the sources of htmx 2.0.11 and 4.0.1 have them.
@@ -33,14 +36,14 @@ func asks(target, host string) []ask {
 	}
 	return []ask{
 		{name: "plain", whole: true},
-		{name: "partial htmx 2", headers: two("HX-Target", target), partial: true},
-		{name: "partial htmx 4", headers: four("HX-Target", target4, "HX-Request-Type", "partial"), partial: true},
-		{name: "boosted htmx 2", headers: two("HX-Boosted", "true"), whole: true},
-		{name: "boosted htmx 4", headers: four("HX-Boosted", "true", "HX-Target", "body", "HX-Request-Type", "full"), whole: true},
-		{name: "restore htmx 2", headers: two("HX-History-Restore-Request", "true"), whole: true, restore: true},
-		{name: "restore htmx 2, not as HX-Request", headers: headers("HX-History-Restore-Request", "true", "HX-Current-URL", at), whole: true, restore: true},
+		{name: "partial htmx 2", version: hx.HTMX2, headers: two("HX-Target", target), partial: true},
+		{name: "partial htmx 4", version: hx.HTMX4, headers: four("HX-Target", target4, "HX-Request-Type", "partial"), partial: true},
+		{name: "boosted htmx 2", version: hx.HTMX2, headers: two("HX-Boosted", "true"), whole: true},
+		{name: "boosted htmx 4", version: hx.HTMX4, headers: four("HX-Boosted", "true", "HX-Target", "body", "HX-Request-Type", "full"), whole: true},
+		{name: "restore htmx 2", version: hx.HTMX2, headers: two("HX-History-Restore-Request", "true"), whole: true, restore: true},
+		{name: "restore htmx 2, not as HX-Request", version: hx.HTMX2, headers: headers("HX-History-Restore-Request", "true", "HX-Current-URL", at), whole: true, restore: true},
 		// htmx 4 leaves all else out.
-		{name: "restore htmx 4", headers: headers("HX-History-Restore-Request", "true", "HX-Request-Type", "full"), whole: true, restore: true},
+		{name: "restore htmx 4", version: hx.HTMX4, headers: headers("HX-History-Restore-Request", "true", "HX-Request-Type", "full"), whole: true, restore: true},
 	}
 }
 

@@ -1,6 +1,11 @@
 package hxtest
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tollhouse/tollhouse/hx"
+)
 
 // examination is one route being examined.
 type examination struct {
@@ -18,6 +23,9 @@ func (e *examination) asks() []ask {
 	var all []ask
 	for _, a := range asks(e.route.Target, e.app.Host) {
 		if e.route.FragmentOnly && !a.partial {
+			continue
+		}
+		if a.version != hx.NoHTMX && len(e.app.Versions) > 0 && !slices.Contains(e.app.Versions, a.version) {
 			continue
 		}
 		if a.restore && !e.route.safe() {

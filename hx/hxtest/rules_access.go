@@ -11,6 +11,8 @@ func (e *examination) redirect(a ask, got reply) {
 	location := got.header.Get("Location")
 	boosted := !a.partial && !a.restore && len(a.headers) > 0
 	switch {
+	case a.partial && got.redirects() && e.route.Followed:
+		e.follow(a, got)
 	case a.partial && got.redirects():
 		e.find(Redirect, a.name, "a %d is followed unseen, and its page put into a fragment's place; use HX-Redirect or HX-Location", got.status)
 	case a.partial && got.led() == "":
@@ -23,6 +25,22 @@ func (e *examination) redirect(a ask, got reply) {
 	}
 	if to := got.header.Get("HX-Redirect"); to != "" && !local(to) {
 		e.find(Redirect, a.name, "leads to %q, which is no path of this site", to)
+	}
+}
+
+// follow asks for what a fragment's redirect leads to, as a browser does: by
+// GET and with the same headers.
+func (e *examination) follow(a ask, got reply) {
+	to := got.header.Get("Location")
+	if got.status != http.StatusSeeOther || !local(to) {
+		e.find(Redirect, a.name, "want 303 to a path of this site, got %d to %q", got.status, to)
+		return
+	}
+	there := *e
+	there.route = Route{Path: to}
+	after := there.send(there.request(a, signedIn, nil))
+	if after.panic != nil || after.redirects() || after.pieceOfPage() != "" || after.status != http.StatusOK {
+		e.find(Redirect, a.name, "the 303 leads to %s, which answers a fragment request by %s", to, after)
 	}
 }
 

@@ -61,12 +61,16 @@ type App struct {
 	override func(*config.Config)
 	live     atomic.Pointer[current]
 	reloads  reloads
+	hearing  sync.WaitGroup // of what other replicas change
+	stopHear context.CancelFunc
+	shared   *sharedLimits // nil: this process counts for itself
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
 	badUsage, failures, uncounted repeated // of requests, for the log
+	accessFile atomic.Pointer[accessFile]
 
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
@@ -136,6 +140,7 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 		o.Log = io.Discard
 	}
 	a.log, a.access = telemetry.NewLogs(o.Log, slog.LevelInfo)
+	a.metrics = telemetry.NewMetrics(Version().Version)
 	a.public = o.listener
 	defer func() {
 		if err != nil {

@@ -17,5 +17,5 @@ func openFiles() int {
 			limit = raised
 		}
 	}
-	return int(min(uint64(limit.Cur), knownNoLimit))
+	return int(min(uint64(limit.Cur), knownNoLimit)) //nolint:unconvert // an int64 on FreeBSD
 }

@@ -49,10 +49,14 @@ func (a *App) openOffice() (err error) {
 // openGate gives the gate its rules, and every customer, key and counter.
 func (a *App) openGate(ctx context.Context) error {
 	a.gate = gate.New(a.recorder, a.ids)
+	if err := a.openShared(ctx); err != nil {
+		return err
+	}
 	if err := a.gate.Switch(rulesOf(a.cfg, a.rooms.plans.versions())); err != nil {
 		return err
 	}
 	store := a.rooms.store
+	watch := store.Watch(ctx) // before the first row is read: nothing is missed
 	err := store.EachCustomer(ctx, func(c toll.Customer) error {
 		a.gate.PutCustomer(c)
 		return nil
@@ -78,6 +82,9 @@ func (a *App) openGate(ctx context.Context) error {
 			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
 		}
 	}
+	hearing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stopHear = stop
+	a.hearing.Go(func() { watch.Run(hearing, changes{a}, a.log) })
 	return nil
 }
 
@@ -115,6 +122,11 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	logged, err := openAccessLog(a.cfg.AccessLog, nil)
+	if err != nil {
+		return err
+	}
+	a.switchAccessLog(a.cfg.AccessLog, logged)
 	a.live.Store(&current{cfg: a.cfg, pools: pools, sites: sites, caches: caches, askers: askers})
 	pages, err := a.openConsole()
 	if err != nil {
@@ -122,7 +134,7 @@ func (a *App) openFront(ctx context.Context) error {
 	}
 	a.openTelemetry()
 	a.chain = &edge.Chain{
-		Gate: a.gate, Clock: a.clock, Observe: a.observe, Unmetered: a.unmetered,
+		Gate: a.gate, Clock: a.clock, Begin: a.begin, Observe: a.observe, Unmetered: a.unmetered,
 		Answers: edge.Answers{UpgradeURL: a.ConsoleURL() + "plan"},
 	}
 	a.chain.Switch(backendsOf(a.cfg, pools, sites))

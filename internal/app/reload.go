@@ -157,6 +157,11 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		closePools(fresh)
 		return out, err
 	}
+	logged, err := openAccessLog(next.AccessLog, a.accessFile.Load())
+	if err != nil {
+		closePools(fresh)
+		return out, err
+	}
 	askers, err := a.nextAskers(was, next)
 	if err != nil {
 		closePools(fresh)
@@ -195,6 +200,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 	}
 	a.front.Switch(frontSettings(next))
+	a.switchAccessLog(next.AccessLog, logged)
 	for name, pool := range was.pools {
 		if pools[name] != pool {
 			pool.Close() // what is under way on it goes on
@@ -228,6 +234,7 @@ func keepFixed(was, next *config.Config) []string {
 	keep("acme", &was.ACME, &next.ACME)
 	keep("data", &was.Data, &next.Data)
 	keep("database", &was.Database, &next.Database)
+	keep("redis", &was.Redis, &next.Redis)
 	keep("secrets", &was.Secrets, &next.Secrets)
 	keep("journal.sync", &was.Journal.Sync, &next.Journal.Sync)
 	keep("time_zone", &was.TimeZone, &next.TimeZone)
@@ -275,6 +282,7 @@ func difference(was, next *config.Config) []string {
 		{"certificates", was.Certificates, next.Certificates},
 		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
 		{"console.host", was.Console.Host, next.Console.Host},
+		{"access_log", was.AccessLog, next.AccessLog},
 		{"journal.when_full", was.Journal.WhenFull, next.Journal.WhenFull},
 	} {
 		if !reflect.DeepEqual(f.old, f.now) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/exchange"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
@@ -64,7 +65,7 @@ func visibleHost(address string) string {
 }
 
 func (a *App) openTelemetry() {
-	a.metrics = telemetry.NewMetrics(Version().Version)
+	a.metrics.WatchEdge(a.edgeState)
 	a.metrics.WatchJournal(func() telemetry.Journal {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
@@ -76,6 +77,9 @@ func (a *App) openTelemetry() {
 		s := a.crowd.Status()
 		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
 	})
+	if a.shared != nil {
+		a.metrics.WatchShared(a.shared.status)
+	}
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()
@@ -87,7 +91,7 @@ func (a *App) openTelemetry() {
 			for _, s := range pool.Status() {
 				all = append(all, telemetry.Upstream{
 					Service: name, Upstream: s.Upstream, Healthy: s.Health != upstream.Unhealthy,
-					InFlight: s.InFlight, Failures: s.Failed,
+					InFlight: s.InFlight, Failures: s.Failed, Answers: s.Answered, Circuit: string(s.Circuit),
 				})
 			}
 		}
@@ -95,46 +99,37 @@ func (a *App) openTelemetry() {
 	})
 }
 
+// begin counts a request in that was let in.
+func (a *App) begin(p *gate.Pass) { a.metrics.Endpoint(p.Service.Name, p.Endpoint).Begin() }
+
 // observe writes the access log and the metrics of one finished request.
 func (a *App) observe(s *edge.Seen) {
-	p := s.Pass
-	line := telemetry.Access{
-		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
-		Host: s.Request.Host, Path: s.Path, Status: s.Status, Client: s.Request.Client.String(),
-		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
-		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream, Cache: s.Cache,
-		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
-	}
-	if p.Service != nil {
-		line.Service = p.Service.Name
-	}
-	var failure *exchange.Failure
-	if errors.As(s.Err, &failure) {
-		line.Failure = failure.Type
-	}
-	a.access.Write(line)
+	p, told := s.Pass, line(s)
+	a.access.Write(told)
 	switch {
 	case p.Reason != "":
-		a.metrics.Refused(line.Service, string(p.Reason))
+		a.metrics.Refused(told.Service, string(p.Reason))
 	case p.Service != nil:
 		endpoint := a.metrics.Endpoint(p.Service.Name, p.Endpoint)
-		endpoint.Begin()
+		if !s.Admitted {
+			endpoint.Begin()
+		}
 		endpoint.Done(telemetry.Outcome{
 			Status: s.Status, Latency: s.Latency, UpstreamTime: s.UpstreamTime,
-			BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+			BytesIn: s.BytesIn, BytesOut: s.BytesOut, Cache: s.Cache, Coding: string(s.Coding), Compressed: s.Sent,
 		})
 	}
 	if s.BadUsage > 0 {
 		if untold, ok := a.badUsage.tell(s.Request.Arrived); ok {
 			a.log.Warn("usage refused: each value must be a whole number of a unit that stands in the service's units",
-				"service", line.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID, "requests_before", untold)
+				"service", told.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID, "requests_before", untold)
 		}
 	}
 	err := s.Err
 	if p.Reason == toll.RefusedJournal {
 		err = a.recorder.Err() // nil when it has mended itself meanwhile
 	}
-	if err != nil && failure == nil {
+	if err != nil && told.Failure == "" {
 		a.requestFailed(s.Request, err)
 	}
 }
@@ -214,6 +209,7 @@ func (a *App) stop() error {
 	if a.decisions != nil {
 		a.decisions.Close()
 	}
+	errs = append(errs, a.shared.close())
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())
 	}
@@ -228,6 +224,13 @@ func (a *App) stop() error {
 	}
 	if a.access != nil {
 		errs = append(errs, a.access.Close())
+		if file := a.accessFile.Load(); file != nil {
+			errs = append(errs, file.Close())
+		}
+	}
+	if a.stopHear != nil {
+		a.stopHear()
+		a.hearing.Wait()
 	}
 	if a.rooms != nil {
 		errs = append(errs, a.rooms.close())

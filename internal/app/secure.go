@@ -31,6 +31,7 @@ func certificateOptions(cfg *config.Config) edge.CertificateOptions {
 func (a *App) openCertificates() (err error) {
 	o := certificateOptions(a.cfg)
 	o.Log, o.Clock = a.log, a.clock
+	o.Asked = a.metrics.Certificate
 	o.ACME.HTTP, o.ACME.HTTPS = a.public.Addr().String(), a.secure.Addr().String()
 	a.certificates, err = edge.NewCertificates(o)
 	return err
@@ -53,7 +54,7 @@ func (a *App) serveSecure(front http.Handler) error {
 	if a.cfg.Listen.HSTS > 0 {
 		front = edge.StrictTransport(a.cfg.Listen.HSTS, front)
 	}
-	settings := a.certificates.TLS()
+	settings := a.counted(a.certificates.TLS())
 	server, err := edge.NewTLSServer(front, settings, a.log, a.times())
 	if err != nil {
 		return err

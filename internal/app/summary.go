@@ -139,6 +139,9 @@ func showPolicies(of string, policies []toll.Policy) []PolicyShown {
 		if p.Shadow {
 			limit += ", shadow"
 		}
+		if p.WhenSharedAway != "" {
+			limit += ", " + string(p.WhenSharedAway) + " while Redis is away"
+		}
 		out = append(out, PolicyShown{Of: of, Name: p.Name, Limit: limit, Per: per[p.Partition]})
 	}
 	return out

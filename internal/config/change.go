@@ -136,7 +136,8 @@ func written(path string, n *node) (shown, value string) {
 	return "nothing", ""
 }
 
-// secretPath tells whether what stands at a path must not be shown.
+// secretPath tells whether what stands at a path must not be shown: the
+// secrets, and what is sent to others in header fields, such as a CDN's key.
 func secretPath(path string) bool {
-	return path == "secrets" || strings.HasPrefix(path, "secrets.")
+	return path == "secrets" || strings.HasPrefix(path, "secrets.") || strings.Contains(path, ".purge_hooks")
 }

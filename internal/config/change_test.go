@@ -16,6 +16,7 @@ services:
     path: /v1/ner
     upstreams: ["http://127.0.0.1:9001", "http://127.0.0.1:9002"]
     max_in_flight: 64
+    cache: { purge_hooks: [ { on: [all], url: "https://cdn.example/purge", headers: [ { name: Fastly-Key, value: "literal-key-of-mine" } ] } ] }
 plans:
   free:
     name: Free
@@ -87,6 +88,10 @@ func TestSaysWhatAConfigurationHasOtherwise(t *testing.T) {
 		"a secret": {
 			edit: swap("literal-secret-of-mine", "literal-secret-of-yours"),
 			want: []string{"secrets.authorize: [redacted] stands for another value"},
+		},
+		"a CDN's key": {
+			edit: swap("literal-key-of-mine", "literal-key-of-yours"),
+			want: []string{"services.ner.cache.purge_hooks[0].headers[Fastly-Key].value: [redacted] stands for another value"},
 		},
 		"the environment": {
 			edit: func(s string) string { return s }, session: "another-session-secret-0123456789",

@@ -23,6 +23,7 @@ type Config struct {
 	Redis          toll.Secret   // "redis://…"; "" for none
 	Secrets        Secrets
 	Journal        Journal
+	AccessLog      AccessLog
 	Console        Console
 	Services       []toll.Service // by name
 	Plans          []toll.Plan    // in the order of the file
@@ -108,6 +109,13 @@ type Secrets struct {
 type Journal struct {
 	Sync     Sync
 	WhenFull WhenFull
+}
+
+// AccessLog says what becomes of the lines that requests leave.
+type AccessLog struct {
+	Off    bool
+	File   string // "": standard error, among the program's own lines
+	Sample int    // of a hundred requests, 1 to 100; what failed always has its line
 }
 
 // Sync says when the journal is forced to the disk.

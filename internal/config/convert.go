@@ -44,6 +44,7 @@ func (c *checker) convert() *Config {
 			Sync:     Sync{Always: f.Journal.Sync.always, Every: f.Journal.Sync.every},
 			WhenFull: WhenFull(f.Journal.WhenFull),
 		},
+		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:      string(f.Console.Host),
 			Languages: texts(f.Console.Languages),
@@ -89,6 +90,18 @@ func (c *checker) convert() *Config {
 			Features: texts(e.value.Features),
 			Price:    priceOf(e.value.Price),
 		})
+	}
+	return out
+}
+
+func accessLogOf(f accessLogFile) AccessLog {
+	out := AccessLog{Sample: int(f.Sample)}
+	switch f.To {
+	case "off":
+		out.Off = true
+	case "stderr":
+	default:
+		out.File = string(f.To)
 	}
 	return out
 }
@@ -262,6 +275,8 @@ func planOf(e entry[planFile]) toll.Plan {
 			Unit:   string(q.Unit),
 			Every:  toll.Every(q.Every),
 			Shadow: bool(q.Shadow),
+
+			WhenSharedAway: awayOf(q.Away),
 		})
 	}
 	for _, u := range p.Usage {
@@ -276,7 +291,7 @@ func planOf(e entry[planFile]) toll.Plan {
 
 // policyOf gives a limit as a policy, without its service and endpoint.
 func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
-	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow)}
+	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow), WhenSharedAway: awayOf(l.Away)}
 	switch l.Per {
 	case "customer":
 		p.Partition = toll.PerCustomer
@@ -291,6 +306,15 @@ func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
 	}
 	p.Kind, p.Count, p.Window, p.Burst = toll.RateLimit, l.Rate.count, l.Rate.window, int64(l.Burst)
 	return p
+}
+
+// awayOf gives what a limit does while the shared counters are away; what most
+// do has no word, so that a plan that says it is the plan that does not.
+func awayOf(c choice) toll.WhenSharedAway {
+	if when := toll.WhenSharedAway(c); when != toll.AwayShare {
+		return when
+	}
+	return ""
 }
 
 // priceOf gives a fee; one that is absent is nothing each month.

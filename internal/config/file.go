@@ -18,9 +18,10 @@ type file struct {
 	Certificates []certificateFile  `yaml:"certificates" doc:"Certificates of your own for listen.https, chosen by the name that a client asks for. They come before those of the authority, and are read again when their files change."`
 	Data         filePath           `yaml:"data" default:"./tollhouse-data" doc:"The directory of the journal, the SQLite database and certificates. A relative path starts at the working directory."`
 	Database     databaseURL        `yaml:"database" example:"postgres://user@127.0.0.1/tollhouse" doc:"The PostgreSQL database to use. Absent: SQLite in the data directory."`
-	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits."`
+	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits (limits.md): redis://, rediss:// for TLS, or unix:///PATH. Absent: each counts for itself."`
 	Secrets      secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
 	Journal      journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
+	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
 	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
 	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
@@ -63,6 +64,14 @@ type journalFile struct {
 	Sync     syncMode `yaml:"sync" default:"50ms" doc:"When usage events are forced to the disk: always (before each answer ends), or at most so long after. A crash of the process loses nothing either way; this is about power cuts. 1ms to 10s."`
 	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the disk is full: refuse requests that cannot be metered, or serve them for nothing."`
 }
+
+// accessLogFile is where requests leave their lines; that alone stands for it.
+type accessLogFile struct {
+	To     filePath `yaml:"to" default:"stderr" example:"/var/log/tollhouse/access.log" doc:"Where the lines go: stderr (among the program's own), off, or a file, which is opened anew when it was moved away (logrotate needs no signal)."`
+	Sample percent  `yaml:"sample" default:"100%" min:"1%" max:"100%" doc:"How many of the requests have a line. What failed (5xx, or no answer of the service) always has one."`
+}
+
+func (accessLogFile) alone() string { return "to" }
 
 type consoleFile struct {
 	Host      hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
@@ -217,6 +226,7 @@ type limitFile struct {
 	Concurrency count  `yaml:"concurrency" min:"1" max:"1000000" example:"2" doc:"How many at the same time. Either this or rate."`
 	Per         choice `yaml:"per" oneof:"customer|key|ip" example:"ip" doc:"Whom to count apart: customer, key or ip (IPv6 by /64). Absent: customer, and ip where the service is public."`
 	Shadow      toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+	Away        choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503). Not for limits per ip, which each replica counts for itself."`
 }
 
 type serviceLimitFile struct {
@@ -246,6 +256,7 @@ type quotaFile struct {
 	Limit  count  `yaml:"limit" required:"true" min:"1" example:"1000" doc:"How much there is in each period."`
 	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone."`
 	Shadow toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
+	Away   choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503)."`
 }
 
 type priceFile struct {

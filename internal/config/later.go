@@ -16,7 +16,6 @@ var later = []struct {
 	instead string // the word that takes its place meanwhile
 }{
 	{pattern: "name", says: "does not show it on pages yet"},
-	{pattern: "redis", says: "does not share limits through Redis yet; each replica counts for itself"},
 	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},
 }
 

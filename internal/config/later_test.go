@@ -11,7 +11,6 @@ func TestNoticesNameEachFieldThatIsNotActedUpon(t *testing.T) {
 		"testdata/contract.yml:8: listen.authorize: no service is delegated, so every question is answered with 404; say `delegated: true` on a service that another proxy forwards to",
 	})
 	c := mustParse(t, `listen: { admin: ":9900" }
-redis: redis://127.0.0.1:6379
 console: { host: console.localhost }
 services:
   a:
@@ -21,13 +20,12 @@ services:
 `)
 	for _, want := range []string{
 		"tollhouse.yml:1: listen.admin: other machines may reach \":9900\"",
-		"tollhouse.yml:2: redis: accepted, but this version does not share limits through Redis yet",
 	} {
 		if !has(c.Notices, want) {
 			t.Errorf("no notice %q in\n%s", want, strings.Join(c.Notices, "\n"))
 		}
 	}
-	if len(c.Notices) != 2 {
+	if len(c.Notices) != 1 {
 		t.Errorf("%d notices:\n%s", len(c.Notices), strings.Join(c.Notices, "\n"))
 	}
 	if got := c.Services[0].Balance; got != "sticky" {

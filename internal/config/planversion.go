@@ -55,6 +55,7 @@ type canonicalPolicy struct {
 	Service     string `json:"service,omitempty"`
 	Endpoint    string `json:"endpoint,omitempty"`
 	Shadow      bool   `json:"shadow,omitempty"`
+	Away        string `json:"when_shared_away,omitempty"`
 }
 
 type canonicalUnitFee struct {
@@ -103,7 +104,7 @@ func canonicalPlan(p toll.Plan) []byte {
 }
 
 func canonicalPolicyOf(p toll.Policy) canonicalPolicy {
-	out := canonicalPolicy{Name: p.Name, Service: p.Service, Endpoint: p.Endpoint, Shadow: p.Shadow}
+	out := canonicalPolicy{Name: p.Name, Service: p.Service, Endpoint: p.Endpoint, Shadow: p.Shadow, Away: string(p.WhenSharedAway)}
 	switch p.Partition {
 	case toll.PerKey:
 		out.Per = "key"

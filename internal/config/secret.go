@@ -48,6 +48,10 @@ type redisURL struct{ toll.Secret }
 
 func (r *redisURL) parse(t string) error {
 	u, err := url.Parse(t)
+	if err == nil && u.Scheme == "unix" && u.Host == "" && u.Path != "" {
+		r.Secret = toll.Secret(t)
+		return nil
+	}
 	if err != nil || (u.Scheme != "redis" && u.Scheme != "rediss") || u.Hostname() == "" {
 		return errors.New("is no address of a Redis; write redis://HOST:PORT, or rediss:// for TLS")
 	}
@@ -56,5 +60,5 @@ func (r *redisURL) parse(t string) error {
 }
 
 func (r *redisURL) form() form {
-	return form{what: "an address of a Redis", example: "redis://127.0.0.1:6379", pattern: `^rediss?://`}
+	return form{what: "an address of a Redis", example: "redis://127.0.0.1:6379", pattern: `^(rediss?|unix)://`}
 }

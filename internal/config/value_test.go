@@ -41,7 +41,7 @@ func TestValuesTakeWhatIsRightAndNothingElse(t *testing.T) {
 		{new(email), []string{"ops@example.com"}, []string{"", "ops", "Ops <ops@example.com>", "a@b@c"}},
 		{new(webURL), []string{"https://a/b"}, []string{"", "a", "ftp://a", "https://"}},
 		{new(databaseURL), []string{"postgres://u@h/d", "postgresql:///d"}, []string{"", "mysql://u@h/d", "postgres://u@h", "postgres://u@h/", "./file.db"}},
-		{new(redisURL), []string{"redis://h:6379", "rediss://h/0"}, []string{"", "h:6379", "redis://"}},
+		{new(redisURL), []string{"redis://h:6379", "rediss://h/0", "unix:///run/redis.sock"}, []string{"", "h:6379", "redis://", "unix://", "unix://h/x"}},
 		{new(text), []string{"x", "Pay as you go", "名前"}, []string{"", "a\nb", "a\x1bb"}},
 		{new(filePath), []string{".", "/a b"}, []string{"", "a\nb"}},
 		{new(secret), []string{"x"}, []string{""}},

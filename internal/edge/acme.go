@@ -39,6 +39,7 @@ type ACME struct {
 // wildcard host, over the same memory.
 type authority struct {
 	log    *slog.Logger
+	tell   func(fetched, renewal bool) // may be nil
 	cache  *certmagic.Cache
 	fixed  *certmagic.Config
 	below  *certmagic.Config
@@ -60,7 +61,7 @@ func newAuthority(o ACME, c *Certificates) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{log: c.log, asked: map[string]context.CancelFunc{}, names: &newNames{clock: c.clock}}
+	a := &authority{log: c.log, tell: c.asked, asked: map[string]context.CancelFunc{}, names: &newNames{clock: c.clock}}
 	logger := newACMELog(c.log)
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert: func(cert certmagic.Certificate) (*certmagic.Config, error) {
@@ -247,16 +248,25 @@ func (a *authority) event(ctx context.Context, event string, data map[string]any
 	switch event {
 	case "cert_obtained":
 		issuer, _ := data["issuer"].(string)
+		a.ended(true, renewal)
 		a.log.Info("certificate fetched", "host", host, "renewal", renewal, "authority", issuer)
 	case "cert_failed":
 		err, _ := data["error"].(error)
 		if ctx.Err() != nil || errors.Is(err, context.Canceled) {
 			return nil
 		}
+		a.ended(false, renewal)
 		a.log.Warn("no certificate from the authority; it is asked again, in a minute at first",
 			"host", host, "renewal", renewal, "authorities", data["issuers"], "error", err)
 	}
 	return nil
+}
+
+// ended tells how a question to the authority ended.
+func (a *authority) ended(fetched, renewal bool) {
+	if a.tell != nil {
+		a.tell(fetched, renewal)
+	}
 }
 
 // eventBelow is event for names below a wildcard host, whose number has a bound.
@@ -280,6 +290,7 @@ func (a *authority) eventBelow(ctx context.Context, event string, data map[strin
 		if giveUp, ok := ctx.Value(giveUpKey{}).(context.CancelFunc); ok {
 			defer giveUp()
 		}
+		a.ended(false, renewal)
 		a.log.Warn("no certificate from the authority; it is asked again when a client comes after ten minutes",
 			"host", host, "renewal", renewal, "authorities", data["issuers"], "error", err)
 		return nil

@@ -71,6 +71,7 @@ var refusals = map[toll.RefusalReason]problem{
 	toll.RefusedURL:          {Status: 414, Title: "Address too long", Detail: "Path and query are longer than the service takes. Send what is long in the body."},
 	badHost:                  {Status: 400, Title: "Bad host", Detail: "The request's host is not a name or an address with a port. Send it without a user, a list or escapes."},
 	toll.RefusedJournal:      {Status: 503, Title: "Cannot count", Detail: "This request cannot be counted now, so it is not served. Try again in a moment."},
+	toll.RefusedUncounted:    {Status: 503, Title: "Limits cannot be checked", Detail: "What is left of a limit cannot be found out now, so this request is not served. Try again in a moment."},
 	toll.RefusedOverloaded:   {Status: 503, Title: "Overloaded", Detail: "The service has no place left. Try again in a moment."},
 }
 

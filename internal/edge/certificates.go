@@ -32,7 +32,9 @@ type CertificateOptions struct {
 	Files []CertificateFile
 	ACME  ACME
 	Log   *slog.Logger // needed
-	Clock toll.Clock   // for the validity of Files and for bounds; nil: toll.SystemClock
+	// Asked is told how each question to an authority ended; nil: nobody is.
+	Asked func(fetched, renewal bool)
+	Clock toll.Clock // for the validity of Files and for bounds; nil: toll.SystemClock
 }
 
 // Certificates choose the certificate of each TLS connection by the name that
@@ -45,6 +47,7 @@ type Certificates struct {
 	log   *slog.Logger
 	clock toll.Clock
 	acme  *authority
+	asked func(fetched, renewal bool)
 
 	ring  atomic.Pointer[keyRing]
 	hosts atomic.Pointer[hostSet]
@@ -59,7 +62,7 @@ type Certificates struct {
 // NewCertificates reads the files and prepares fetching. The error is a
 // *toll.Error about a file or directory, with the cure.
 func NewCertificates(o CertificateOptions) (*Certificates, error) {
-	c := &Certificates{log: o.Log, clock: o.Clock, told: map[string]string{}}
+	c := &Certificates{log: o.Log, clock: o.Clock, told: map[string]string{}, asked: o.Asked}
 	if c.clock == nil {
 		c.clock = toll.SystemClock
 	}

@@ -33,8 +33,12 @@ type Seen struct {
 	BytesIn      int64
 	BytesOut     int64
 	Latency      time.Duration // arrival to the last byte
-	Upstream     string        // the address that answered
+	Upstream     string        // the address that answered, or was tried last
+	Tries        int           // how many upstreams were asked; 0 when none was
+	Admitted     bool          // Begin was told of it
 	UpstreamTime time.Duration // forwarding to the head of the answer
+	Coding       toll.Coding   // what the answer was compressed with on its way, "" for nothing
+	Sent         int64         // bytes of the compressed body
 	Cache        string        // how the cache answered: hit, stale, shared, validated, miss, bypass; "" without one
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
@@ -48,7 +52,8 @@ type Chain struct {
 	Gate    *gate.Gate
 	Clock   toll.Clock
 	Answers Answers
-	Observe func(*Seen) // told once per request that a service takes, after its last byte
+	Begin   func(*gate.Pass) // told once per request that is let in; nil: nobody is
+	Observe func(*Seen)      // told once per request that a service takes, after its last byte
 	// Unmetered serves what cannot be journalled instead of refusing it.
 	Unmetered func() bool
 
@@ -113,6 +118,10 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		c.observe(k)
 		return true
 	}
+	if c.Begin != nil {
+		k.seen.Admitted = true
+		c.Begin(p)
+	}
 	defer func() {
 		if k.stream {
 			defer c.streams.done(k)
@@ -123,6 +132,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 			w.End(receipt.Delivered)
 		} else {
 			receipt.Delivered(false)
+		}
+		if z, ok := w.(*compressor); ok && z.coding != "" {
+			k.seen.Coding, k.seen.Sent = z.coding, z.sent
 		}
 		c.observe(k)
 	}()
@@ -164,7 +176,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		return true
 	}
 	defer response.Body.Close()
-	k.seen.Upstream = response.Upstream
+	k.seen.Upstream, k.seen.Tries = response.Upstream, response.Tries
 	k.decorate(r, response)
 	if response.Upgraded != nil {
 		k.join(c, w, body, response)
@@ -220,6 +232,9 @@ func (k *walk) rateLimits(h exchange.Header) {
 // keeps what it took, the quota gets it back.
 func (k *walk) fail(c *Chain, w exchange.Writer, r *exchange.Request, err error) {
 	k.seen.Err = err
+	if failure, ok := errors.AsType[*exchange.Failure](err); ok {
+		k.seen.Upstream, k.seen.Tries = failure.Upstream, failure.Tries
+	}
 	response := c.Answers.Failure(r, &k.pass, err)
 	k.decorate(r, response)
 	if _, err := k.record(c, response.Status, false, nil); err != nil {

@@ -28,6 +28,7 @@ type compressor struct {
 
 	coding  toll.Coding
 	encoder encoder // nil: what is written passes through
+	sent    int64   // bytes of the coded body
 	failed  error   // the first error of the front's own Writer
 }
 
@@ -136,6 +137,7 @@ type sink struct{ c *compressor }
 
 func (s sink) Write(p []byte) (int, error) {
 	n, err := s.c.Writer.Write(p)
+	s.c.sent += int64(n)
 	if err != nil && s.c.failed == nil {
 		s.c.failed = err
 	}

@@ -18,7 +18,7 @@ func FuzzNoBytesDesync(f *testing.F) {
 	service := newStrict(f, nil)
 	h := openBefore(f, service.address, public)
 	go func() {
-		for range h.seen { //nolint:revive // so that nobody waits for it
+		for range h.seen { // so that nobody waits for it
 		}
 	}()
 	n := 0

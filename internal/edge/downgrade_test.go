@@ -146,7 +146,7 @@ func TestOverTLSAnOddRequestHasNoOtherReading(t *testing.T) {
 	service := newStrict(t, nil)
 	s := secure(t, openBefore(t, service.address, public))
 	go func() {
-		for range s.seen { //nolint:revive // so that nobody waits for it
+		for range s.seen { // so that nobody waits for it
 		}
 	}()
 	for _, f := range framings {

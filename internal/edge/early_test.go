@@ -95,8 +95,9 @@ func TestAClientThatStopsSendingIsToldAndHoldsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusRequestTimeout {
-		t.Errorf("%s, want 408", response.Status)
+	body, err := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusRequestTimeout || err != nil || !strings.Contains(string(body), "#body-too-slow") {
+		t.Errorf("%s %s %v, want 408 that says whose fault it was", response.Status, body, err)
 	}
 	<-h.seen // the request is over: its lease is free
 }

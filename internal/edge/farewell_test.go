@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -191,29 +189,14 @@ func TestAnEventStreamEndsWithARetryOverBothVersions(t *testing.T) {
 					w.(http.Flusher).Flush()
 					<-r.Context().Done()
 				})
-				conn := s.dial(t, protocol)
 				request, err := http.NewRequest("GET", s.url+"/v1/ner/", nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				request.Header.Set("X-API-Key", s.key)
-				var response *http.Response
-				if protocol == "h2" {
-					client, err := (&http2.Transport{DisableCompression: true}).NewClientConn(conn)
-					if err != nil {
-						t.Fatal(err)
-					}
-					response, err = client.RoundTrip(request)
-					if err != nil {
-						t.Fatal(err)
-					}
-				} else {
-					if err := request.Write(conn); err != nil {
-						t.Fatal(err)
-					}
-					if response, err = http.ReadResponse(bufio.NewReader(conn), request); err != nil {
-						t.Fatal(err)
-					}
+				response, err := s.client(t, protocol).RoundTrip(request)
+				if err != nil {
+					t.Fatal(err)
 				}
 				defer response.Body.Close()
 				begin := make([]byte, len(c.said))

@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -38,6 +39,22 @@ func hinting(n int) http.HandlerFunc {
 	}
 }
 
+// client speaks the protocol to the house.
+func (s *secured) client(t *testing.T, protocol string) *http.Transport {
+	t.Helper()
+	c := &http.Transport{
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, s.address)
+		},
+		TLSClientConfig:    &tls.Config{RootCAs: s.roots, ServerName: secureHost, NextProtos: []string{protocol}},
+		DisableCompression: true, Protocols: new(http.Protocols),
+	}
+	c.Protocols.SetHTTP1(protocol != "h2")
+	c.Protocols.SetHTTP2(protocol == "h2")
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
 // told are the interim answers that a client of net/http saw.
 type told struct {
 	mu  sync.Mutex
@@ -62,16 +79,7 @@ func TestEarlyHintsReachTheClientOnceAndLeaveNothingInTheAnswer(t *testing.T) {
 			t.Run(protocol+" "+method, func(t *testing.T) {
 				t.Parallel()
 				s := openSecure(t, hinting(1))
-				client := &http.Transport{
-					DialTLS:           func(string, string) (net.Conn, error) { return s.dial(t, protocol), nil },
-					ForceAttemptHTTP2: protocol == "h2",
-					TLSClientConfig:   &tls.Config{RootCAs: s.roots, ServerName: secureHost, NextProtos: []string{protocol}},
-				}
-				if protocol == "h2" {
-					client.DialTLS = nil
-					client.Dial = func(network, _ string) (net.Conn, error) { return net.Dial(network, s.address) }
-				}
-				t.Cleanup(client.CloseIdleConnections)
+				client := s.client(t, protocol)
 				for range 2 { // the second is on the same connection
 					request, err := http.NewRequest(method, s.url+"/v1/ner/", strings.NewReader(map[string]string{"POST": "some body"}[method]))
 					if err != nil {

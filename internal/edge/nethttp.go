@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -64,8 +65,12 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		Header:   exchange.Fields(hr.Header),
 		Length:   hr.ContentLength,
 		Upgrade:  upgradeOf(hr),
+		Protocol: hr.Proto,
 	}
 	r.RawPath, r.RawQuery = splitTarget(hr)
+	if hr.TLS != nil {
+		r.TLS = tls.VersionName(hr.TLS.Version)
+	}
 	if hr.TLS != nil || trusted && strings.EqualFold(hr.Header.Get("X-Forwarded-Proto"), "https") {
 		r.Scheme, r.Secure = "https", true
 	}

@@ -35,7 +35,7 @@ func TestASecondAnswerIsNobodys(t *testing.T) {
 			})
 			h := openBefore(t, service.address, public, func(s *toll.Service) { s.Timeouts.Stream = time.Minute })
 			go func() {
-				for range h.seen { //nolint:revive // so that nobody waits for it
+				for range h.seen { // so that nobody waits for it
 				}
 			}()
 			var wrong, right, refused atomic.Int64

@@ -49,6 +49,8 @@ type Request struct {
 	Header   Header
 	Body     io.ReadCloser // never nil; reading past its limit gives ErrBodyTooLarge
 	Length   int64         // of the body in bytes; -1 when unknown
+	Protocol string        // of the client's connection: "HTTP/1.1", "HTTP/2.0"
+	TLS      string        // its version: "TLS 1.3"; "" without
 	Upgrade  string        // the protocol asked for ("websocket"), "" when none
 
 	// Interim passes an interim answer on to the client (RFC 9110 §15.2): a
@@ -72,4 +74,6 @@ type Response struct {
 	Upgraded io.ReadWriteCloser
 	// Upstream names the address that answered, "" for the gateway's own answers.
 	Upstream string
+	// Tries is how many upstreams were asked for it, 0 when none was.
+	Tries int
 }

@@ -12,6 +12,7 @@ type Failure struct {
 	Status   int    // 502, 503 or 504
 	Type     string // the RFC 9209 proxy error type: "connection_refused", "http_response_timeout", …
 	Upstream string // the address that was tried last, "" when none was
+	Tries    int    // how many were asked
 	Cause    error
 }
 

@@ -202,7 +202,7 @@ func TestAnApplicationsOwnRoutesGetItsPage(t *testing.T) {
 		o.Fallback, o.NotFound, o.MaxAge = "index.html", "404.html", time.Hour
 	})
 	for path, want := range map[string]string{"/users/7": "200 app", "/a.js": "200 js", "/gone.js": "404 nothing here", "/users/x.y": "404 nothing here", "/.env": "404 nothing here", "/.git/HEAD": "200 app"} {
-		g := s.ask(t, "GET", path, "If-None-Match", `"x"`, "Range", "bytes=99-")
+		var g got
 		if strings.HasPrefix(want, "404") {
 			g = s.ask(t, "GET", path, "If-None-Match", "*", "Range", "bytes=1-2") // a page that says no is no answer to these
 		} else {

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"context"
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,8 @@ type holder struct {
 	order        limit.Order
 	counters     limit.State
 	testCounters limit.State // of test keys: counted apart
+
+	shared, testShared *limit.Shared // the leases of both; nil: nothing is shared
 }
 
 // standing is what a customer is at the moment; replaced whole.
@@ -35,11 +38,13 @@ type bearer struct {
 	version  int64                     // of the key's row; guarded by Gate.changes
 	own      atomic.Pointer[limit.Set] // the key's own policies; nil: none
 	counters limit.State
+	shared   *limit.Shared // its leases; nil: nothing is shared
 }
 
 // customers is the set of holders. Requests do not look here: they come to
 // their holder through the key. The lock is for changes and pages.
 type customers struct {
+	pool   *limit.Pool // nil: nothing is shared
 	shards [64]struct {
 		mu   sync.RWMutex
 		byID map[string]*holder
@@ -58,6 +63,10 @@ func (c *customers) holder(id string) *holder {
 			shard.byID = make(map[string]*holder)
 		}
 		h = new(holder)
+		if c.pool != nil {
+			h.shared = c.pool.Share(id, true, &h.counters)
+			h.testShared = c.pool.Share("test."+id, false, &h.testCounters)
+		}
 		shard.byID[id] = h
 	}
 	return h
@@ -109,6 +118,9 @@ func (g *Gate) PutKey(k toll.Key) {
 	b, ok := g.bearers[k.ID]
 	if !ok {
 		b = &bearer{holder: g.customers.holder(k.CustomerID)}
+		if pool := g.customers.pool; pool != nil {
+			b.shared = pool.Share("key."+k.ID, false, &b.counters)
+		}
 		g.bearers[k.ID] = b
 	}
 	if b.version > k.Version {
@@ -130,7 +142,8 @@ func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time,
 }
 
 // LimitStates returns how much of each policy of its plan a customer has used:
-// the same numbers that refuse. Empty for a customer or plan that is not known.
+// the same numbers that refuse. Where replicas share them it may wait for the
+// ledger, and tells of all replicas. Empty for a customer or plan that is not known.
 func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	h := g.customers.find(customer)
 	if h == nil {
@@ -140,5 +153,7 @@ func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	if who == nil || who.plan == nil {
 		return nil
 	}
-	return who.plan.set.LimitStates(now, limit.Partitions{Customer: &h.counters})
+	p := limit.Partitions{Customer: &h.counters, SharedCustomer: h.shared}
+	who.plan.set.Refresh(context.Background(), now, p)
+	return who.plan.set.LimitStates(now, p)
 }

@@ -40,6 +40,10 @@ type Gate struct {
 	bearers map[string]*bearer // by key ID; guarded by changes
 }
 
+// ShareLimits has the counters of customers and keys shared with other replicas.
+// It must be called before the first PutCustomer, PutKey and Restore.
+func (g *Gate) ShareLimits(pool *limit.Pool) { g.customers.pool = pool }
+
 // maxAddresses bounds the memory that limits per address take.
 const maxAddresses = 1 << 18
 
@@ -136,13 +140,14 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 	if err := g.recorder.Err(); err != nil && !rules.unmetered {
 		return p.refuse(toll.RefusedJournal)
 	}
-	partitions := limit.Partitions{}
+	partitions := limit.Partitions{} // with what replicas share of them, where they do
 	var plan, own, counting *limit.Set
 	if p.bearer != nil {
 		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
+		partitions.SharedCustomer, partitions.SharedKey = p.bearer.holder.shared, p.bearer.shared
 		plan, own, counting = p.plan.set, p.bearer.own.Load(), rules.counting
 		if p.Mode == toll.Test {
-			partitions.Customer = &p.bearer.holder.testCounters
+			partitions.Customer, partitions.SharedCustomer = &p.bearer.holder.testCounters, p.bearer.holder.testShared
 			plan, counting = rules.testSet, nil
 		}
 	}
@@ -157,7 +162,7 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		}
 	}
 	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
-		return p.refuse(toll.RefusedLimit)
+		return p.refuse(p.limitReason())
 	}
 	return Admitted
 }

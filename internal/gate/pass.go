@@ -69,7 +69,7 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 	if p.Service != nil {
 		service = p.Service.Name
 	}
-	if reason == toll.RefusedLimit {
+	if reason == toll.RefusedLimit || reason == toll.RefusedUncounted {
 		for i := range p.admission.Results() {
 			if r := &p.admission.Results()[i]; r.Refused {
 				policy = r.Policy.Name
@@ -80,6 +80,17 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 	p.gate.recorder.Refuse(p.arrived, p.Customer, p.Key, service, policy, reason)
 	p.gate.witness.see(p)
 	return Refused
+}
+
+// limitReason is why the policies refused: one said so, or none could be asked
+// that may only pass when it was.
+func (p *Pass) limitReason() toll.RefusalReason {
+	for i := range p.admission.Results() {
+		if r := &p.admission.Results()[i]; r.Refused && !r.Away {
+			return toll.RefusedLimit
+		}
+	}
+	return toll.RefusedUncounted
 }
 
 // Limits are the policies that were looked at, with what each has left. The

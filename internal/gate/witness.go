@@ -95,7 +95,7 @@ func (w *witness) see(p *Pass) {
 	if p.Service != nil {
 		r.Service = p.Service.Name
 	}
-	if p.Reason != toll.RefusedLimit {
+	if p.Reason != toll.RefusedLimit && p.Reason != toll.RefusedUncounted {
 		return
 	}
 	for i := range p.admission.Results() {

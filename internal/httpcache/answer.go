@@ -233,7 +233,7 @@ func (c *Cache) lay(ctx context.Context, f *flight, a *ask, now time.Time, why s
 			response.Header.Add(name, v)
 		}
 	}
-	response.Upstream = l.upstream
+	response.Upstream, response.Tries = l.upstream, l.tries
 	if r, ok := response.Body.(*reader); ok {
 		r.leader = true
 		response.Trailer = l.trailer

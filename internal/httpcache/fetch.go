@@ -135,7 +135,7 @@ func (c *Cache) fly(ctx context.Context, f *flight, stored *object, next Forward
 		f.land(landed{err: err})
 		return
 	}
-	l := landed{status: response.Status, upstream: response.Upstream}
+	l := landed{status: response.Status, upstream: response.Upstream, tries: response.Tries}
 	if stored != nil && response.Status == 304 {
 		if c.freshen(f, &l, stored, response, sent, received) {
 			_ = response.Body.Close() // a 304 has none
@@ -164,7 +164,7 @@ func (c *Cache) flyOnce(ctx context.Context, f *flight, stored *object, next For
 		f.land(landed{err: err})
 		return
 	}
-	l := landed{status: response.Status, upstream: response.Upstream}
+	l := landed{status: response.Status, upstream: response.Upstream, tries: response.Tries}
 	c.arrive(f, &l, stored, response, sent, received, settle)
 }
 

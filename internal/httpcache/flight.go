@@ -40,6 +40,7 @@ type landed struct {
 	response *exchange.Response // the leader's alone: not to be kept
 	status   int                // of the upstream's answer
 	upstream string
+	tries    int
 	object   *object         // to be kept, or freshened
 	verdict  verdict         // for whom object is
 	fields   exchange.Fields // for the leader beside object's own; may be nil

@@ -87,7 +87,7 @@ func (a *Addresses) Decide(addr netip.Addr, now time.Time) (*State, time.Time) {
 	if i, ok := s.index[key]; ok {
 		k := &s.kept[i]
 		if late(ns, k.seen) {
-			return k.state, time.Unix(0, k.seen)
+			return k.state, now.Add(time.Duration(k.seen - ns))
 		}
 		k.seen = ns
 		return k.state, now

@@ -28,6 +28,11 @@ type judgment struct {
 	period *period // Quota
 	value  int64   // Quota: used; ConcurrencyLimit: in flight
 	no     bool    // the policy says no, be it a shadow or not
+
+	// Where the counter is shared with other replicas:
+	lease   *lease
+	verdict verdict
+	wait    time.Duration // RateLimit, when it says no
 }
 
 // hold is what an admitted request has taken, or may add to, and must settle or release.
@@ -35,6 +40,7 @@ type hold struct {
 	state  *State
 	rule   *rule
 	period uint32 // Quota: the period in which it was admitted
+	lease  *lease // nil: counted here alone
 }
 
 // Admit decides a request at now, which must lie between 1970 and 2200: every
@@ -83,6 +89,9 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 		if is {
 			locks.add(p.of(toll.Partition(i)))
 		}
+	}
+	if p.SharedCustomer != nil || p.SharedKey != nil {
+		return a.decideShared(now, ns, &p, &locks)
 	}
 	locks.lock()
 	admitted := true
@@ -165,6 +174,7 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 		res := extend(&a.results)
 		res.Policy, res.rule, res.Limit = r.policy, r, r.policy.Count
 		res.WouldRefuse, res.Refused, res.RetryAfter = j.no, j.no && !r.policy.Shadow, 0
+		res.Away = false
 		switch r.kind {
 		case toll.RateLimit:
 			res.Limit = r.pace.burst
@@ -238,6 +248,9 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 		if sl := h.state.findQuota(h.rule.id, h.period); sl != nil { // else the period was forgotten
 			sl.value = max(0, plus(sl.value, add))
 		}
+		if h.lease != nil {
+			h.lease.settled(add)
+		}
 		h.state.mu.Unlock()
 	}
 }
@@ -254,6 +267,9 @@ func (a *Admission) Release() {
 			h.state.mu.Lock()
 			if sl := h.state.find(h.rule.id); sl != nil {
 				sl.value = max(0, sl.value-1)
+			}
+			if h.lease != nil {
+				h.lease.wake()
 			}
 			h.state.mu.Unlock()
 		}

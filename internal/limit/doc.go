@@ -52,8 +52,23 @@
 // decided since looks the same.) Quotas keep the two calendar periods that were last used, so a step
 // over the end of a period and back loses nothing.
 //
+// # Shared between replicas
+//
+// A Pool shares the counters of customers and keys with other replicas through a
+// Ledger (redislimit keeps one in Redis, limittest one in memory):
+//
+//	Admission.Admit ─► Shared ─► lease ── room left: takes of it, no round trip
+//	                               └───── none: Pool ─► Ledger.Exchange, and judged anew
+//	Pool.Run ─► every quarter of a second: tells what was used, renews, hands back
+//
+// The State beside a Shared then holds what is known of all replicas together.
+// What is leased counts as used, so that nothing is admitted on top while the
+// ledger answers; what a lease strands is back after LeaseLife. While it is away
+// each policy goes by its WhenSharedAway. Without a Pool nothing of this is on
+// the way: one node pays one comparison for it.
+//
 // # Not yet there
 //
-// Counters shared between replicas, costs other than one per request, quotas
+// Limits per address that replicas share, costs other than one per request, quotas
 // per address, and a subscription's own months.
 package limit

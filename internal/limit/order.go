@@ -22,7 +22,7 @@ func (o *Order) At(now time.Time) time.Time {
 	for {
 		latest := o.latest.Load()
 		if late(ns, latest) {
-			return time.Unix(0, latest)
+			return now.Add(time.Duration(latest - ns)) // with its monotonic part, which leases go by
 		}
 		if latest == ns || o.latest.CompareAndSwap(latest, ns) {
 			return now

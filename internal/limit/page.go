@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"context"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -37,11 +38,61 @@ func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
 			ls.Used = state.usedOf(r.id, period.number)
 			ls.ResetAt = time.Unix(0, period.end).In(r.calendar.loc)
 		case toll.ConcurrencyLimit:
-			ls.Used = state.inFlightOf(r.id)
+			ls.Used = state.inFlightOf(r.id) + p.shared(r.partition).others(r.id)
 		}
 		states = append(states, ls)
 	}
 	return states
+}
+
+// Refresh asks the ledger for what replicas share of the policies and was not
+// looked at lately, so that LimitStates then tells of all replicas. It is for
+// pages: it waits for the ledger, and does nothing while that is away.
+func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) {
+	if s == nil {
+		return
+	}
+	var pool *Pool
+	var stale []*lease
+	for i := range s.rules {
+		r := &s.rules[i]
+		shared := p.shared(r.partition)
+		if shared == nil || r.silent {
+			continue
+		}
+		pool = shared.pool
+		var period *period
+		if r.kind == toll.Quota {
+			period = r.calendar.at(now, now.UnixNano())
+		}
+		shared.state.mu.Lock()
+		if l := shared.lease(r, period); !l.fresh(now) {
+			stale = append(stale, l)
+		}
+		shared.state.mu.Unlock()
+	}
+	if pool == nil || pool.Away() {
+		return
+	}
+	if err := pool.exchange(ctx, pool.claim(stale), toLook); err != nil && ctx.Err() == nil {
+		pool.lost(err)
+	}
+}
+
+// others is how many places of a concurrency limit other replicas hold, as far
+// as is known; 0 where nothing is shared.
+func (s *Shared) others(id counterID) int64 {
+	if s == nil {
+		return 0
+	}
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	for l := s.leases; l != nil; l = l.next {
+		if l.id == id {
+			return max(0, l.taken-l.free)
+		}
+	}
+	return 0
 }
 
 func (s *State) usedOf(id counterID, period uint32) int64 {

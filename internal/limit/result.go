@@ -15,6 +15,10 @@ type Result struct {
 	// WouldRefuse: this policy said no, be it a shadow or not.
 	WouldRefuse bool
 
+	// Away: it refused because the replicas' shared counters cannot be asked and
+	// the policy's WhenSharedAway is AwayClosed; nothing says that the limit is reached.
+	Away bool
+
 	// Limit is how much there is at most: a quota's limit, how many at once, a
 	// rate limit's burst (what may pass at once).
 	Limit int64
@@ -55,6 +59,21 @@ func (r *Result) nameItem() string {
 // counted. One State may stand in two places.
 type Partitions struct {
 	Customer, Key, Address *State
+
+	// SharedCustomer and SharedKey are the leases of counters that replicas
+	// share, of the very States above. nil: they are counted here alone. What
+	// counts per address always is.
+	SharedCustomer, SharedKey *Shared
+}
+
+func (p *Partitions) shared(x toll.Partition) *Shared {
+	switch x {
+	case toll.PerCustomer:
+		return p.SharedCustomer
+	case toll.PerKey:
+		return p.SharedKey
+	}
+	return nil
 }
 
 func (p *Partitions) of(x toll.Partition) *State {

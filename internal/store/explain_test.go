@@ -44,8 +44,10 @@ func rollupQuestions(t *testing.T) []question {
 			}
 		}
 	}
-	query, args := usedQuery(from, to)
+	query, args := usedQuery(from, to, "", "")
 	all = append(all, question{name: "used", query: query, args: args})
+	query, args = usedQuery(from, to, "cus_1", "words")
+	all = append(all, question{name: "used by one", query: query, args: args})
 	query, args = auditQuery(from, to)
 	all = append(all, question{name: "audit", query: query, args: args})
 	for _, step := range []meter.Step{meter.Hour, meter.Day, meter.Whole} {

@@ -34,11 +34,14 @@ type policyDocument struct {
 	Service   string          `json:"service,omitempty"`
 	Endpoint  string          `json:"endpoint,omitempty"`
 	Shadow    bool            `json:"shadow,omitempty"`
-	Count     int64           `json:"count,omitempty"`
-	Window    time.Duration   `json:"window_ns,omitempty"`
-	Burst     int64           `json:"burst,omitempty"`
-	Unit      string          `json:"unit,omitempty"`
-	Every     toll.Every      `json:"every,omitempty"`
+
+	WhenSharedAway toll.WhenSharedAway `json:"when_shared_away,omitempty"`
+
+	Count  int64         `json:"count,omitempty"`
+	Window time.Duration `json:"window_ns,omitempty"`
+	Burst  int64         `json:"burst,omitempty"`
+	Unit   string        `json:"unit,omitempty"`
+	Every  toll.Every    `json:"every,omitempty"`
 }
 
 type usageDocument struct {

@@ -147,7 +147,7 @@ func billingPieces(from, to time.Time) []span {
 // UsedBetween sums chargeable usage per customer and unit over [from, to),
 // widened to whole quarters of an hour, by customer, then unit.
 func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Used, error) {
-	query, args := usedQuery(from, to)
+	query, args := usedQuery(from, to, "", "")
 	if query == "" {
 		return nil, nil
 	}
@@ -162,18 +162,30 @@ func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Us
 	return used, s.fail(err, fault{doing: "reading what was used"})
 }
 
-func usedQuery(from, to time.Time) (string, []any) {
+// UsedBy is UsedBetween for one unit of one customer; 0 for one that is not known.
+func (s *Store) UsedBy(ctx context.Context, customer, unit string, from, to time.Time) (used int64, err error) {
+	query, args := usedQuery(from, to, customer, unit)
+	if query == "" || !storable(customer) || !storable(unit) {
+		return 0, nil
+	}
+	err = s.reader.QueryRowContext(ctx, `select coalesce(cast(sum(y.amount) as bigint), 0) from (`+query+`) y`, args...).Scan(&used)
+	return used, s.fail(err, fault{doing: "reading what a customer used"})
+}
+
+func usedQuery(from, to time.Time, customer, unit string) (string, []any) {
 	pieces := billingPieces(from, to)
 	if len(pieces) == 0 {
 		return "", nil
 	}
 	var c conditions
 	c.add(`class = ` + strconv.FormatInt(classNumber(toll.Chargeable), 10))
+	c.name("customer", customer)
+	c.name("unit", unit)
 	arms := make([]string, len(pieces))
 	for i, piece := range pieces {
 		arms[i] = `select customer, unit, amount from ` + rollupTable(piece.width, true) + ` where ` + c.and(c.within(piece))
 	}
-	return `select c.name, u.name, g.amount from (
+	return `select c.name as customer, u.name as unit, g.amount from (
 			select x.customer, x.unit, cast(sum(x.amount) as bigint) as amount
 			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.unit) g
 		join usage_name c on c.id = g.customer join usage_name u on u.id = g.unit where g.amount <> 0`, c.args

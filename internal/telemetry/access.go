@@ -1,9 +1,10 @@
 package telemetry
 
 import (
-	"errors"
 	"io"
-	"sync"
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,14 +17,17 @@ type Access struct {
 	Host      string
 	Path      string // the decoded path; a query, should one be there, is cut off
 	Status    int
-	Client    string // address without port
-	BytesIn   int64  // of the request's body
-	BytesOut  int64  // of the answer's body
+	Client    netip.Addr
+	BytesIn   int64 // of the request's body
+	BytesOut  int64 // of the answer's body
 	Latency   time.Duration
 	// UpstreamTime is how long the upstream took to the head of its answer; 0
 	// for the gateway's own answers.
 	UpstreamTime time.Duration
 	Upstream     string // address that answered, or was tried last
+	Retries      int    // tries beyond the first
+	Protocol     string // of the client's connection: "HTTP/1.1"
+	TLS          string // its version: "TLS 1.3"; "" without
 	Cache        string // how the service's cache answered: hit, miss, …; "" without one
 	Service      string
 	Endpoint     string
@@ -39,90 +43,78 @@ type Access struct {
 // last second of it, which is why nothing is counted or billed by it. It is
 // safe for concurrent use.
 type AccessLog struct {
+	settings atomic.Pointer[accessSettings]
+	usual    *batch
+}
+
+type accessSettings struct {
+	AccessSettings
 	out *batch
 }
 
-const (
-	batchSize  = 64 << 10
-	longLine   = 4 << 10 // what a line may well take
-	batchDelay = time.Second
-)
-
-func newAccessLog(w io.Writer) *AccessLog { return &AccessLog{out: &batch{w: w}} }
-
-// Write adds a request's line. A line that cannot be written is dropped, for
-// no request may suffer for its log; Flush and Close return the first such error.
-func (l *AccessLog) Write(a Access) { l.out.add(a) }
-
-// Flush writes what was gathered.
-func (l *AccessLog) Flush() error { return l.out.flush() }
-
-// Close flushes. Lines that come after it are written at once.
-func (l *AccessLog) Close() error { return l.out.close() }
-
-// batch gathers lines in memory.
-type batch struct {
-	w io.Writer
-
-	mu     sync.Mutex
-	buf    []byte
-	timer  *time.Timer // runs while buf holds something
-	closed bool
-	err    error
+// AccessSettings say what becomes of the lines.
+type AccessSettings struct {
+	Off bool
+	// Share is how many of a hundred requests have a line, 100 for all. What
+	// failed (a status of 500 or more, or no answer of the service) always has one.
+	Share int
+	// To is where the lines go; nil: where the logger's go.
+	To io.Writer
 }
 
-// add makes a's line where it stands, under the lock: that takes less than
-// half a microsecond, and is cheaper than to copy it there.
-func (b *batch) add(a Access) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.buf) > batchSize-longLine {
-		b.writeOut()
-	}
-	first := len(b.buf) == 0
-	b.buf = appendAccess(b.buf, a)
+func newAccessLog(w io.Writer) *AccessLog {
+	l := &AccessLog{usual: newBatch(w)}
+	l.settings.Store(&accessSettings{AccessSettings{Share: 100}, l.usual})
+	return l
+}
+
+// Switch makes other settings hold for the next line. Lines that were gathered
+// before go where they would have gone; the error is why they could not.
+func (l *AccessLog) Switch(to AccessSettings) error {
+	next := &accessSettings{to, l.usual}
+	was := l.settings.Load()
 	switch {
-	case b.closed:
-		b.writeOut()
-	case b.timer == nil:
-		b.timer = time.AfterFunc(batchDelay, func() {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.writeOut()
-		})
-	case first:
-		b.timer.Reset(batchDelay)
+	case to.To == nil:
+	case to.To == was.To:
+		next.out = was.out
+	default:
+		next.out = newBatch(to.To)
 	}
-}
-
-func (b *batch) writeOut() {
-	if len(b.buf) == 0 {
-		return
-	}
-	if _, err := b.w.Write(b.buf); err != nil && b.err == nil {
-		b.err = err
-	}
-	b.buf = b.buf[:0]
-}
-
-func (b *batch) flush() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.writeOut()
-	err := b.err
-	b.err = nil
-	return err
-}
-
-func (b *batch) close() error {
-	b.mu.Lock()
-	b.closed = true
-	if b.timer != nil {
-		b.timer.Stop()
-	}
-	b.mu.Unlock()
-	if err := b.flush(); err != nil {
-		return errors.Join(errors.New("some lines of the access log could not be written"), err)
+	l.settings.Store(next)
+	if was.out != next.out && was.out != l.usual {
+		return was.out.close()
 	}
 	return nil
 }
+
+// Write adds a request's line. A line that cannot be written is dropped, for
+// no request may suffer for its log; Flush and Close return the first such error.
+func (l *AccessLog) Write(a Access) {
+	s := l.settings.Load()
+	if s.Off {
+		return
+	}
+	share := 100
+	if s.Share < 100 && a.Status < 500 && a.Failure == "" {
+		if share = s.Share; rand.IntN(100) >= share {
+			return
+		}
+	}
+	s.out.add(a, share)
+}
+
+// Dropped is how many lines were left out because what they are written to
+// took them too slowly.
+func (l *AccessLog) Dropped() uint64 {
+	n := l.usual.dropped.Load()
+	if out := l.settings.Load().out; out != l.usual {
+		n += out.dropped.Load()
+	}
+	return n
+}
+
+// Flush writes what was gathered.
+func (l *AccessLog) Flush() error { return l.settings.Load().out.flush() }
+
+// Close flushes. Lines that come after it are written at once.
+func (l *AccessLog) Close() error { return l.settings.Load().out.close() }

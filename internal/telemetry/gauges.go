@@ -38,6 +38,8 @@ type Upstream struct {
 	Healthy  bool // not known to be unhealthy
 	InFlight int
 	Failures uint64 // tries that failed by its doing
+	Answers  uint64 // heads of answers that came
+	Circuit  string // closed, open or half_open
 }
 
 // WatchUpstreams makes the upstreams' gauges, which ask state at each scrape:
@@ -47,6 +49,55 @@ type Upstream struct {
 // figures are added, and it is healthy when both are.
 func (m *Metrics) WatchUpstreams(state func() []Upstream) {
 	m.registry.MustRegister(upstreamGauges{state: state})
+}
+
+// Shared is how the counters stand that replicas share.
+type Shared struct {
+	Away     bool
+	Outages  int64 // so often they went away
+	Replicas int64 // known last, with this one
+	Asked    int64 // requests that waited for them
+	Alone    int64 // requests that were decided without them while they were away
+}
+
+// WatchShared makes the shared counters' gauges, which ask state at each
+// scrape. It must be called once at most; state must be safe for concurrent use.
+func (m *Metrics) WatchShared(state func() Shared) {
+	m.registry.MustRegister(sharedGauges{state: state})
+}
+
+var (
+	sharedAway = prometheus.NewDesc("tollhouse_shared_limits_away",
+		"1 while the counters that replicas share cannot be reached.", nil, nil)
+	sharedOutages = prometheus.NewDesc("tollhouse_shared_limits_outages_total",
+		"How often the counters that replicas share went away.", nil, nil)
+	sharedReplicas = prometheus.NewDesc("tollhouse_shared_limits_replicas",
+		"Replicas that share counters, as known last.", nil, nil)
+	sharedAsked = prometheus.NewDesc("tollhouse_shared_limits_asked_total",
+		"Requests that waited for the shared counters, because no lease was left.", nil, nil)
+	sharedAlone = prometheus.NewDesc("tollhouse_shared_limits_alone_total",
+		"Requests that were decided without the shared counters while these were away.", nil, nil)
+)
+
+type sharedGauges struct{ state func() Shared }
+
+// Describe implements prometheus.Collector.
+func (sharedGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- sharedAway
+	c <- sharedOutages
+	c <- sharedReplicas
+	c <- sharedAsked
+	c <- sharedAlone
+}
+
+// Collect implements prometheus.Collector.
+func (g sharedGauges) Collect(c chan<- prometheus.Metric) {
+	s := g.state()
+	c <- prometheus.MustNewConstMetric(sharedAway, prometheus.GaugeValue, number(s.Away))
+	c <- prometheus.MustNewConstMetric(sharedOutages, prometheus.CounterValue, float64(s.Outages))
+	c <- prometheus.MustNewConstMetric(sharedReplicas, prometheus.GaugeValue, float64(s.Replicas))
+	c <- prometheus.MustNewConstMetric(sharedAsked, prometheus.CounterValue, float64(s.Asked))
+	c <- prometheus.MustNewConstMetric(sharedAlone, prometheus.CounterValue, float64(s.Alone))
 }
 
 var (
@@ -64,6 +115,10 @@ var (
 		"1 unless the upstream fails its health probes.", []string{"service", "upstream"}, nil)
 	upstreamInFlight = prometheus.NewDesc("tollhouse_upstream_in_flight",
 		"Requests that the upstream has now.", []string{"service", "upstream"}, nil)
+	upstreamAnswers = prometheus.NewDesc("tollhouse_upstream_answers_total",
+		"Answers that the upstream gave.", []string{"service", "upstream"}, nil)
+	upstreamCircuit = prometheus.NewDesc("tollhouse_upstream_circuit",
+		"1 for the state that the upstream's circuit is in: closed, open or half_open.", []string{"service", "upstream", "state"}, nil)
 	upstreamFailures = prometheus.NewDesc("tollhouse_upstream_failures_total",
 		"Requests that failed by the upstream's doing.", []string{"service", "upstream"}, nil)
 )
@@ -107,6 +162,8 @@ func (upstreamGauges) Describe(c chan<- *prometheus.Desc) {
 	c <- upstreamHealthy
 	c <- upstreamInFlight
 	c <- upstreamFailures
+	c <- upstreamAnswers
+	c <- upstreamCircuit
 }
 
 // Collect implements prometheus.Collector.
@@ -115,6 +172,10 @@ func (g upstreamGauges) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(upstreamHealthy, prometheus.GaugeValue, number(u.Healthy), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamInFlight, prometheus.GaugeValue, float64(u.InFlight), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamFailures, prometheus.CounterValue, float64(u.Failures), u.Service, u.Upstream)
+		c <- prometheus.MustNewConstMetric(upstreamAnswers, prometheus.CounterValue, float64(u.Answers), u.Service, u.Upstream)
+		for _, state := range [...]string{"closed", "open", "half_open"} {
+			c <- prometheus.MustNewConstMetric(upstreamCircuit, prometheus.GaugeValue, number(u.Circuit == state), u.Service, u.Upstream, state)
+		}
 	}
 }
 

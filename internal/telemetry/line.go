@@ -10,7 +10,7 @@ import (
 // appendAccess appends a request's line as slog's JSON handler would write it.
 // That handler takes some six microseconds for so many attributes; this one, on
 // the way of every request, takes half of one.
-func appendAccess(b []byte, a Access) []byte {
+func appendAccess(b []byte, a Access, share int) []byte {
 	path, _, _ := strings.Cut(a.Path, "?")
 	b = append(b, '{')
 	if !a.Arrived.IsZero() {
@@ -23,6 +23,12 @@ func appendAccess(b []byte, a Access) []byte {
 	b = appendString(b, "method", a.Method)
 	b = appendString(b, "host", a.Host)
 	b = appendString(b, "path", hideKeys(path))
+	if a.Protocol != "" {
+		b = appendString(b, "proto", a.Protocol)
+	}
+	if a.TLS != "" {
+		b = appendString(b, "tls", a.TLS)
+	}
 	b = appendInt(b, "status", int64(a.Status))
 	b = appendInt(b, "in", a.BytesIn)
 	b = appendInt(b, "out", a.BytesOut)
@@ -30,8 +36,18 @@ func appendAccess(b []byte, a Access) []byte {
 	if a.UpstreamTime != 0 {
 		b = appendMilliseconds(b, "upstream_ms", a.UpstreamTime)
 	}
+	if a.Retries > 0 {
+		b = appendInt(b, "retries", int64(a.Retries))
+	}
+	if a.Client.IsValid() {
+		b = append(appendName(b, "client"), '"')
+		b = append(a.Client.AppendTo(b), '"')
+	}
+	if share < 100 {
+		b = appendInt(b, "share", int64(share))
+	}
 	for _, s := range [...]struct{ name, value string }{
-		{"upstream", a.Upstream}, {"cache", a.Cache}, {"service", a.Service}, {"endpoint", a.Endpoint}, {"client", a.Client},
+		{"upstream", a.Upstream}, {"cache", a.Cache}, {"service", a.Service}, {"endpoint", a.Endpoint},
 		{"customer", a.Customer}, {"key", a.Key}, {"refusal", a.Refusal}, {"failure", a.Failure},
 	} {
 		if s.value != "" {

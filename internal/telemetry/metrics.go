@@ -3,6 +3,7 @@ package telemetry
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ import (
 //	tollhouse_connections_refused_total{reason}
 //	tollhouse_build_info{version,go}
 //	go_*, process_*
+// docs/metrics.md lists them all; a test makes that list of what is registered.
 type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -39,6 +41,12 @@ type Metrics struct {
 	inFlight *prometheus.GaugeVec
 	bytes    *prometheus.CounterVec
 	refusals *prometheus.CounterVec
+	cache    *prometheus.CounterVec
+	coded    *prometheus.CounterVec
+	codedIO  *prometheus.CounterVec
+	shaken   *prometheus.CounterVec
+	greeted  prometheus.Counter
+	fetched  *prometheus.CounterVec
 
 	endpoints     sync.Map // endpointName to *Endpoint
 	endpointCount atomic.Int64
@@ -83,12 +91,30 @@ func NewMetrics(version string) *Metrics {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tollhouse_refusals_total", Help: "Requests that the gate refused, by reason.",
 		}, []string{"service", "reason"}),
+		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollhouse_cache_answers_total", Help: "Requests to services with a cache, by how it answered: hit, stale, shared, validated, miss or bypass.",
+		}, []string{"service", "result"}),
+		coded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollhouse_compressed_total", Help: "Answers that were compressed on their way.",
+		}, []string{"coding"}),
+		codedIO: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollhouse_compression_bytes_total", Help: "Bytes of those answers, before and after.",
+		}, []string{"coding", "side"}),
+		shaken: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollhouse_tls_handshakes_total", Help: "TLS handshakes that succeeded.",
+		}, []string{"version"}),
+		greeted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollhouse_tls_hellos_total", Help: "TLS handshakes that clients began; those that did not succeed are the difference.",
+		}),
+		fetched: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tollhouse_certificates_total", Help: "Certificates that an authority was asked for, by what came of it (fetched, failed) and whether it was a renewal.",
+		}, []string{"result", "renewal"}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tollhouse_build_info", Help: "Always 1; the labels say what runs.",
 	}, []string{"version", "go"})
 	build.WithLabelValues(version, runtime.Version()).Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.upstream, m.inFlight, m.bytes, m.refusals, build,
+	m.registry.MustRegister(m.requests, m.latency, m.upstream, m.inFlight, m.bytes, m.refusals, m.cache, m.coded, m.codedIO, m.shaken, m.greeted, m.fetched, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -106,7 +132,15 @@ type Endpoint struct {
 	upstream prometheus.Observer
 	inFlight prometheus.Gauge
 	in, out  prometheus.Counter
+	cache    [len(cacheResults)]prometheus.Counter
+	coded    [len(codings)]struct{ answers, before, after prometheus.Counter }
 }
+
+// The words that label what a cache did and what an answer was compressed with.
+var (
+	cacheResults = [...]string{"hit", "stale", "shared", "validated", "miss", "bypass"}
+	codings      = [...]string{"zstd", "br", "gzip"}
+)
 
 // Endpoint gives what is counted for an endpoint; it may be kept. Beyond 2,000
 // of them the endpoint is "other".
@@ -138,6 +172,14 @@ func (m *Metrics) newEndpoint(name endpointName) *Endpoint {
 			e.classes[class] = m.requests.WithLabelValues(name.service, name.endpoint, strconv.Itoa(class)+"xx")
 		}
 	}
+	for i, result := range cacheResults {
+		e.cache[i] = m.cache.WithLabelValues(name.service, result)
+	}
+	for i, coding := range codings {
+		e.coded[i].answers = m.coded.WithLabelValues(coding)
+		e.coded[i].before = m.codedIO.WithLabelValues(coding, "before")
+		e.coded[i].after = m.codedIO.WithLabelValues(coding, "after")
+	}
 	return e
 }
 
@@ -148,6 +190,9 @@ type Outcome struct {
 	UpstreamTime time.Duration // to the upstream's head; 0: no upstream was asked
 	BytesIn      int64
 	BytesOut     int64
+	Cache        string // how the service's cache answered, "" without one
+	Coding       string // what the answer was compressed with on its way, "" for nothing
+	Compressed   int64  // bytes that were left of it
 }
 
 // Begin counts a request in; Done must follow.
@@ -171,6 +216,33 @@ func (e *Endpoint) Done(o Outcome) {
 	if o.BytesOut > 0 {
 		e.out.Add(float64(o.BytesOut))
 	}
+	if o.Cache != "" {
+		if i := slices.Index(cacheResults[:], o.Cache); i >= 0 {
+			e.cache[i].Inc()
+		}
+	}
+	if o.Coding != "" {
+		if i := slices.Index(codings[:], o.Coding); i >= 0 {
+			e.coded[i].answers.Inc()
+			e.coded[i].before.Add(float64(o.BytesOut))
+			e.coded[i].after.Add(float64(o.Compressed))
+		}
+	}
+}
+
+// Hello counts a TLS handshake that a client began.
+func (m *Metrics) Hello() { m.greeted.Inc() }
+
+// Shaken counts one that succeeded, by its version as crypto/tls names it.
+func (m *Metrics) Shaken(version string) { m.shaken.WithLabelValues(version).Inc() }
+
+// Certificate counts a certificate that an authority was asked for.
+func (m *Metrics) Certificate(fetched, renewal bool) {
+	result := "failed"
+	if fetched {
+		result = "fetched"
+	}
+	m.fetched.WithLabelValues(result, strconv.FormatBool(renewal)).Inc()
 }
 
 // Refused counts a refusal. reason is one of a small set of words, such as the

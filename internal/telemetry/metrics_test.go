@@ -22,13 +22,25 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+// everything makes all gauges that ask for their state.
+func everything(m *Metrics) {
+	m.WatchJournal(func() Journal { return Journal{Backlog: 4096, Lag: 1500 * time.Millisecond, Full: true} })
+	m.WatchUpstreams(func() []Upstream {
+		return []Upstream{{"ner", "127.0.0.1:9001", true, 3, 0, 9, "closed"}, {"ner", "127.0.0.1:9002", false, 0, 7, 5, "open"}}
+	})
+	m.WatchShared(func() Shared { return Shared{Away: true, Outages: 2, Replicas: 3, Asked: 40, Alone: 5} })
+	m.WatchConnections(func() Connections { return Connections{Open: 1, Max: 2} })
+	m.WatchEdge(func() Edge {
+		return Edge{
+			Retries: []Retries{{"ner", 4, 499}}, Caches: []Cache{{"ner", 12, 4000, 64000}}, AccessDropped: 2,
+		}
+	})
+}
+
 func TestMetricsTellWhatHappened(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics("1.2.3")
-	m.WatchJournal(func() Journal { return Journal{Backlog: 4096, Lag: 1500 * time.Millisecond, Full: true} })
-	m.WatchUpstreams(func() []Upstream {
-		return []Upstream{{"ner", "127.0.0.1:9001", true, 3, 0}, {"ner", "127.0.0.1:9002", false, 0, 7}}
-	})
+	everything(m)
 	e := m.Endpoint("ner", "POST /extractions")
 	e.Begin()
 	e.Begin()
@@ -39,26 +51,57 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	m.Refused("ner", "quota-exceeded")
 	m.Refused("ner", "quota-exceeded")
 	m.Refused("", "not-found")
+	e.Begin()
+	e.Done(Outcome{Status: 200, Cache: "hit", BytesOut: 1000, Coding: "zstd", Compressed: 250})
+	m.Hello()
+	m.Hello()
+	m.Shaken("TLS 1.3")
+	m.Certificate(true, false)
+	m.Certificate(false, true)
 	_, body := get(t, m.Handler(), "/metrics")
 	for _, line := range []string{
-		`tollhouse_requests_total{class="2xx",endpoint="POST /extractions",service="ner"} 1`,
+		`tollhouse_requests_total{class="2xx",endpoint="POST /extractions",service="ner"} 2`,
 		`tollhouse_requests_total{class="4xx",endpoint="POST /extractions",service="ner"} 1`,
 		`tollhouse_requests_total{class="5xx",endpoint="POST /extractions",service="ner"} 0`,
-		`tollhouse_request_seconds_bucket{service="ner",le="0.01"} 1`,
-		`tollhouse_request_seconds_bucket{service="ner",le="0.025"} 2`,
+		`tollhouse_request_seconds_bucket{service="ner",le="0.01"} 2`,
+		`tollhouse_request_seconds_bucket{service="ner",le="0.025"} 3`,
 		`tollhouse_upstream_seconds_count{service="ner"} 1`,
 		`tollhouse_requests_in_flight{service="ner"} 2`,
 		`tollhouse_body_bytes_total{direction="in",service="ner"} 57`,
-		`tollhouse_body_bytes_total{direction="out",service="ner"} 120`,
+		`tollhouse_body_bytes_total{direction="out",service="ner"} 1120`,
 		`tollhouse_refusals_total{reason="quota-exceeded",service="ner"} 2`,
 		`tollhouse_refusals_total{reason="not-found",service=""} 1`,
 		`tollhouse_journal_backlog_bytes 4096`,
 		`tollhouse_journal_lag_seconds 1.5`,
 		`tollhouse_journal_full 1`,
+		`tollhouse_shared_limits_away 1`,
+		`tollhouse_shared_limits_outages_total 2`,
+		`tollhouse_shared_limits_replicas 3`,
+		`tollhouse_shared_limits_asked_total 40`,
+		`tollhouse_shared_limits_alone_total 5`,
 		`tollhouse_upstream_healthy{service="ner",upstream="127.0.0.1:9001"} 1`,
 		`tollhouse_upstream_healthy{service="ner",upstream="127.0.0.1:9002"} 0`,
 		`tollhouse_upstream_in_flight{service="ner",upstream="127.0.0.1:9001"} 3`,
 		`tollhouse_upstream_failures_total{service="ner",upstream="127.0.0.1:9002"} 7`,
+		`tollhouse_upstream_answers_total{service="ner",upstream="127.0.0.1:9002"} 5`,
+		`tollhouse_upstream_circuit{service="ner",state="open",upstream="127.0.0.1:9002"} 1`,
+		`tollhouse_upstream_circuit{service="ner",state="closed",upstream="127.0.0.1:9002"} 0`,
+		`tollhouse_upstream_circuit{service="ner",state="closed",upstream="127.0.0.1:9001"} 1`,
+		`tollhouse_cache_answers_total{result="hit",service="ner"} 1`,
+		`tollhouse_cache_answers_total{result="miss",service="ner"} 0`,
+		`tollhouse_cache_stored{service="ner"} 12`,
+		`tollhouse_cache_bytes{service="ner"} 4000`,
+		`tollhouse_cache_max_bytes{service="ner"} 64000`,
+		`tollhouse_retries_total{service="ner"} 4`,
+		`tollhouse_retry_budget{service="ner"} 499`,
+		`tollhouse_access_log_dropped_total 2`,
+		`tollhouse_compressed_total{coding="zstd"} 1`,
+		`tollhouse_compression_bytes_total{coding="zstd",side="before"} 1000`,
+		`tollhouse_compression_bytes_total{coding="zstd",side="after"} 250`,
+		`tollhouse_tls_hellos_total 2`,
+		`tollhouse_tls_handshakes_total{version="TLS 1.3"} 1`,
+		`tollhouse_certificates_total{renewal="false",result="fetched"} 1`,
+		`tollhouse_certificates_total{renewal="true",result="failed"} 1`,
 		`tollhouse_build_info{go=`,
 		`go_goroutines `,
 		`process_cpu_seconds_total `,

@@ -79,5 +79,6 @@ const (
 	RefusedAddress      RefusalReason = "address-refused" // the client's address may not call the service
 	RefusedURL          RefusalReason = "url-too-long"
 	RefusedJournal      RefusalReason = "journal-full" // cannot be metered, so is not served
+	RefusedUncounted    RefusalReason = "limits-away"  // the replicas' shared counters are away, and a policy is closed then
 	RefusedOverloaded   RefusalReason = "overloaded"   // the service has no place left
 )

@@ -31,6 +31,17 @@ const (
 	Monthly Every = "month"
 )
 
+// WhenSharedAway is what a policy does while the counters that replicas share
+// cannot be reached.
+type WhenSharedAway string
+
+// The ways. "" is AwayShare.
+const (
+	AwayShare  WhenSharedAway = "local-share" // each replica lets its part of the limit pass
+	AwayOpen   WhenSharedAway = "open"        // it does not limit
+	AwayClosed WhenSharedAway = "closed"      // it lets nothing pass: 503
+)
+
 // UnitRequests is the unit that every request counts one of.
 const UnitRequests = "requests"
 
@@ -43,6 +54,8 @@ type Policy struct {
 	Service   string // only for calls of this service; "" for all
 	Endpoint  string // only for this endpoint of Service ("POST /extractions"); "" for all
 	Shadow    bool   // only reports, never refuses
+
+	WhenSharedAway WhenSharedAway // only where replicas share limits
 
 	Count  int64         // RateLimit: so many per Window. Quota: the limit. ConcurrencyLimit: how many at once
 	Window time.Duration // RateLimit

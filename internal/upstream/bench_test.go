@@ -34,15 +34,22 @@ func BenchmarkForward(b *testing.B) {
 			drain(b, resp.Body, buf)
 		}
 	})
-	for _, balance := range []toll.Balance{toll.RoundRobin, toll.LeastRequests, toll.EWMA} {
-		b.Run(string(balance), func(b *testing.B) {
-			p := poolTo(b, toll.Service{Timeouts: limits, Balance: balance, MaxInFlight: 64}, Options{}, base)
+	for _, c := range []struct {
+		name    string
+		balance toll.Balance
+		interim func(int, exchange.Header) // what a client that takes interim answers costs when there are none
+	}{
+		{"round_robin", toll.RoundRobin, nil}, {"least_requests", toll.LeastRequests, nil}, {"ewma", toll.EWMA, nil},
+		{"interims", toll.RoundRobin, func(int, exchange.Header) {}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := poolTo(b, toll.Service{Timeouts: limits, Balance: c.balance, MaxInFlight: 64}, Options{}, base)
 			b.ReportAllocs()
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
 			buf := make([]byte, 4096)
 			req := request("GET", "/", "")
-			req.Header = fields
+			req.Header, req.Interim = fields, c.interim
 			for b.Loop() {
 				resp, err := p.Forward(ctx, req)
 				if err != nil {

@@ -37,12 +37,13 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 		body.cancel = c.cancel
 	}
 	upgrade := upgradeOf(req)
-	out := outgoing(u, req, fields, c.body).WithContext(c.ctx)
+	sending := c.ctx
 	var early *interims
 	if req.Interim != nil {
 		early = &interims{to: req.Interim}
-		out = early.of(out)
+		sending = early.within(sending)
 	}
+	out := outgoing(u, req, fields, c.body).WithContext(sending)
 	// A pool that was closed serves what still comes, and keeps no connection for it.
 	out.Close = upgrade == "" && p.closed.Load()
 

@@ -36,6 +36,13 @@ func (f *failed) public(upstream string) *exchange.Failure {
 	return &exchange.Failure{Status: f.status, Type: f.kind, Upstream: upstream, Cause: f.cause}
 }
 
+// after is public for a request that was offered to these upstreams.
+func (f *failed) after(tried []*upstream) *exchange.Failure {
+	out := f.public(lastName(tried))
+	out.Tries = len(tried)
+	return out
+}
+
 // theirs says whether the upstream is to blame.
 func (f *failed) theirs() bool { return f.status == 502 || f.status == 504 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptrace"
@@ -24,7 +25,8 @@ var errInterims = errors.New("the upstream sent one interim answer after the oth
 // may serve others too, so the client is written to in one of our own, which
 // only an upstream that sends some costs.
 type interims struct {
-	to func(status int, h exchange.Header)
+	to    func(status int, h exchange.Header)
+	trace httptrace.ClientTrace
 
 	mu      sync.Mutex
 	seen    int
@@ -38,9 +40,11 @@ type interim struct {
 	fields exchange.Fields
 }
 
-// of makes the client of a request tell of interim answers.
-func (i *interims) of(out *http.Request) *http.Request {
-	return out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{Got1xxResponse: i.got}))
+// within makes net/http's client tell of the interim answers to a request that
+// is sent with the context that it gives.
+func (i *interims) within(ctx context.Context) context.Context {
+	i.trace.Got1xxResponse = i.got
+	return httptrace.WithClientTrace(ctx, &i.trace)
 }
 
 // got takes one from net/http's client. 100 and 101 are between the upstream

@@ -174,7 +174,7 @@ func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Re
 				if f.status != StatusClientGone {
 					f = last // that no upstream is left says less than why
 				}
-				return nil, f.public(lastName(tried))
+				return nil, f.after(tried)
 			}
 		}
 		tried = append(tried, u)
@@ -192,6 +192,7 @@ func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Re
 				if p.sticky != nil && u != pinned {
 					p.pin(resp, req, u, pinned)
 				}
+				resp.Tries = len(tried)
 				return resp, nil
 			}
 			_ = resp.Body.Close() // another answer takes its place
@@ -199,12 +200,12 @@ func (p *Pool) Forward(ctx context.Context, req *exchange.Request) (*exchange.Re
 			continue
 		}
 		if !p.mayRepeat(req, f) || !p.more(tried) {
-			return nil, f.public(u.name)
+			return nil, f.after(tried)
 		}
 		var ok bool
 		if body, ok = body.again(); !ok {
 			p.budget.refund()
-			return nil, f.public(u.name)
+			return nil, f.after(tried)
 		}
 		u, last = nil, f
 	}

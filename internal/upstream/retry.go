@@ -101,6 +101,14 @@ func (b *budget) refund() {
 	b.repeats--
 }
 
+// Retries tells how many tries beyond a request's first there were since the
+// pool was made, and how many more the budget grants now.
+func (p *Pool) Retries() (made uint64, left int) {
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	return p.budget.repeats, p.budget.left / 100
+}
+
 // tries is how many tries there were in all that came to an end.
 func (p *Pool) tries() (n uint64) {
 	for _, u := range p.upstreams {

@@ -89,6 +89,7 @@ var english = map[string]string{
 	"refused.url-too-long":       "the URL was too long",
 	"refused.body-too-large":     "the body was too large",
 	"refused.journal-full":       "it could not be metered",
+	"refused.limits-away":        "its limits could not be checked",
 	"refused.overloaded":         "the service was overloaded",
 
 	"limits.title":    "Limits left",

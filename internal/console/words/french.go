@@ -89,6 +89,7 @@ var french = map[string]string{
 	"refused.url-too-long":       "l’URL était trop longue",
 	"refused.body-too-large":     "le corps était trop grand",
 	"refused.journal-full":       "l’appel ne pouvait être compté",
+	"refused.limits-away":        "ses limites ne pouvaient être vérifiées",
 	"refused.overloaded":         "le service était surchargé",
 
 	"limits.title":    "Limites restantes",

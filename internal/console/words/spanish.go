@@ -89,6 +89,7 @@ var spanish = map[string]string{
 	"refused.url-too-long":       "la URL era demasiado larga",
 	"refused.body-too-large":     "el cuerpo era demasiado grande",
 	"refused.journal-full":       "no se pudo contabilizar",
+	"refused.limits-away":        "no se pudieron comprobar sus límites",
 	"refused.overloaded":         "el servicio estaba sobrecargado",
 
 	"limits.title":    "Límites restantes",

@@ -211,6 +211,11 @@ func goesOnBehindAnAmountThatIsTooLarge(t *testing.T, s *store.Store) {
 	if want := int64(2*toll.MaxCount + 3); words != want {
 		t.Errorf("%d words were used; want %d", words, want)
 	}
+	for _, u := range append(used, meter.Used{Customer: "nobody", Unit: "words"}, meter.Used{Customer: used[0].Customer, Unit: "none"}, meter.Used{Customer: "\x00", Unit: "words"}) {
+		if got, err := s.UsedBy(background, u.Customer, u.Unit, noon.Add(-time.Hour), noon.Add(time.Hour)); err != nil || got != u.Count {
+			t.Errorf("%s used %d %s (%v), want %d", u.Customer, got, u.Unit, err, u.Count)
+		}
+	}
 }
 
 func refusesUnstorableText(t *testing.T, s *store.Store) {

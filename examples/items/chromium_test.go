@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// TestIsUsedInChromium uses every part as a person does, and looks into the
+// browser's network log for what was fetched and what was not.
+func TestIsUsedInChromium(t *testing.T) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("chromium is not installed")
+		}
+		t.Skip("chromium is not installed")
+	}
+	a, h := opened(t, time.Now)
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	quoting, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	go func() { _ = a.quote(quoting, 100*time.Millisecond) }()
+
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	t.Cleanup(cancel)
+	do := func(steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, log.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{})
+		return err
+	}))
+	var mu sync.Mutex
+	var fetched []string // from the server, not from the browser's cache
+	weight := 0.0
+	kept := map[network.RequestID]bool{}
+	if err := chromedp.Listen(ctx, func(event any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := event.(type) {
+		case *network.EventRequestServedFromCache:
+			kept[e.RequestID] = true
+		case *network.EventResponseReceived:
+			if !e.Response.FromDiskCache && !kept[e.RequestID] {
+				fetched = append(fetched, strings.TrimPrefix(e.Response.URL, s.URL))
+			}
+		case *network.EventLoadingFinished:
+			weight += e.EncodedDataLength
+		case *log.EventEntryAdded:
+			if e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "status of 4") && !strings.Contains(e.Entry.Text, "ERR_") && !strings.Contains(e.Entry.Text, "WebSocket") {
+				t.Errorf("the browser complains: %s", e.Entry.Text)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	times := func(path string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, f := range fetched {
+			if f == path {
+				n++
+			}
+		}
+		return n
+	}
+	until := func(condition string) {
+		t.Helper()
+		for {
+			_, err := chromedp.Run(ctx, chromedp.Poll[bool](condition))
+			if err == nil {
+				return
+			}
+			if ctx.Err() != nil || (!strings.Contains(err.Error(), "navigated") && !strings.Contains(err.Error(), "context")) {
+				t.Fatalf("%s: %v", condition, err)
+			}
+		}
+	}
+	click := func(selector string) { t.Helper(); do(chromedp.Click(chromedp.CSS(selector))) }
+
+	do(chromedp.Navigate(s.URL + "/"))
+	until(`!!window.htmx && document.querySelectorAll("#rows li").length === 8`)
+	until(`document.querySelector("#price").textContent.match(/^\d\.\d\d$/)?.length === 1`)
+	mu.Lock()
+	t.Logf("the first view weighs %.1f KB in %d requests, the stream not counted", weight/1000, len(fetched))
+	if weight > 60_000 {
+		t.Errorf("the first view weighs %.0f bytes", weight)
+	}
+	mu.Unlock()
+
+	// Typing asks when it pauses; the focus and the cursor stay.
+	do(chromedp.SendKeys(chromedp.ID("q"), "sencha"))
+	until(`document.querySelectorAll("#rows li").length === 1 && location.search === "?q=sencha"`)
+	until(`document.activeElement.id === "q" && document.activeElement.selectionStart === 6`)
+
+	// A second click inside max-age makes no request.
+	click("#rows a")
+	until(`location.pathname === "/items/3" && document.querySelector("h1").textContent === "Sencha"`)
+	do(chromedp.Navigate(s.URL + "/"))
+	until(`!!window.htmx && document.querySelectorAll("#rows li").length === 8`)
+	click(`#rows a[href="/items/3"]`)
+	until(`location.pathname === "/items/3" && document.querySelector("h1").textContent === "Sencha"`)
+	if n := times("/items/3"); n != 1 {
+		t.Errorf("the item was fetched %d times", n)
+	}
+	do(chromedp.Navigate(s.URL + "/"))
+	until(`!!window.htmx && document.querySelectorAll("#rows li").length === 8`)
+
+	// An error goes where errors go.
+	click("#missing")
+	until(`document.querySelector("#problem").textContent.includes("There is no item") && document.querySelectorAll("#rows li").length === 8`)
+	// Polling ends.
+	click("#start")
+	until(`!!document.querySelector("#ready") && !document.querySelector("#export [hx-trigger]")`)
+	until(`document.querySelector("#problem").textContent === ""`)
+	// Clicks are throttled.
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[string](`for (let i = 0; i < 20; i++) document.querySelector("#like").click(); ""`)); err != nil {
+		t.Fatal(err)
+	}
+	until(`Number(document.querySelector("#likes").textContent) >= 1`)
+	// One choice changes another.
+	do(chromedp.SetValue(chromedp.ID("shelf"), "Coffee"))
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("#shelf").dispatchEvent(new Event("change", {bubbles: true})); ""`)); err != nil {
+		t.Fatal(err)
+	}
+	until(`[...document.querySelectorAll("#kind option")].map(o => o.textContent).join() === "roasted,green"`)
+	// The WebSocket.
+	do(chromedp.SendKeys(chromedp.ID("words"), "<b>hello"))
+	click("#send")
+	until(`document.querySelector("#chat p")?.textContent === "<b>hello"`)
+	if n := a.likes.Load(); n > 3 {
+		t.Errorf("20 clicks at once made %d requests", n)
+	}
+	// hx-select takes its part of the whole page.
+	click("#about")
+	until(`location.pathname === "/about" && document.querySelectorAll("#content h1").length === 1 && document.querySelector("h1").textContent === "What is cached where" && document.querySelectorAll("nav").length === 1`)
+	// The network goes: one bar says so, and what was there stays.
+	stop()
+	_ = s.Listener.Close()
+	s.CloseClientConnections()
+	click("#about")
+	until(`!document.querySelector("#offline").hidden && document.querySelector("h1").textContent === "What is cached where"`)
+}
