@@ -35,6 +35,10 @@ e2e: ## run the tests of the whole program, from outside
 proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
 	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
 
+.PHONY: proof-reload
+proof-reload: ## reload 1,000 mutated configurations beside a light load (RELOADS=5000, SEED=7 for others)
+	TOLLHOUSE_RELOADS=$(or $(RELOADS),1000) TOLLHOUSE_SEED=$(or $(SEED),0) go test -count=1 -v -timeout 1h -run '^TestMutatedConfigurations' ./e2e/
+
 .PHONY: proof-balance
 proof-balance: ## take one of three upstreams away under load, 20 times (LOSSES=60 for more), and count what failed
 	TOLLHOUSE_LOSSES=$(or $(LOSSES),20) go test -count=1 -v -timeout 2h -run '^TestLosingOneOfThree' ./e2e/

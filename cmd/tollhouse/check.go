@@ -66,7 +66,7 @@ status 1 when it would not).`,
 			showPolicies(w, summary.Policies)
 			showCompared(w, compared)
 			if compared == nil || compared.Refused == "" {
-				fmt.Fprintf(w, "\n%s is in order.\n", *file)
+				fmt.Fprintf(w, "\n%s is in order (fingerprint %s).\n", *file, summary.Fingerprint)
 			}
 		})
 		if err == nil && compared != nil && compared.Refused != "" {

@@ -24,7 +24,7 @@ DATA/demo.json. A second start with the same data keeps everything.`,
 	cmd.Flags().BoolVar(&o.Empty, "empty", false, "leave the generated usage out")
 	_ = cmd.MarkFlagDirname("data")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		o.Out, o.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		o.Out, o.Log, o.Told = cmd.OutOrStdout(), cmd.ErrOrStderr(), people(cmd)
 		return app.Demo(cmd.Context(), o)
 	}
 	return cmd

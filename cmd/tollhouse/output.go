@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/tollhouse/tollhouse/internal/app"
@@ -57,4 +59,15 @@ func moment(t time.Time) string {
 // required is the error of a flag that must be given.
 func required(cmd *cobra.Command, flag string) error {
 	return usageError{toll.Errorf(toll.Invalid, "--%s is needed; see `%s --help`", flag, cmd.CommandPath())}
+}
+
+// people tells whether a person sees what the command says and logs: both go to
+// a terminal.
+func people(cmd *cobra.Command) bool {
+	for _, w := range []io.Writer{cmd.OutOrStdout(), cmd.ErrOrStderr()} {
+		if f, ok := w.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
+			return false
+		}
+	}
+	return true
 }

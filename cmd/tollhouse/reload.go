@@ -41,6 +41,7 @@ A running server also looks at the file by itself, every second.`,
 			for _, r := range out.Restart {
 				fmt.Fprintf(w, "%s differs from what runs, and holds only after a restart.\n", r)
 			}
+			fmt.Fprintf(w, "The file's fingerprint is %s.\n", out.Fingerprint)
 		})
 	}
 	return cmd

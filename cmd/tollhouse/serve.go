@@ -38,6 +38,7 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 		return app.Run(cmd.Context(), cfg, app.Options{
 			Log:  cmd.ErrOrStderr(),
 			File: file,
+			Told: people(cmd),
 			Override: func(cfg *config.Config) {
 				if at.data != "" {
 					cfg.Data = at.data
@@ -56,6 +57,9 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 					places += ", authorize: " + authorize
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "Tollhouse serves at %s (%s)\n", a.URL(), places)
+				if people(cmd) {
+					app.ShowWarnings(cmd.OutOrStdout(), a)
+				}
 			},
 		})
 	}

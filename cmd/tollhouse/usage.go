@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,17 +55,22 @@ func newUsageAudit() *cobra.Command {
 		Long: `Prove, per unit, that received = billed + included + not billable + test + unknown,
 and list the requests that a crash left in doubt: "unknown" (under way when it
 came, not billed) and "undelivered?" (counted, but the client may not have had
-the whole answer). Exit status 1 when the sums do not agree.`,
+the whole answer). Exit status 1 when the sums do not agree, or when usage that
+is still in the journal could not be brought into them.`,
 		Example: "  tollhouse usage audit --period 2026-11 --json",
 		Args:    cobra.NoArgs,
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
-	var in app.UsagePeriod
+	var in app.UsageAudit
+	wait := cmd.Flags().Duration("wait", 0, "how `LONG` to wait for what is still in the journal, at most 50s (default 3s)")
 	doubts := cmd.Flags().Bool("doubts", false, "list the requests in doubt instead of the sums")
 	monthFlag(cmd, &in.Period)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.WaitSeconds = int64(*wait / time.Second); *wait < 0 || *wait > 50*time.Second {
+			return usageError{fmt.Errorf("--wait takes 0s to 50s; got %s", *wait)}
+		}
 		if *doubts {
-			list, err := call[app.DoubtsListed](cmd, at, "usage.doubts", in)
+			list, err := call[app.DoubtsListed](cmd, at, "usage.doubts", in.UsagePeriod)
 			if err != nil {
 				return err
 			}
@@ -105,6 +111,9 @@ the whole answer). Exit status 1 when the sums do not agree.`,
 		})
 		if err != nil {
 			return err
+		}
+		if audit.Undrained != "" {
+			return fmt.Errorf("these sums are not all: %s; the server goes on trying, and --wait 50s waits for it", audit.Undrained)
 		}
 		if !audit.Balanced {
 			return fmt.Errorf("the sums do not agree: usage was lost or doubled")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/config"
+	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/meter"
@@ -31,7 +32,9 @@ type Options struct {
 	Log   io.Writer  // where log lines go; nil: nowhere
 	Clock toll.Clock // nil: toll.SystemClock
 	Demo  bool       // pages say that there is demo data
-	File  string     // where the configuration came from, to be watched and reloaded; "": nowhere
+	// Told: Ready shows App.Warnings to a person, so the log need not.
+	Told bool
+	File string // where the configuration came from, to be watched and reloaded; "": nowhere
 	// Override is what flags say in place of the file; it is asked again at each
 	// reload. nil: nothing.
 	Override func(*config.Config)
@@ -66,6 +69,7 @@ type App struct {
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
+	badUsage, failures, uncounted repeated // of requests, for the log
 	accessFile atomic.Pointer[accessFile]
 
 	passwords *account.Passwords
@@ -107,10 +111,11 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	// What only the start needed (hashing passwords, bringing in the journal) goes
 	// back to the machine now, and not when some later collection finds it.
 	go debug.FreeOSMemory()
+	beside, end := context.WithCancel(ctx)
+	defer end()
+	go a.tidy(beside)
 	if a.file != "" {
-		watching, stop := context.WithCancel(ctx)
-		defer stop()
-		go a.watchFile(watching)
+		go a.watchFile(beside)
 	}
 	select {
 	case <-ctx.Done():
@@ -164,7 +169,24 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openFront(ctx); err != nil {
 		return nil, err
 	}
+	if !o.Told {
+		for _, w := range a.Warnings() {
+			a.log.Warn(w)
+		}
+	}
 	return a, nil
+}
+
+// Warnings are what is to be known of this start and stops nothing, each a line.
+func (a *App) Warnings() []string {
+	var list []string
+	if a.secure == nil {
+		list = append(list, console.PlainHTTP)
+	}
+	if a.demo { // its file is nobody's to change
+		return list
+	}
+	return append(list, a.cfg.Notices...)
 }
 
 func (a *App) openListeners() (err error) {
@@ -211,7 +233,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	if err != nil {
 		return err
 	}
-	r.plans.switchTo(versions)
+	r.plans.switchTo(versions, a.cfg)
 	if err := a.openOffice(); err != nil {
 		return err
 	}
@@ -229,7 +251,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	}
 	a.recorder = meter.NewRecorder(lane)
 	a.drainer = newDrainer(a.cfg.Data, r.store, lane, a.clock, a.log)
-	r.drain = a.drainer.Flush
+	r.drain = func(ctx context.Context, wait time.Duration) error { return drainWithin(ctx, a.drainer, wait) }
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop
 	a.drained.Go(func() { a.drainer.Run(running) })

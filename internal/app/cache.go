@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,7 +34,7 @@ func (a *App) nextCaches(was *current, next *config.Config) (edge.Caches, error)
 		}
 		cache, err := httpcache.New(o)
 		if err != nil {
-			return nil, fmt.Errorf("service %s: %w", s.Name, err)
+			return nil, wrong(next, "services."+s.Name+".cache", err)
 		}
 		all[s.Name] = cache
 	}

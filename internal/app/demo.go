@@ -23,6 +23,7 @@ type DemoOptions struct {
 	Empty  bool   // leave the generated usage out
 	Out    io.Writer
 	Log    io.Writer
+	Told   bool       // Out is a person's, so warnings stand in the block there and not in the log
 	Clock  toll.Clock // nil: toll.SystemClock
 	Ready  func(*App, DemoFacts)
 }
@@ -65,7 +66,7 @@ func Demo(ctx context.Context, o DemoOptions) error {
 	}
 	var facts DemoFacts
 	return Run(ctx, cfg, Options{
-		Log: o.Log, Clock: o.Clock, Demo: true, lock: lock, listener: listener,
+		Log: o.Log, Clock: o.Clock, Demo: true, Told: o.Told, lock: lock, listener: listener,
 		prepare: func(ctx context.Context, r *rooms) error {
 			facts, err = furnish(ctx, r, o.Empty)
 			return err
@@ -78,6 +79,9 @@ func Demo(ctx context.Context, o DemoOptions) error {
 				a.log.Error("demo.json was not written", "error", err)
 			}
 			facts.print(o.Out, data)
+			if o.Told {
+				ShowWarnings(o.Out, a)
+			}
 			if o.Ready != nil {
 				o.Ready(a, facts)
 			}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -72,4 +73,11 @@ curl -s %[9]s/v1/ner/extractions -H "Authorization: Bearer %[8]s" -H "Content-Ty
 
 `, data, f.ConsoleURL, f.DaybookURL, f.Customer.Email, f.Customer.Password,
 		f.Operator.Email, f.Operator.Password, f.APIKey, f.URL, f.AdminURL)
+}
+
+// ShowWarnings writes what is to be known of a start for a person.
+func ShowWarnings(w io.Writer, a *App) {
+	for _, warning := range a.Warnings() {
+		_, _ = fmt.Fprintf(w, "Note: %s.\n", strings.TrimSuffix(warning, "."))
+	}
 }

@@ -54,7 +54,7 @@ func explain(ctx context.Context, r *rooms, in Explain) (Explained, error) {
 			return explainRefusal(&refused), nil
 		}
 	}
-	if err := r.drain(ctx); err != nil {
+	if err := r.drain(ctx, 0); err != nil {
 		return Explained{}, err
 	}
 	events, err := r.store.Events(ctx, meter.EventQuery{RequestID: id, Limit: 1})

@@ -57,7 +57,7 @@ func exportUsage(ctx context.Context, r *rooms, in UsageExport) (UsageExported, 
 		}
 	}
 	if in.Before == "" {
-		err = r.drain(ctx)
+		err = r.drain(ctx, 0)
 	} else {
 		q.Before, err = toll.ParseULID(in.Before)
 	}

@@ -215,13 +215,13 @@ func (a *App) openConsole() (*console.Console, error) {
 		return nil, err
 	}
 	store := a.rooms.store
-	previews := billing.NewPreviews(store, store, store, a.clock, a.cfg.TimeZone)
+	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
 	o := console.Options{
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload,
-		PublicURL: a.URL(), Secure: a.secure != nil, Version: Version().Version, Demo: a.demo, Development: a.demo,
+		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}
 	if a.demo {

@@ -20,11 +20,16 @@ type plans struct{ current atomic.Pointer[catalogue] }
 type catalogue struct {
 	order  []string
 	byName map[string]toll.PlanVersion
+	addons []toll.Addon
 }
 
-// switchTo makes other plan versions current, in the order given.
-func (p *plans) switchTo(versions []toll.PlanVersion) {
+// switchTo makes other plan versions current, in the order given, with the
+// add-ons of a configuration; nil, for no configuration, has none.
+func (p *plans) switchTo(versions []toll.PlanVersion, cfg *config.Config) {
 	next := &catalogue{byName: make(map[string]toll.PlanVersion, len(versions))}
+	if cfg != nil {
+		next.addons = cfg.Addons
+	}
 	for _, v := range versions {
 		next.order = append(next.order, v.Plan.Name)
 		next.byName[v.Plan.Name] = v
@@ -36,6 +41,16 @@ func (p *plans) switchTo(versions []toll.PlanVersion) {
 func (p *plans) Plan(name string) (toll.Plan, string, bool) {
 	v, ok := p.current.Load().byName[name]
 	return v.Plan, v.ID, ok
+}
+
+// Addon returns an add-on as it is sold now.
+func (p *plans) Addon(name string) (toll.Addon, bool) {
+	for _, a := range p.current.Load().addons {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return toll.Addon{}, false
 }
 
 // Names lists the plans in the order of the file.

@@ -67,10 +67,10 @@ type BillingPreviewed struct {
 
 func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPreviewed, error) {
 	out := BillingPreviewed{Drafts: []DraftShown{}}
-	if err := r.drain(ctx); err != nil {
+	if err := r.drain(ctx, 0); err != nil {
 		return out, err
 	}
-	previews := billing.NewPreviews(r.store, r.store, r.store, r.clock, r.at.zone())
+	previews := billing.NewPreviews(r.store, r.store, r.store, r.plans, r.clock, r.at.zone())
 	if in.Customer != "" {
 		c, err := r.store.Customer(ctx, in.Customer)
 		if err != nil {
@@ -111,6 +111,9 @@ func showDraft(p billing.Preview) DraftShown {
 func describeLine(l billing.Line) string {
 	if l.Kind == billing.FeeLine {
 		return "Plan fee"
+	}
+	if l.Kind == billing.AddonLine {
+		return "Add-on " + l.Addon
 	}
 	return fmt.Sprintf("%d %s (%d included, %d billed)", l.Quantity, l.Unit, l.Included, l.Billed)
 }

@@ -66,7 +66,7 @@ func rehearse(ctx context.Context, r *rooms, in Rehearse) (Rehearsed, error) {
 	if err != nil {
 		return out, err
 	}
-	if err := r.drain(ctx); err != nil {
+	if err := r.drain(ctx, 0); err != nil {
 		return out, err
 	}
 	customers, err := rehearsing(ctx, r, in)

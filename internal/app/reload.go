@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,12 +18,16 @@ import (
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/files"
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
-// watchEvery is how often the configuration's file is looked at for changes.
-const watchEvery = time.Second
+const (
+	watchEvery     = time.Second      // how often the configuration's file is looked at for changes
+	reloadPatience = 30 * time.Second // how long a change may wait for the database
+	retryAfter     = 30 * time.Second // when a change is tried again that did not fail by the file
+)
 
 // current is the configuration that requests are served by, with what hangs on it.
 type current struct {
@@ -40,13 +46,24 @@ type Reloaded struct {
 	Details []config.Change `json:"details"` // place by place
 	Restart []string        `json:"restart"` // fields that differ and hold only after a restart
 	Notices []string        `json:"notices"`
+	// Fingerprint is that of the file that holds now, as `tollhouse check` tells it.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // reloads takes one change at a time and remembers how the last one went.
 type reloads struct {
-	mu   sync.Mutex
-	seen [32]byte // the file's content that was last tried
-	last atomic.Pointer[error]
+	mu    sync.Mutex
+	seen  [32]byte  // the file's content that was last tried
+	again time.Time // when it is tried once more, zero for not at all
+	ended bool      // the program ends: what a change would start nobody would stop
+	last  atomic.Pointer[error]
+}
+
+// end takes no more changes, and returns when none is under way.
+func (r *reloads) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
 }
 
 // LastReload is why the newest configuration file is not in force, nil when it is.
@@ -58,7 +75,8 @@ func (a *App) LastReload() error {
 }
 
 // Reload reads the configuration file again and makes it hold for the next
-// request, as one switch. After an error everything is as it was.
+// request, as one switch. After an error everything is as it was. Whoever asked
+// may leave: a change that has begun is not broken off by that.
 func (a *App) Reload(ctx context.Context) (Reloaded, error) {
 	a.reloads.mu.Lock()
 	defer a.reloads.mu.Unlock()
@@ -66,7 +84,20 @@ func (a *App) Reload(ctx context.Context) (Reloaded, error) {
 }
 
 func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reloadPatience)
+	defer cancel()
+	a.reloads.again = time.Time{}
 	defer func() {
+		if value := recover(); value != nil { // a mistake of ours must not end what runs
+			err = &toll.Error{
+				Code: toll.Internal, Message: "The configuration was not taken over, by a mistake of Tollhouse's own; the log has more.",
+				Cause: fmt.Errorf("panic: %v\n%s", value, debug.Stack()),
+			}
+		}
+		switch toll.CodeOf(err) {
+		case toll.Internal, toll.Unavailable: // not the file's fault, so the same file may do later
+			a.reloads.again = a.clock().Add(retryAfter)
+		}
 		if a.reloads.last.Store(&err); err != nil {
 			a.log.Error("the configuration was not taken over; the one before holds", "error", err)
 			return
@@ -83,11 +114,14 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 			a.log.Warn("configuration", "notice", n)
 		}
 	}()
+	if a.reloads.ended {
+		return out, toll.Errorf(toll.Unavailable, "the server is ending, and takes no other configuration any more")
+	}
 	if a.file == "" {
 		return out, toll.Errorf(toll.Invalid, "this server runs without a configuration file, so there is nothing to reload")
 	}
-	if content, err := os.ReadFile(a.file); err == nil {
-		a.reloads.seen = sha256.Sum256(content)
+	if sum, err := sumOf(a.file); err == nil {
+		a.reloads.seen = sum
 	}
 	next, err := config.Load(a.file)
 	if err != nil {
@@ -102,8 +136,9 @@ func (a *App) reload(ctx context.Context) (out Reloaded, err error) {
 func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err error) {
 	was := a.live.Load()
 	out.Details = config.Changes(was.cfg, next)
-	out.Notices, out.Restart = append([]string{}, next.Notices...), keepFixed(was.cfg, next)
+	out.Notices, out.Restart, out.Fingerprint = append([]string{}, next.Notices...), keepFixed(was.cfg, next), next.Fingerprint
 	if out.Changed = difference(was.cfg, next); len(out.Changed) == 0 {
+		a.live.Store(&current{cfg: next, pools: was.pools, sites: was.sites, caches: was.caches, askers: was.askers})
 		return out, nil
 	}
 	if err := a.plansInUse(ctx, was.cfg, next); err != nil {
@@ -139,7 +174,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	}
 	if err := a.switchCertificates(next); err != nil {
 		closePools(fresh)
-		return out, err
+		return out, wrong(next, "certificates", err)
 	}
 	a.chain.SwitchDeciders(decidersOf(askers))
 	a.chain.Switch(backendsOf(next, pools, sites)) // the old rules still find their services in it
@@ -147,9 +182,16 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		a.chain.Switch(backendsOf(was.cfg, was.pools, was.sites))
 		a.chain.SwitchDeciders(decidersOf(was.askers))
 		closePools(fresh)
-		return out, errors.Join(err, a.switchCertificates(was.cfg))
+		if back := a.switchCertificates(was.cfg); back != nil {
+			a.log.Error("the certificates of the configuration before cannot be read any more; those of the refused one stay", "error", back)
+		}
+		var rule *gate.RuleError
+		if errors.As(err, &rule) {
+			return out, wrong(next, rule.Path, rule.Err)
+		}
+		return out, err
 	}
-	a.rooms.plans.switchTo(versions)
+	a.rooms.plans.switchTo(versions, next)
 	a.switchCaches(caches, next)
 	a.live.Store(&current{cfg: next, pools: pools, sites: sites, caches: caches, askers: askers})
 	for name, asker := range was.askers {
@@ -166,6 +208,15 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	}
 	closeUnused(next, pools)
 	return out, nil
+}
+
+// wrong says where in the file a mistake stands that shows only when the
+// configuration is put to use. What is no mistake of the file stays as it is.
+func wrong(cfg *config.Config, path string, err error) error {
+	if toll.CodeOf(err) != toll.Invalid {
+		return err
+	}
+	return cfg.Problem(path, err)
 }
 
 // keepFixed puts the fields that only a restart changes back to what they are,
@@ -257,7 +308,8 @@ func (a *App) plansInUse(ctx context.Context, was, next *config.Config) error {
 		}
 	}
 	if len(inUse) > 0 {
-		return toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
+		err := toll.Errorf(toll.Invalid, "customers are still on the plan %s; move them to another plan first (`tollhouse customer plan`), or keep it in the file", strings.Join(inUse, " and "))
+		return next.Problem("plans", err)
 	}
 	return nil
 }
@@ -284,7 +336,7 @@ func (a *App) nextPools(was *current, next *config.Config) (all map[string]*upst
 		pool, err := upstream.NewPool(s, upstream.Options{Changed: a.upstreamChanged(s.Name), StickyKey: a.stickyKey(), Sockets: a.sockets})
 		if err != nil {
 			closePools(fresh)
-			return nil, nil, fmt.Errorf("service %s: %w", s.Name, err)
+			return nil, nil, wrong(next, "services."+s.Name, err)
 		}
 		all[s.Name] = pool
 		fresh = append(fresh, pool)
@@ -314,7 +366,8 @@ func frontSettings(cfg *config.Config) edge.Settings {
 
 // watchFile reloads when the file's content changes. It looks at the content
 // and not at the file's time, so that every way of replacing it is seen, also a
-// mounted ConfigMap's; a content that was refused is not tried again.
+// mounted ConfigMap's; a content that was refused is not tried again, unless
+// it was not to blame.
 func (a *App) watchFile(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -324,17 +377,43 @@ func (a *App) watchFile(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		content, err := os.ReadFile(a.file)
+		sum, err := sumOf(a.file)
 		if err != nil {
 			continue // being replaced, or gone: what holds goes on holding
 		}
 		a.reloads.mu.Lock()
-		if sum := sha256.Sum256(content); sum != a.reloads.seen {
+		again := a.reloads.again
+		if sum != a.reloads.seen || !again.IsZero() && !a.clock().Before(again) {
 			a.reloads.seen = sum
 			_, _ = a.reload(ctx) // it told the log
 		}
 		a.reloads.mu.Unlock()
 	}
+}
+
+// errNoFile is a configuration file that is none, such as a pipe.
+var errNoFile = errors.New("no regular file")
+
+// sumOf is a file's content as far as it could be a configuration: it is asked
+// for each second, whatever stands there.
+func sumOf(path string) (sum [32]byte, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return sum, err
+	}
+	if !info.Mode().IsRegular() {
+		return sum, errNoFile
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return sum, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, config.MaxBytes+1)); err != nil {
+		return sum, err
+	}
+	return [32]byte(h.Sum(nil)), nil
 }
 
 // reloadOperation is `tollhouse reload`.

@@ -35,8 +35,8 @@ type rooms struct {
 	plans  *plans
 	office *account.Office
 	// drain brings what the journal still holds into the store, so that what is
-	// read next is all there is.
-	drain func(ctx context.Context) error
+	// read next is all there is; see drainWithin.
+	drain func(ctx context.Context, wait time.Duration) error
 	// reload takes the configuration file over; nil where no server runs.
 	reload func(ctx context.Context) (Reloaded, error)
 	// compare says what a file would change; nil where no server runs.
@@ -118,7 +118,7 @@ func (r *rooms) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.plans.switchTo(versions)
+	r.plans.switchTo(versions, r.at.Config)
 	if r.office, err = newOffice(r.store, r.plans, nil, nil, r.clock); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (r *rooms) open(ctx context.Context) error {
 	if err := drainDead(ctx, r.at.Data, r.store, r.clock, nil); err != nil {
 		return err
 	}
-	r.drain = func(context.Context) error { return nil }
+	r.drain = func(context.Context, time.Duration) error { return nil }
 	return nil
 }
 

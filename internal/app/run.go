@@ -9,8 +9,10 @@ import (
 	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/edge"
+	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
+	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
 )
 
@@ -68,6 +70,9 @@ func (a *App) openTelemetry() {
 		s := a.drainer.Status()
 		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
 	})
+	a.metrics.WatchConfig(func() telemetry.Config {
+		return telemetry.Config{Fingerprint: a.live.Load().cfg.Fingerprint, Refused: a.LastReload() != nil}
+	})
 	a.metrics.WatchConnections(func() telemetry.Connections {
 		s := a.crowd.Status()
 		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
@@ -115,11 +120,35 @@ func (a *App) observe(s *edge.Seen) {
 		})
 	}
 	if s.BadUsage > 0 {
-		a.log.Warn("usage refused: each value must be a whole number of a unit that stands in the service's units",
-			"service", told.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID)
+		if untold, ok := a.badUsage.tell(s.Request.Arrived); ok {
+			a.log.Warn("usage refused: each value must be a whole number of a unit that stands in the service's units",
+				"service", told.Service, "said", s.SaidUsage, "units", p.Service.Units, "refused", s.BadUsage, "request", s.Request.ID, "requests_before", untold)
+		}
 	}
-	if s.Err != nil && told.Failure == "" {
-		a.log.Error("request failed", "request", s.Request.ID, "error", s.Err)
+	err := s.Err
+	if p.Reason == toll.RefusedJournal {
+		err = a.recorder.Err() // nil when it has mended itself meanwhile
+	}
+	if err != nil && told.Failure == "" {
+		a.requestFailed(s.Request, err)
+	}
+}
+
+// requestFailed tells the log of a failure that is no upstream's: of the
+// journal, which then has all requests fail or go uncounted, or of our own.
+func (a *App) requestFailed(r *exchange.Request, err error) {
+	if toll.CodeOf(err) != toll.Unavailable {
+		if untold, ok := a.failures.tell(r.Arrived); ok {
+			a.log.Error("request failed", "request", r.ID, "error", err, "requests_before", untold)
+		}
+		return
+	}
+	if untold, ok := a.uncounted.tell(r.Arrived); ok {
+		what := "requests are refused, because they cannot be metered"
+		if a.unmetered() {
+			what = "requests are served without being metered"
+		}
+		a.log.Error(what, "request", r.ID, "error", err, "requests_before", untold)
 	}
 }
 
@@ -154,6 +183,7 @@ func (a *App) stop() error {
 		}
 	}
 	a.serving.Wait()
+	a.reloads.end()
 	if a.certificates != nil {
 		a.certificates.Close()
 	}

@@ -18,6 +18,8 @@ type Summary struct {
 	Policies []PolicyShown `json:"policies"`
 	Console  string        `json:"console"` // the console's own host; "" gives it what no service takes
 	Notices  []string      `json:"notices"`
+
+	Fingerprint string `json:"fingerprint"` // of the file; a server that runs by it shows the same
 }
 
 // RouteShown is where a service's requests come in, and where they go.
@@ -39,7 +41,7 @@ type PolicyShown struct {
 // Summarise compiles a configuration as a server would, without starting
 // anything, and says what it comes to.
 func Summarise(cfg *config.Config) (Summary, error) {
-	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Console: cfg.Console.Host, Notices: append([]string{}, cfg.Notices...)}
+	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Console: cfg.Console.Host, Notices: append([]string{}, cfg.Notices...), Fingerprint: cfg.Fingerprint}
 	rules := gate.Rules{Services: cfg.Services}
 	for _, plan := range cfg.Plans {
 		rules.Plans = append(rules.Plans, config.PlanVersion(plan, time.Time{}))

@@ -27,6 +27,11 @@ type PlanVersions interface {
 	PlanVersion(ctx context.Context, id string) (toll.PlanVersion, error)
 }
 
+// Addons gives what subscriptions can add to their plans, as it is sold now.
+type Addons interface {
+	Addon(name string) (toll.Addon, bool)
+}
+
 // Preview is what a customer owes for a period, so far.
 type Preview struct {
 	Customer toll.Customer
@@ -37,26 +42,28 @@ type Preview struct {
 
 // Previews says what customers owe so far in the current period: the calendar
 // month. A customer's whole month is rated by the plan version that its
-// subscription has now. Every method is safe for concurrent use.
+// subscription has now, and by its add-ons as they are sold now, from when the
+// subscription began. Every method is safe for concurrent use.
 type Previews struct {
 	usage     Usage
 	customers Customers
 	plans     PlanVersions
+	addons    Addons
 	clock     toll.Clock
 	zone      *time.Location
 }
 
-// NewPreviews puts together where usage, customers and plan versions come
-// from. zone is where months begin (nil: UTC), and must be the one that quotas
+// NewPreviews puts together where usage, customers, plan versions and add-ons
+// (nil: there are none) come from. zone is where months begin (nil: UTC), and must be the one that quotas
 // are counted in, for the number that rejects is the number that is billed.
-func NewPreviews(usage Usage, customers Customers, plans PlanVersions, clock toll.Clock, zone *time.Location) *Previews {
+func NewPreviews(usage Usage, customers Customers, plans PlanVersions, addons Addons, clock toll.Clock, zone *time.Location) *Previews {
 	if clock == nil {
 		clock = toll.SystemClock
 	}
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Previews{usage: usage, customers: customers, plans: plans, clock: clock, zone: zone}
+	return &Previews{usage: usage, customers: customers, plans: plans, addons: addons, clock: clock, zone: zone}
 }
 
 // Of gives one customer's preview from usage that the caller knows already:
@@ -121,16 +128,39 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 
 func (p *Previews) rate(c toll.Customer, plan toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
 	from, to := toll.Monthly.PeriodAt(now, p.zone)
-	if len(c.Subscription.Addons) > 0 { // a bill that leaves something out would be worse than none
-		return Preview{}, toll.Errorf(toll.Invalid, "The bill of customer %s cannot be previewed: it has add-ons, which are not rated yet.", c.ID)
-	}
 	fees, err := FeesDue(plan.Price, c.Subscription.Since, from, to)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
 	}
-	draft, err := Rate(plan, usage, fees)
+	extras, err := p.extras(c, from, to)
+	if err != nil {
+		return Preview{}, err
+	}
+	draft, err := Rate(plan, usage, fees, extras...)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
 	}
 	return Preview{Customer: c, From: from, To: to, AsOf: now, Draft: draft}, nil
+}
+
+// extras are a customer's add-ons. One that is not sold any more has no price
+// that is known here, and a bill that leaves something out would be worse than none.
+func (p *Previews) extras(c toll.Customer, from, to time.Time) ([]Extra, error) {
+	var all []Extra
+	for _, name := range c.Subscription.Addons {
+		var addon toll.Addon
+		known := false
+		if p.addons != nil {
+			addon, known = p.addons.Addon(name)
+		}
+		if !known {
+			return nil, toll.Errorf(toll.Invalid, "The bill of customer %s cannot be previewed: it has the add-on %q, which is not in the configuration.", c.ID, name)
+		}
+		fees, err := FeesDue(addon.Price, c.Subscription.Since, from, to)
+		if err != nil {
+			return nil, fmt.Errorf("preview the bill of customer %s: the add-on %s: %w", c.ID, name, err)
+		}
+		all = append(all, Extra{Addon: addon, Fees: fees})
+	}
+	return all, nil
 }

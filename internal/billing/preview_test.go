@@ -16,6 +16,7 @@ type books struct {
 	customers []toll.Customer
 	plans     map[string]toll.Plan
 	used      []toll.Used
+	addons    map[string]toll.Addon
 	from, to  time.Time // what was asked for
 	broken    error
 	asked     int // for plan versions
@@ -33,6 +34,11 @@ func (b *books) EachCustomer(_ context.Context, f func(toll.Customer) error) err
 		}
 	}
 	return nil
+}
+
+func (b *books) Addon(name string) (toll.Addon, bool) {
+	a, ok := b.addons[name]
+	return a, ok
 }
 
 func (b *books) PlanVersion(_ context.Context, id string) (toll.PlanVersion, error) {
@@ -64,7 +70,7 @@ func newBooks() *books {
 }
 
 func (b *books) previews(zone *time.Location) *billing.Previews {
-	return billing.NewPreviews(b, b, b, func() time.Time { return now }, zone)
+	return billing.NewPreviews(b, b, b, b, func() time.Time { return now }, zone)
 }
 
 func TestPreviewsWhatEachCustomerOwesSoFar(t *testing.T) {
@@ -150,5 +156,38 @@ func TestAnErrorOfTheReaderOrOfTheUsageEndsThePreviews(t *testing.T) {
 	b.broken = errors.New("the database is away")
 	if err := b.previews(nil).Each(t.Context(), func(billing.Preview) error { t.Error("called"); return nil }); !errors.Is(err, b.broken) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAddonsAreOnTheBillOfThoseWhoHaveThem(t *testing.T) {
+	t.Parallel()
+	b := newBooks()
+	b.addons = map[string]toll.Addon{
+		"multilingual": {Name: "multilingual", Title: "Multilingual", Price: toll.Price{Amount: "9.00", Currency: "USD", Every: "month"}},
+		"seal":         {Name: "seal", Title: "Seal", Price: toll.Price{Amount: "120.00", Currency: "USD", Every: "year"}}, // not this month
+		"free":         {Name: "free", Title: "Free"},
+		"foreign":      {Name: "foreign", Title: "Foreign", Price: toll.Price{Amount: "1.00", Currency: "EUR", Every: "month"}},
+	}
+	c := b.customers[0]
+	c.Subscription.Addons = []string{"multilingual", "seal", "free"}
+	got, err := b.previews(nil).Of(t.Context(), c, nil)
+	if err != nil || got.Draft.Total.String() != "38.00 USD" || len(got.Draft.Lines) != 2 {
+		t.Fatalf("got %+v and %v", got, err)
+	}
+	if l := got.Draft.Lines[1]; l.Kind != billing.AddonLine || l.Addon != "Multilingual" || l.Quantity != 1 || l.Amount.String() != "9.00 USD" {
+		t.Errorf("the add-on's line is %+v", l)
+	}
+	c.Subscription.Addons = []string{"foreign"}
+	if _, err := b.previews(nil).Of(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), "EUR") {
+		t.Errorf("two currencies on one bill: %v", err)
+	}
+	b.plans["free@1"] = toll.Plan{Name: "free"}
+	c.Subscription.PlanVersion = "free@1" // of no currency
+	if got, err := b.previews(nil).Of(t.Context(), c, nil); err != nil || got.Draft.Total.String() != "1.00 EUR" {
+		t.Errorf("an add-on to a free plan: %v, %v", got.Draft.Total, err)
+	}
+	c.Subscription.Addons = []string{"gone"}
+	if _, err := b.previews(nil).Of(t.Context(), c, nil); toll.CodeOf(err) != toll.Invalid || !strings.Contains(err.Error(), "gone") {
+		t.Errorf("an add-on that is not sold any more: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ type LineKind string
 // The kinds of line.
 const (
 	FeeLine   LineKind = "fee"   // the plan's own price
+	AddonLine LineKind = "addon" // an add-on's price
 	UsageLine LineKind = "usage" // a unit's
 )
 
@@ -21,7 +22,8 @@ const (
 type Line struct {
 	Kind     LineKind
 	Unit     string       // of a UsageLine
-	Quantity int64        // of the unit, chargeable; of a FeeLine: how many fees
+	Addon    string       // of an AddonLine: its title
+	Quantity int64        // of the unit, chargeable; of a FeeLine or AddonLine: how many fees
 	Included int64        // of Quantity, free
 	Billed   int64        // of Quantity, with a price: Quantity = Included + Billed
 	Parts    []Part       // how Billed is priced, in the order of the tiers; those without units are left out
@@ -38,15 +40,23 @@ type Part struct {
 
 // Draft is what a customer owes for a period, so far or in the end.
 type Draft struct {
-	Lines []Line // the fee first, then the plan's units in its order, also those without usage
+	Lines []Line // the fee first, then add-ons, then the plan's units in its order, also those without usage
 	Total toll.Money
+}
+
+// Extra is an add-on of a subscription, and how many of its fees fall into the
+// period (see FeesDue).
+type Extra struct {
+	Addon toll.Addon
+	Fees  int64
 }
 
 // Rate prices the chargeable usage of one customer in one period by a plan.
 //
 // fees is how many of the plan's own fees fall into the period (see FeesDue). A
 // plan without a fee has no fee line. Units without a price on the plan cost
-// nothing and make no line.
+// nothing and make no line. Add-ons have a line each, where their fee is not
+// zero; they cost in the plan's currency, or give a plan without one theirs.
 //
 // A graduated price counts its tiers from the period's first unit; included
 // units take the first places, free of charge. A plan must price a unit once,
@@ -55,16 +65,17 @@ type Draft struct {
 // More usage never costs less, and no amount is negative. Errors are of the
 // plan or the usage (a negative count, ErrPrice, a missing currency,
 // toll.ErrMoneyOverflow); nothing is priced halfway.
-func Rate(plan toll.Plan, usage map[string]int64, fees int64) (Draft, error) {
+func Rate(plan toll.Plan, usage map[string]int64, fees int64, extras ...Extra) (Draft, error) {
 	draft := Draft{}
-	if plan.Price.Currency != "" {
-		draft.Total.Currency = plan.Price.Currency
+	currency := plan.Price.Currency
+	for _, x := range extras {
+		if currency == "" {
+			currency = x.Addon.Price.Currency
+		}
 	}
-	if fees < 0 {
-		return Draft{}, fmt.Errorf("rate plan %s: %d fees", plan.Name, fees)
-	}
+	draft.Total.Currency = currency
 	add := func(l Line, exact decimal.Decimal) error {
-		amount, err := money(exact, plan.Price.Currency)
+		amount, err := money(exact, currency)
 		if err != nil {
 			return err
 		}
@@ -75,21 +86,31 @@ func Rate(plan toll.Plan, usage map[string]int64, fees int64) (Draft, error) {
 		draft.Lines = append(draft.Lines, l)
 		return nil
 	}
-	fee := decimal.Zero
-	if plan.Price.Amount != "" {
-		var err error
-		if fee, err = ParsePrice(plan.Price.Amount); err != nil {
-			return Draft{}, fmt.Errorf("rate plan %s: its price: %w", plan.Name, err)
+	addFees := func(l Line, price toll.Price, fees int64) error {
+		if fees < 0 {
+			return fmt.Errorf("%d fees", fees)
 		}
-	}
-	if fees > 0 && !fee.IsZero() {
+		if price.Amount == "" {
+			return nil
+		}
+		fee, err := ParsePrice(price.Amount)
+		if err != nil || fees == 0 || fee.IsZero() {
+			return err
+		}
+		if price.Currency != currency {
+			return fmt.Errorf("it costs %s and the bill is in %s: a bill has one currency", price.Currency, currency)
+		}
 		exact := fee.Mul(decimal.NewFromInt(fees))
-		line := Line{
-			Kind: FeeLine, Quantity: fees, Billed: fees,
-			Parts: []Part{{Quantity: fees, Each: plan.Price.Amount, Exact: toll.Decimal(exact.String())}},
-		}
-		if err := add(line, exact); err != nil {
-			return Draft{}, fmt.Errorf("rate plan %s: its fee: %w", plan.Name, err)
+		l.Quantity, l.Billed = fees, fees
+		l.Parts = []Part{{Quantity: fees, Each: price.Amount, Exact: toll.Decimal(exact.String())}}
+		return add(l, exact)
+	}
+	if err := addFees(Line{Kind: FeeLine}, plan.Price, fees); err != nil {
+		return Draft{}, fmt.Errorf("rate plan %s: its fee: %w", plan.Name, err)
+	}
+	for _, x := range extras {
+		if err := addFees(Line{Kind: AddonLine, Addon: x.Addon.Title}, x.Addon.Price, x.Fees); err != nil {
+			return Draft{}, fmt.Errorf("rate plan %s: the add-on %s: %w", plan.Name, x.Addon.Name, err)
 		}
 	}
 	for i := range plan.Usage {

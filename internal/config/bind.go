@@ -52,6 +52,15 @@ func (b *binder) place(field any) (p placed, ok bool) {
 	return p, ok
 }
 
+// spots are where the file's entries stand, by path.
+func (b *binder) spots() map[string]spot {
+	all := make(map[string]spot, len(b.places))
+	for _, p := range b.places {
+		all[p.path] = spot{p.key.line, p.key.column}
+	}
+	return all
+}
+
 // given tells whether the file has a field, with a good value.
 func (b *binder) given(field any) bool {
 	p, ok := b.places[field]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -22,6 +23,7 @@ func (c *checker) checkServices() {
 			console, _ := c.place(&c.file.Console.Host)
 			c.at(p.value, "%s.host: the console has this host (line %d); a service would see the console's visitors, so give one of them another", path, console.value.line)
 		}
+		c.checkTimeouts(s)
 		c.checkForwardAuth(path, s)
 		c.checkDelegated(path, e)
 		c.checkBehind(path, e)
@@ -34,6 +36,18 @@ func (c *checker) checkServices() {
 		c.checkCache(path, s)
 		c.checkProtection(path, s)
 		c.checkServiceLimits(path, e)
+	}
+}
+
+// shortestTimeout is what a network may need at the least: with less nothing
+// would ever be answered.
+const shortestTimeout = duration(time.Millisecond)
+
+func (c *checker) checkTimeouts(s *serviceFile) {
+	for _, d := range []*duration{&s.Timeouts.Connect, &s.Timeouts.Response, &s.Timeouts.Idle, &s.Timeouts.Stream} {
+		if p, ok := c.place(d); ok && !p.bad && *d > 0 && *d < shortestTimeout {
+			c.at(p.value, "%s: %s is too short for anything to be answered; write 1ms or more, or 0s for no limit", p.path, p.value.show())
+		}
 	}
 }
 

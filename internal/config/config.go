@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -34,6 +35,35 @@ type Config struct {
 	// "tollhouse.yml:57: services.daybook.cache: accepted, but this version does
 	// not cache yet". Nothing in them stops the program.
 	Notices []string
+
+	// Fingerprint names the file's content: the first 12 hex digits of its SHA-256.
+	// What a server runs by and what a file says can be compared by it; values that
+	// came from the environment or from files of secrets are not in it.
+	Fingerprint string
+
+	file   string          // as it was given
+	places map[string]spot // of the file's entries, by path
+}
+
+// spot is a place in the file, both from 1.
+type spot struct{ line, column int }
+
+// Problem is err as a problem of the file at a path, such as "services.ner": for
+// what shows only when a configuration is put to use. Where the file does not
+// have the path it stands at the nearest entry above. The error is an *Error
+// whose code is that of err.
+func (c *Config) Problem(path string, err error) error {
+	at, known := c.places[path]
+	for up := path; !known && up != ""; at, known = c.places[up] {
+		up = up[:max(strings.LastIndexByte(up, '.'), 0)]
+	}
+	if !known {
+		at = spot{1, 1}
+	}
+	return &Error{
+		Problems: []Problem{{File: c.file, Line: at.line, Column: at.column, Message: oneLine(path + ": " + toll.SafeMessage(err))}},
+		code:     toll.CodeOf(err), cause: err,
+	}
 }
 
 // Listen says where Tollhouse waits for connections, each as host:port; "" is

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -25,15 +27,15 @@ func Load(path string) (*Config, error) {
 		return nil, fileError(path, toll.Invalid, nil, "this is a directory; name the file in it, for example %s/tollhouse.yml", path)
 	case !info.Mode().IsRegular():
 		return nil, fileError(path, toll.Invalid, nil, "this is not a regular file")
-	case info.Size() > maxBytes:
-		return nil, fileError(path, toll.Invalid, nil, "the file has %d bytes; a configuration has at most %d: is this the right file?", info.Size(), maxBytes)
+	case info.Size() > MaxBytes:
+		return nil, fileError(path, toll.Invalid, nil, "the file has %d bytes; a configuration has at most %d: is this the right file?", info.Size(), MaxBytes)
 	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fileError(path, toll.Invalid, err, "cannot read the file: %v; make it readable for the user that runs Tollhouse", cause(err))
 	}
 	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	src, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
 	if err != nil {
 		return nil, fileError(path, toll.Invalid, err, "cannot read the file: %v", cause(err))
 	}
@@ -65,6 +67,8 @@ func parseWith(name string, src []byte, env environment) (*Config, error) {
 		return nil, err
 	}
 	cfg := c.convert()
+	sum := sha256.Sum256(src)
+	cfg.Fingerprint, cfg.file, cfg.places = hex.EncodeToString(sum[:6]), name, b.spots()
 	cfg.said = sayAll(nil, "", root)
 	return cfg, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func TestLoadSaysWhatIsWrongWithAFileAsAWhole(t *testing.T) {
@@ -60,21 +61,21 @@ func TestLoadSaysWhatIsWrongWithAFileAsAWhole(t *testing.T) {
 
 func TestLoadSaysWhenAFileIsNotReadable(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("root reads every file")
-	}
-	path := filepath.Join(t.TempDir(), "tollhouse.yml")
+	dir := t.TempDir()
+	path := filepath.Join(dir, "tollhouse.yml")
 	if err := os.WriteFile(path, []byte("data: ./x\n"), 0o000); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "permission denied; make it readable") {
-		t.Errorf("got %v", err)
-	}
+	tolltest.Unprivileged(t, dir, func() {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "permission denied; make it readable") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestParseRefusesTooLargeATextWithAPlaceInIt(t *testing.T) {
 	t.Parallel()
-	_, err := Parse("big.yml", bytes.Repeat([]byte("x"), maxBytes+1))
+	_, err := Parse("big.yml", bytes.Repeat([]byte("x"), MaxBytes+1))
 	if err == nil || !strings.HasPrefix(err.Error(), "big.yml:1:1: the file has 1048577 bytes") {
 		t.Errorf("got %.200v", err)
 	}

@@ -36,7 +36,7 @@ func (p Problem) String() string {
 // Long gives the one-line form, the source line, and a caret under the place.
 // It ends without a line break. Literal secrets of the source line are left out.
 func (p Problem) Long() string {
-	if p.Line == 0 {
+	if p.Line == 0 || p.caret == "" {
 		return p.String()
 	}
 	number := fmt.Sprintf("%5d", p.Line)

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxBytes bounds a configuration file. A thousand services and plans take a
+// MaxBytes bounds a configuration file. A thousand services and plans take a
 // tenth of it.
-const maxBytes = 1 << 20
+const MaxBytes = 1 << 20
 
 // source is the text of a configuration file, by lines.
 type source struct {
@@ -26,9 +26,9 @@ type source struct {
 func newSource(name string, raw []byte) (r *report, ok bool) {
 	src := &source{name: name, lines: []string{""}}
 	r = &report{src: src}
-	if len(raw) > maxBytes {
+	if len(raw) > MaxBytes {
 		src.lines = strings.SplitN(string(raw[:1000]), "\n", 2)[:1]
-		r.addf(1, 1, 1, "the file has %d bytes; a configuration has at most %d: is this the right file?", len(raw), maxBytes)
+		r.addf(1, 1, 1, "the file has %d bytes; a configuration has at most %d: is this the right file?", len(raw), MaxBytes)
 		return r, false
 	}
 	if bytes.HasPrefix(raw, []byte{0xff, 0xfe}) || bytes.HasPrefix(raw, []byte{0xfe, 0xff}) {

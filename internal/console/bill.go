@@ -58,8 +58,10 @@ func (v *visit) billNote(preview billing.Preview) string {
 func (v *visit) billLine(l billing.Line, plan toll.Plan) piece.BillLine {
 	currency := l.Amount.Currency
 	line := piece.BillLine{Item: v.words.Or("unit."+l.Unit, l.Unit), Amount: v.money(l.Amount, plan.Price.Currency)}
-	if l.Kind == billing.FeeLine {
-		line.Item = v.T("bill.fee", plan.Title)
+	if l.Kind != billing.UsageLine {
+		if line.Item = v.T("bill.fee", plan.Title); l.Kind == billing.AddonLine {
+			line.Item = v.T("bill.addon", l.Addon)
+		}
 		if l.Quantity != 1 {
 			line.Quantity, line.Price = v.words.Number(l.Quantity), v.exactly(l.Parts[0].Each, currency)
 		}

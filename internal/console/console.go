@@ -31,6 +31,9 @@ type Console struct {
 	flashName  string
 }
 
+// PlainHTTP is what those who run a console without HTTPS are to be told.
+const PlainHTTP = "the console is served over plain HTTP: whoever can read the traffic can read passwords and sessions; use HTTPS for anything but a trial"
+
 // New opens a console. What is missing or wrong in the options is an error. On
 // plain HTTP it says once, in the log, that cookies can be read on the way.
 func New(o Options) (*Console, error) {
@@ -60,8 +63,8 @@ func New(o Options) (*Console, error) {
 	c.cookieName = PlainCookie
 	if o.Secure {
 		c.cookieName = SecureCookie
-	} else {
-		o.Logger.Warn("the console is served over plain HTTP: whoever can read the traffic can read passwords and sessions; use HTTPS for anything but a trial")
+	} else if !o.WarnedOfPlainHTTP {
+		o.Logger.Warn(PlainHTTP)
 	}
 	c.flashName = c.cookieName + flashSuffix
 	c.pages = c.mux()

@@ -48,6 +48,10 @@ type Bills interface {
 // console makes one. The functions are called on many
 // goroutines at once and must be quick: they read memory.
 type Options struct {
+	// WarnedOfPlainHTTP: somebody else tells those who run this that cookies can
+	// be read on the way, where Secure is false.
+	WarnedOfPlainHTTP bool
+
 	Office    Office          // needed
 	Sessions  Sessions        // needed
 	Questions meter.Questions // needed

@@ -193,7 +193,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 
 	w.options = Options{
 		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans,
-		Bills:  billing.NewPreviews(nil, nil, versions{plans}, w.clock, nil),
+		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),
 		Limits: w.limits, ConfigProblem: w.configProblem,
 		Services: func() []toll.Service {
 			return []toll.Service{{Name: "ner", Path: "/v1/ner", Access: toll.AccessKey, Units: []string{"words", "characters"}, Endpoints: []string{"POST /extractions"}}}

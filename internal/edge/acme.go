@@ -144,7 +144,7 @@ func readRoots(path string) (*x509.CertPool, error) {
 	if path == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(path)
+	content, err := readSmall(path)
 	if err != nil {
 		return nil, toll.Errorf(toll.Invalid, "acme.ca_file %s cannot be read (%w); name a PEM file that this user may read", path, cause(err))
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -65,7 +66,7 @@ func readKeyPair(file CertificateFile) (*keyPair, error) {
 }
 
 func readPEM(what, path string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := readSmall(path)
 	switch {
 	case err == nil:
 		return content, nil
@@ -75,6 +76,25 @@ func readPEM(what, path string) ([]byte, error) {
 		return nil, toll.Errorf(toll.Invalid, "the %s file %s cannot be read by this user; make it readable for the user that runs Tollhouse, and for no other", what, path)
 	}
 	return nil, toll.Errorf(toll.Invalid, "the %s file %s cannot be read: %w", what, path, err)
+}
+
+// maxPEM bounds what is read of a file that is named for a certificate.
+const maxPEM = 1 << 20
+
+// readSmall reads a file that is one: no pipe that nobody writes to, no device
+// without end.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is no regular file")
+	}
+	if info.Size() > maxPEM {
+		return nil, fmt.Errorf("it has %d bytes, and a certificate has a few thousand", info.Size())
+	}
+	return os.ReadFile(path)
 }
 
 // keyRing finds the certificate for a name. It is not changed after it was made.

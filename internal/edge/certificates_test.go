@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -320,5 +321,26 @@ func TestUnknownNamesAreRefusedByTheThousandWithoutAnOrder(t *testing.T) {
 	case <-asked:
 		t.Error("the authority was called")
 	default:
+	}
+}
+
+func TestACertificateIsReadFromAFileThatEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe, huge := filepath.Join(dir, "pipe"), filepath.Join(dir, "huge")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip("no pipes here:", err)
+	}
+	if err := os.WriteFile(huge, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero", dir, huge} { // the first two would never end
+		o := edge.CertificateOptions{Files: []edge.CertificateFile{{Cert: path, Key: path}}}
+		if err := edge.CheckCertificates(o); toll.CodeOf(err) != toll.Invalid || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err := edge.CheckCertificates(edge.CertificateOptions{ACME: edge.ACME{CAFile: path}}); toll.CodeOf(err) != toll.Invalid {
+			t.Errorf("as an authority's, %s: %v", path, err)
+		}
 	}
 }

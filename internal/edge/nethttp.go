@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -320,7 +321,7 @@ func (o *responseWriter) Upgrade(h exchange.Header) (io.ReadWriteCloser, error) 
 	if _, err := conn.Write([]byte(head.String())); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &hijacked{Conn: conn, reader: buffered.Reader}, nil
+	return &hijacked{Conn: conn, before: buffered.Reader}, nil
 }
 
 // End hands over what net/http still holds. An answer without a length ends
@@ -363,10 +364,29 @@ func (o *responseWriter) close() {
 // hijacked is a client's connection with what net/http had already read of it.
 type hijacked struct {
 	net.Conn
-	reader io.Reader
+	before *bufio.Reader // nil when all of it was given out
 }
 
-func (h *hijacked) Read(p []byte) (int, error) { return h.reader.Read(p) }
+// Read gives out what net/http had read. What comes after that it must not
+// read: when the client has said all, net/http would take it for gone and end
+// the request, though it waits for the answer.
+func (h *hijacked) Read(p []byte) (int, error) {
+	if h.before != nil {
+		if n := h.before.Buffered(); n > 0 {
+			return h.before.Read(p[:min(n, len(p))])
+		}
+		h.before = nil
+	}
+	return h.Conn.Read(p)
+}
+
+// CloseWrite tells the client that nothing more comes; reading goes on.
+func (h *hijacked) CloseWrite() error {
+	if half, ok := h.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errNoHalves
+}
 
 // NewServer makes the http.Server of a listener, which Listen must have
 // wrapped. times, at most one, bound the wait for heads; bodies and answers

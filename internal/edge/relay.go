@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 )
@@ -161,64 +160,6 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 	if _, err := k.record(c, status, true, usage); err != nil {
 		k.seen.Err = err
 	}
-}
-
-// join copies both ways between a client and an upstream that switched
-// protocols, until either ends. It counts as one request, at its end.
-func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.Response) {
-	defer response.Upgraded.Close()
-	var down io.Writer
-	var ws *socket
-	if strings.EqualFold(response.Header.Get("Upgrade"), "websocket") {
-		ws = new(socket)
-		down = ws
-	}
-	over := make(chan struct{})
-	defer close(over)
-	c.streams.begin(k, func() { // before the client knows of it
-		if ws == nil {
-			_ = response.Upgraded.Close()
-			return
-		}
-		ws.end()
-		time.AfterFunc(farewell, func() {
-			select {
-			case <-over:
-			default:
-				_ = response.Upgraded.Close()
-				ws.cut()
-			}
-		})
-	})
-	usage := takeUsage(response.Header)
-	client, err := w.Upgrade(response.Header)
-	if err != nil {
-		k.left(c, response.Status, body, usage)
-		return
-	}
-	defer client.Close()
-	if ws == nil {
-		down = client
-	} else if err := ws.attach(client); err != nil { // it was told to come again, and is gone
-		k.left(c, response.Status, body, usage)
-		return
-	}
-	var out, in int64
-	var both sync.WaitGroup
-	both.Go(func() {
-		out, _ = io.Copy(down, response.Upgraded)
-		_ = client.Close()
-	})
-	both.Go(func() {
-		in, _ = io.Copy(response.Upgraded, client)
-		_ = response.Upgraded.Close()
-	})
-	both.Wait()
-	k.seen.BytesOut, k.seen.BytesIn = out, in
-	if _, err := k.record(c, response.Status, true, usage); err != nil {
-		k.seen.Err = err
-	}
-	k.seen.Delivered = true
 }
 
 // takeUsage removes the Tollhouse-Usage fields and returns their values: they

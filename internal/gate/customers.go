@@ -15,32 +15,11 @@ import (
 // that counters outlive every change of name, plan or status.
 type holder struct {
 	now          atomic.Pointer[standing]
-	latest       atomic.Int64 // the latest moment that was decided for, Unix ns
+	order        limit.Order
 	counters     limit.State
 	testCounters limit.State // of test keys: counted apart
 
 	shared, testShared *limit.Shared // the leases of both; nil: nothing is shared
-}
-
-// outOfOrder is how far the readings of requests that run side by side may come
-// out of order: a scheduler's whim, and no step of the clock.
-const outOfOrder = 10 * time.Millisecond
-
-// decisionTime is the moment that a request is decided for: its own reading, or
-// the latest one of its customer when another request that was read a moment
-// later has come first. Left alone, the last call of a burst sent at once would
-// find the bucket some microseconds too full.
-func (h *holder) decisionTime(now time.Time) time.Time {
-	ns := now.UnixNano()
-	for {
-		latest := h.latest.Load()
-		if behind := latest - ns; behind > 0 && behind < int64(outOfOrder) {
-			return now.Add(time.Duration(behind)) // with its monotonic part, which leases go by
-		}
-		if latest == ns || h.latest.CompareAndSwap(latest, ns) {
-			return now
-		}
-	}
 }
 
 // standing is what a customer is at the moment; replaced whole.

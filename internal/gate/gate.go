@@ -151,12 +151,15 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 			plan, counting = rules.testSet, nil
 		}
 	}
-	if service.perAddress || p.plan != nil && p.plan.perAddress {
-		partitions.Address = g.addresses.State(ask.Client, ask.Now)
-	}
 	now := ask.Now
 	if p.bearer != nil {
-		now = p.bearer.holder.decisionTime(now)
+		now = p.bearer.holder.order.At(now) // a key's requests are in the order of its customer's
+	}
+	if service.perAddress || p.plan != nil && p.plan.perAddress {
+		before := now
+		if partitions.Address, now = g.addresses.Decide(ask.Client, before); p.bearer != nil && now != before {
+			now = p.bearer.holder.order.At(now)
+		}
 	}
 	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		return p.refuse(p.limitReason())

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -64,8 +63,18 @@ func (r *rules) forConsole(host string, s *toll.Service) bool {
 // service for nothing by making many.
 var testPolicy = toll.Policy{Name: "test", Kind: toll.RateLimit, Partition: toll.PerCustomer, Count: 60, Window: time.Minute, Burst: 10}
 
+// RuleError is a rule that cannot be, and where it stands.
+type RuleError struct {
+	Path string // in the configuration: "plans.free"
+	Err  error
+}
+
+func (e *RuleError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *RuleError) Unwrap() error { return e.Err }
+
 // Switch compiles rules and makes them hold for the next request, as one
-// atomic change. After an error the old rules hold.
+// atomic change. After an error, a *RuleError where one rule is at fault, the old
+// rules hold.
 func (g *Gate) Switch(r Rules) error {
 	loc := r.Location
 	if loc == nil {
@@ -86,7 +95,7 @@ func (g *Gate) Switch(r Rules) error {
 	for _, s := range r.Services {
 		set, err := limit.CompileService(s.Name, s.Policies, loc)
 		if err != nil {
-			return fmt.Errorf("service %s: %w", s.Name, err)
+			return &RuleError{Path: "services." + s.Name, Err: err}
 		}
 		next.services[s.Name] = &service{
 			set: set, perAddress: set.Counts(toll.PerIP),
@@ -96,7 +105,7 @@ func (g *Gate) Switch(r Rules) error {
 	for _, v := range r.Plans {
 		set, err := limit.Compile(v.Plan.Policies, loc)
 		if err != nil {
-			return fmt.Errorf("plan %s: %w", v.Plan.Name, err)
+			return &RuleError{Path: "plans." + v.Plan.Name, Err: err}
 		}
 		next.plans[v.Plan.Name] = &plan{
 			Plan: v.Plan, version: v.ID, set: set, perAddress: set.Counts(toll.PerIP),

@@ -241,7 +241,7 @@ func (c *Cache) lay(ctx context.Context, f *flight, a *ask, now time.Time, why s
 		return response
 	}
 	// A 304 for the client, while what came is stored.
-	c.running.Go(func() {
+	c.begin(func() {
 		<-f.done
 		f.desert()
 	})

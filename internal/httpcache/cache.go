@@ -44,6 +44,7 @@ type Cache struct {
 	hints    hints
 	coming   atomic.Int64 // bytes of bodies that are still coming
 
+	ending  sync.RWMutex // orders what begins before Close, or after it
 	running sync.WaitGroup
 	life    context.Context
 	end     context.CancelFunc
@@ -79,8 +80,22 @@ func (c *Cache) Change(s Settings) {
 // Close ends what the cache still asks of the upstream and waits for it. A
 // Serve that comes later asks the upstream and keeps nothing.
 func (c *Cache) Close() {
+	c.ending.Lock()
 	c.end()
+	c.ending.Unlock()
 	c.running.Wait()
+}
+
+// begin runs f beside whoever asks. Close waits for it, unless it has begun
+// already: then f finds that the cache's life is over, and ends soon.
+func (c *Cache) begin(f func()) {
+	c.ending.RLock()
+	defer c.ending.RUnlock()
+	if c.life.Err() != nil {
+		go f()
+		return
+	}
+	c.running.Go(f)
 }
 
 // Result says how an answer came about, for the log and for what it costs.

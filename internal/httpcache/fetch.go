@@ -80,7 +80,7 @@ func (c *Cache) lead(ctx context.Context, k key, a *ask, stored *object, joinabl
 	own.request = detached(a.request, stored)
 	f.tellLeader(a.request, own.request)
 	f.leader = &own
-	c.running.Go(func() {
+	c.begin(func() {
 		defer stop()
 		c.fly(flying, f, stored, next)
 	})
@@ -103,7 +103,7 @@ func (c *Cache) refresh(a *ask, stored *object, at owner, next Forwarder) {
 	own.request.Interim = nil
 	own.directives = parseDirectives(nil) // what this client wants is not what the others get
 	f.leader, f.unattended = &own, true
-	c.running.Go(func() {
+	c.begin(func() {
 		c.fly(flying, f, stored, next)
 		f.desert()
 	})
@@ -177,15 +177,20 @@ func (c *Cache) arrive(f *flight, l *landed, stored *object, response *exchange.
 	if v != notKept && (response.Length > settings.MaxObject || response.Upgraded != nil || c.life.Err() != nil) {
 		v = notKept
 	}
+	room := true
 	if v != notKept && !c.admit(max(response.Length, 0), settings) {
-		v = notKept
+		v, room = notKept, false
 	}
 	if v == notKept {
 		if response.Status < 500 {
 			if stored != nil { // what is stored was not confirmed
 				c.store.remove(f.at(stored), stored)
 			}
-			c.hints.mark(a)
+			// What one client wants kept out, or what there is no room for now, says
+			// nothing about the others' answers.
+			if room && !a.directives.has(noStore) {
+				c.hints.mark(a)
+			}
 		}
 		l.response = response
 		c.flights.leave(f, a.hash)

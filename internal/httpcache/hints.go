@@ -20,6 +20,9 @@ func (h *hints) slot(a *ask) (*atomic.Uint64, uint64) {
 	if a.credential { // what is private with a credential need not be without
 		hash = hash*0x9e3779b97f4a7c15 + 1
 	}
+	if a.cookie { // nor what is not kept for the cookie's sake
+		hash = hash*0x9e3779b97f4a7c15 + 2
+	}
 	return &h.slots[hash%uint64(len(h.slots))], hash >> 32
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -72,13 +73,24 @@ func NewAddresses(max int) *Addresses {
 
 // State returns the counters of a client address.
 func (a *Addresses) State(addr netip.Addr, now time.Time) *State {
+	state, _ := a.Decide(addr, now)
+	return state
+}
+
+// Decide returns the counters of a client address, and the moment that the
+// request is decided for, as Order.At.
+func (a *Addresses) Decide(addr netip.Addr, now time.Time) (*State, time.Time) {
 	key, ns := subnetOf(addr), now.UnixNano()
 	s := &a.shards[maphash.Comparable(a.seed, key)%addressShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i, ok := s.index[key]; ok {
-		s.kept[i].seen = ns
-		return s.kept[i].state
+		k := &s.kept[i]
+		if late(ns, k.seen) {
+			return k.state, now.Add(time.Duration(k.seen - ns))
+		}
+		k.seen = ns
+		return k.state, now
 	}
 	if s.index == nil {
 		s.index = make(map[subnet]int32)
@@ -93,7 +105,32 @@ func (a *Addresses) State(addr netip.Addr, now time.Time) *State {
 	state := new(State)
 	s.index[key] = int32(len(s.kept))
 	s.kept = append(s.kept, keptAddress{subnet: key, seen: ns, state: state})
-	return state
+	return state, now
+}
+
+// Trim forgets the addresses that are idle, and gives the memory of those that
+// many are gone of back: newcomers make room for themselves, but when the many
+// have gone there may be none. It locks a part of them at a time.
+func (a *Addresses) Trim(now time.Time) {
+	ns := now.UnixNano()
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.Lock()
+		had := cap(s.kept)
+		for j := len(s.kept) - 1; j >= 0; j-- {
+			if k := &s.kept[j]; ns-k.seen > grace && k.state.idle(ns) {
+				s.forget(j)
+			}
+		}
+		if had > 64 && len(s.kept) < had/4 {
+			s.kept = slices.Clone(s.kept)
+			s.index = make(map[subnet]int32, len(s.kept)) // one that was large never shrinks
+			for j := range s.kept {
+				s.index[s.kept[j].subnet] = int32(j)
+			}
+		}
+		s.mu.Unlock()
+	}
 }
 
 // Len returns how many addresses are kept.

@@ -77,9 +77,7 @@ func TestGivesUpOnAServerThatSaysNothing(t *testing.T) {
 func TestTellsAWrongPasswordFromMissingRights(t *testing.T) {
 	t.Parallel()
 	server := pgserver.Shared(t)
-	if err := server.Exec(background, `create database rights template template0`); err != nil {
-		t.Fatal(err)
-	}
+	makeDatabase(t, server, "rights", `create database rights template template0`)
 	s, err := store.Open(background, store.Options{URL: toll.Secret(server.PasswordURL("hunter2", "rights"))})
 	wantUnusable(t, s, err, pgserver.PasswordUser, "password")
 	wantNoPassword(t, err, "hunter2")
@@ -102,12 +100,23 @@ func TestTellsAWrongPasswordFromMissingRights(t *testing.T) {
 	storetest.OpenWith(t, store.Options{URL: toll.Secret(server.PasswordURL(pgserver.Password, "rights"))})
 }
 
+// makeDatabase makes a database that messages name, until the test ends.
+func makeDatabase(t *testing.T, server *pgserver.Server, name, statement string) {
+	t.Helper()
+	if err := server.Exec(background, statement); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Exec(background, "drop database "+name+" with (force)"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRefusesADatabaseThatKeepsNoUnicode(t *testing.T) {
 	t.Parallel()
 	server := pgserver.Shared(t)
-	if err := server.Exec(background, `create database latin template template0 encoding 'LATIN1' locale 'C'`); err != nil {
-		t.Fatal(err)
-	}
+	makeDatabase(t, server, "latin", `create database latin template template0 encoding 'LATIN1' locale 'C'`)
 	s, err := store.Open(background, store.Options{URL: toll.Secret(server.URL("latin"))})
 	wantUnusable(t, s, err, "LATIN1", "UTF8")
 }

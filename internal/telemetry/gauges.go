@@ -19,6 +19,18 @@ func (m *Metrics) WatchJournal(state func() Journal) {
 	m.registry.MustRegister(journalGauges{state: state})
 }
 
+// Config is which configuration holds.
+type Config struct {
+	Fingerprint string // of its file
+	Refused     bool   // a newer one was refused
+}
+
+// WatchConfig makes the configuration's gauges, which ask state at each scrape.
+// It must be called once at most; state must be safe for concurrent use.
+func (m *Metrics) WatchConfig(state func() Config) {
+	m.registry.MustRegister(configGauges{state: state})
+}
+
 // Upstream is how one upstream of a service stands.
 type Upstream struct {
 	Service  string
@@ -32,8 +44,9 @@ type Upstream struct {
 
 // WatchUpstreams makes the upstreams' gauges, which ask state at each scrape:
 // so a new configuration's upstreams take the place of the old one's. It must
-// be called once at most; state must be safe for concurrent use and must name
-// no upstream of a service twice.
+// be called once at most; state must be safe for concurrent use. An upstream that
+// it names twice for a service, as one address with two schemes, is one here: its
+// figures are added, and it is healthy when both are.
 func (m *Metrics) WatchUpstreams(state func() []Upstream) {
 	m.registry.MustRegister(upstreamGauges{state: state})
 }
@@ -94,6 +107,10 @@ var (
 		"Age of the oldest usage event that is not drained yet.", nil, nil)
 	journalFull = prometheus.NewDesc("tollhouse_journal_full",
 		"1 while the journal can take no more events.", nil, nil)
+	configInfo = prometheus.NewDesc("tollhouse_config_info",
+		"Always 1; the label is the fingerprint of the configuration that holds.", []string{"fingerprint"}, nil)
+	configRefused = prometheus.NewDesc("tollhouse_config_refused",
+		"1 while the newest configuration file is not in force because it was refused.", nil, nil)
 	upstreamHealthy = prometheus.NewDesc("tollhouse_upstream_healthy",
 		"1 unless the upstream fails its health probes.", []string{"service", "upstream"}, nil)
 	upstreamInFlight = prometheus.NewDesc("tollhouse_upstream_in_flight",
@@ -123,6 +140,21 @@ func (g journalGauges) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(journalFull, prometheus.GaugeValue, number(s.Full))
 }
 
+type configGauges struct{ state func() Config }
+
+// Describe implements prometheus.Collector.
+func (configGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- configInfo
+	c <- configRefused
+}
+
+// Collect implements prometheus.Collector.
+func (g configGauges) Collect(c chan<- prometheus.Metric) {
+	s := g.state()
+	c <- prometheus.MustNewConstMetric(configInfo, prometheus.GaugeValue, 1, s.Fingerprint)
+	c <- prometheus.MustNewConstMetric(configRefused, prometheus.GaugeValue, number(s.Refused))
+}
+
 type upstreamGauges struct{ state func() []Upstream }
 
 // Describe implements prometheus.Collector.
@@ -136,7 +168,7 @@ func (upstreamGauges) Describe(c chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (g upstreamGauges) Collect(c chan<- prometheus.Metric) {
-	for _, u := range g.state() {
+	for _, u := range merged(g.state()) {
 		c <- prometheus.MustNewConstMetric(upstreamHealthy, prometheus.GaugeValue, number(u.Healthy), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamInFlight, prometheus.GaugeValue, float64(u.InFlight), u.Service, u.Upstream)
 		c <- prometheus.MustNewConstMetric(upstreamFailures, prometheus.CounterValue, float64(u.Failures), u.Service, u.Upstream)
@@ -145,6 +177,26 @@ func (g upstreamGauges) Collect(c chan<- prometheus.Metric) {
 			c <- prometheus.MustNewConstMetric(upstreamCircuit, prometheus.GaugeValue, number(u.Circuit == state), u.Service, u.Upstream, state)
 		}
 	}
+}
+
+// merged is all with one entry for each service and upstream: two metrics of
+// the same labels would spoil the whole scrape.
+func merged(all []Upstream) []Upstream {
+	type name struct{ service, upstream string }
+	at := make(map[name]int, len(all))
+	var out []Upstream
+	for _, u := range all {
+		i, twice := at[name{u.Service, u.Upstream}]
+		if !twice {
+			at[name{u.Service, u.Upstream}] = len(out)
+			out = append(out, u)
+			continue
+		}
+		out[i].Healthy = out[i].Healthy && u.Healthy
+		out[i].InFlight += u.InFlight
+		out[i].Failures += u.Failures
+	}
+	return out
 }
 
 func number(b bool) float64 {

@@ -17,6 +17,21 @@ import (
 // Metrics is the program's Prometheus registry and what is counted in it. It
 // is safe for concurrent use, and takes no lock for a request that looks its
 // Endpoint up.
+//
+//	tollhouse_requests_total{service,endpoint,class}    answered or refused, class "2xx" … "5xx"
+//	tollhouse_request_seconds{service}                  arrival to last byte, histogram
+//	tollhouse_upstream_seconds{service}                 to the head of the upstream's answer, histogram
+//	tollhouse_requests_in_flight{service}
+//	tollhouse_body_bytes_total{service,direction}       direction "in" or "out"
+//	tollhouse_refusals_total{service,reason}
+//	tollhouse_journal_backlog_bytes, tollhouse_journal_lag_seconds, tollhouse_journal_full
+//	tollhouse_upstream_healthy{service,upstream}, tollhouse_upstream_in_flight{service,upstream}
+//	tollhouse_upstream_failures_total{service,upstream}
+//	tollhouse_config_info{fingerprint}, tollhouse_config_refused
+//	tollhouse_connections, tollhouse_connections_max, tollhouse_connections_closed_total
+//	tollhouse_connections_refused_total{reason}
+//	tollhouse_build_info{version,go}
+//	go_*, process_*
 // docs/metrics.md lists them all; a test makes that list of what is registered.
 type Metrics struct {
 	registry *prometheus.Registry

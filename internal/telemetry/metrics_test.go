@@ -197,3 +197,40 @@ func BenchmarkCount(b *testing.B) {
 		e.Done(Outcome{Status: 200, Latency: time.Millisecond, UpstreamTime: time.Millisecond, BytesIn: 1, BytesOut: 1})
 	}
 }
+
+func TestAnUpstreamThatStandsTwiceSpoilsNoScrape(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics("x")
+	m.WatchUpstreams(func() []Upstream {
+		return []Upstream{
+			{Service: "ner", Upstream: "127.0.0.1:9001", Healthy: true, InFlight: 2, Failures: 3},
+			{Service: "ner", Upstream: "127.0.0.1:9001", InFlight: 4, Failures: 5}, // h2c://
+			{Service: "other", Upstream: "127.0.0.1:9001", Healthy: true},
+		}
+	})
+	status, body := get(t, Admin{Metrics: m}.Handler(), "/metrics")
+	for _, want := range []string{
+		`tollhouse_upstream_healthy{service="ner",upstream="127.0.0.1:9001"} 0`,
+		`tollhouse_upstream_in_flight{service="ner",upstream="127.0.0.1:9001"} 6`,
+		`tollhouse_upstream_failures_total{service="ner",upstream="127.0.0.1:9001"} 8`,
+		`tollhouse_upstream_healthy{service="other",upstream="127.0.0.1:9001"} 1`,
+	} {
+		if status != 200 || !strings.Contains(body, want+"\n") {
+			t.Errorf("%d: the page lacks %s", status, want)
+		}
+	}
+}
+
+func TestSaysWhichConfigurationHolds(t *testing.T) {
+	t.Parallel()
+	m, now := NewMetrics("x"), Config{Fingerprint: "0123456789ab"}
+	m.WatchConfig(func() Config { return now })
+	h := Admin{Metrics: m}.Handler()
+	if _, body := get(t, h, "/metrics"); !strings.Contains(body, `tollhouse_config_info{fingerprint="0123456789ab"} 1`) || !strings.Contains(body, "tollhouse_config_refused 0\n") {
+		t.Error("it does not say which, or that nothing was refused")
+	}
+	now.Refused = true
+	if _, body := get(t, h, "/metrics"); !strings.Contains(body, "tollhouse_config_refused 1\n") {
+		t.Error("it does not say that a newer one was refused")
+	}
+}

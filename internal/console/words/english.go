@@ -238,6 +238,7 @@ var english = map[string]string{
 	"bill.price":          "Price",
 	"bill.amount":         "Amount",
 	"bill.fee":            "Fee for %s",
+	"bill.addon":          "Add-on %s",
 	"bill.included":       "Included",
 	"bill.billed":         "Billed",
 	"bill.total":          "Total so far",

@@ -238,6 +238,7 @@ var french = map[string]string{
 	"bill.price":          "Prix",
 	"bill.amount":         "Montant",
 	"bill.fee":            "Abonnement %s",
+	"bill.addon":          "Option %s",
 	"bill.included":       "Compris",
 	"bill.billed":         "Facturé",
 	"bill.total":          "Total à ce jour",

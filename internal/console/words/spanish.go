@@ -238,6 +238,7 @@ var spanish = map[string]string{
 	"bill.price":          "Precio",
 	"bill.amount":         "Importe",
 	"bill.fee":            "Cuota de %s",
+	"bill.addon":          "Complemento %s",
 	"bill.included":       "Incluido",
 	"bill.billed":         "Facturado",
 	"bill.total":          "Total hasta ahora",

@@ -1,0 +1,2 @@
+// Package tolltest is what tests of several rooms need.
+package tolltest
