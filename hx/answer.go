@@ -17,7 +17,7 @@ type Answer struct {
 	Status int
 
 	// Title is the document's title. In a fragment it stands as a <title>,
-	// which htmx takes out and shows.
+	// which htmx takes out and shows, unless the status is 400 or above.
 	Title string
 
 	// Fragment is the content: what Options.Layout puts into the page, and what
@@ -52,7 +52,8 @@ func Redirect(to string) Answer { return Answer{to: to} }
 
 // Follow is a redirect by 303 for every asker, which a fragment request follows
 // unseen: right where its target takes the content of any page (a menu that
-// swaps "#content"), so that the other page's fragment comes to stand there. With hx-push-url the address follows too.
+// swaps "#content"), so that the other page's fragment comes to stand there.
+// With hx-push-url the address follows too.
 func Follow(to string) Answer { return Answer{to: to, plain: true} }
 
 // Visit is a redirect that htmx follows without loading a new document
@@ -98,7 +99,7 @@ func (s *Site) send(w http.ResponseWriter, r *http.Request, a Answer) error {
 	// for others too (FragmentCache) is rendered to its end.
 	ctx := context.WithoutCancel(r.Context())
 	body, form, bare := s.body(r, q, form, a)
-	if form == FragmentForm && a.Title != "" && !bare {
+	if form == FragmentForm && a.Title != "" && !bare && a.Status < 400 { // the page that an error is shown in keeps its title
 		b.WriteString("<title>")
 		_ = writeEscaped(b, a.Title)
 		b.WriteString("</title>")

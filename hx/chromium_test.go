@@ -3,10 +3,13 @@ package hx_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,14 +85,14 @@ func (b tab) open(path string) {
 // which a history that htmx keeps does not have.
 func (b tab) back() {
 	b.t.Helper()
-	b.ask(`history.back()`)
+	b.ask(`setTimeout(() => history.back())`) // later: the document that is asked may go
 }
 
 func (b tab) click(selector string) {
 	b.t.Helper()
 	// htmx 2 takes a moment after a swap; a click before would be the browser's
 	// own, which works too and is another test.
-	b.until(`!!window.htmx && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
+	b.until(`document.readyState === "complete" && !!window.htmx && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")`)
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
@@ -111,11 +114,16 @@ func (b tab) until(condition string) {
 
 func (b tab) ask(expression string) string {
 	b.t.Helper()
-	s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`String(`+expression+`)`))
-	if err != nil {
-		b.t.Fatal(err)
+	for {
+		s, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`String(`+expression+`)`))
+		switch {
+		case err == nil:
+			return s
+		case b.ctx.Err() == nil && (strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context")): // another document came
+			continue
+		}
+		b.t.Fatalf("%s: %v", expression, err)
 	}
-	return s
 }
 
 func (b tab) want(expression, want string) {
@@ -173,7 +181,7 @@ func journey(s *sample, b tab) {
 	b.back()
 	b.until(`location.pathname === "/notes" && document.querySelectorAll("#notes li").length === 2 && document.querySelector("h1").textContent === "Notes"`)
 	b.until(whole)
-	b.ask(`history.forward()`)
+	b.ask(`setTimeout(() => history.forward())`)
 	b.until(`location.pathname === "/about" && document.querySelector("h1").textContent === "About"`)
 	b.until(whole)
 
@@ -201,7 +209,7 @@ func journey(s *sample, b tab) {
 	b.t.Log("an error for a small place goes where errors go, and leaves the place and the address alone")
 	b.click("#nav-gone")
 	b.until(`document.querySelector("#problem").textContent.includes("That note is gone.")`)
-	b.want(`document.querySelector("#small").textContent + " " + location.pathname`, "new one /notes")
+	b.want(`document.querySelector("#small").textContent + " " + location.pathname + " " + document.title`, "new one /notes Beside")
 
 	b.t.Log("a page of the version before learns of the new one")
 	b.ask(`document.body.addEventListener("release", e => window.learned = e.detail.version)`)
@@ -276,4 +284,81 @@ func TestAStreamLosesNothingInChromium(t *testing.T) {
 			b.want(`[...document.querySelectorAll("#feed i")].map(e => e.textContent)`, strings.Join(want, ","))
 		})
 	}
+}
+
+// TestReloadsOpenPagesInChromium changes files under an open page, and then the
+// program itself.
+func TestReloadsOpenPagesInChromium(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("app.css", "h1 { color: rgb(255, 0, 0) }")
+	write("page.html", "one")
+	policy, err := hx.NewPolicy(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reload atomic.Pointer[hx.Reload]
+	start := func() {
+		l := hx.NewReload()
+		reload.Store(l)
+		go func() { _ = l.Watch(t.Context(), 50*time.Millisecond, os.DirFS(folder)) }()
+	}
+	start()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/dev/", func(w http.ResponseWriter, r *http.Request) { reload.Load().ServeHTTP(w, r) })
+	mux.HandleFunc("/app.css", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		http.ServeFile(w, r, filepath.Join(folder, "app.css"))
+	})
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<!doctype html><title>x</title><link rel="stylesheet" href="/app.css"><script src="/dev/reload.js"></script><h1>x</h1>`)
+	})
+	server := httptest.NewServer(policy.Handler(mux))
+	t.Cleanup(server.Close)
+	t.Cleanup(server.CloseClientConnections)
+	b := newTab(t, server.URL)
+	b.complaints()
+	open := func() {
+		t.Helper()
+		b.until(`window.stays === undefined && document.readyState === "complete"`)
+		b.ask(`window.stays = "yes"`)
+	}
+	b.open("/")
+	open()
+	// Whether the stream is open yet cannot be seen, so the file goes on changing.
+	n := 0
+	b.waits(`getComputedStyle(document.querySelector("h1")).color === "rgb(0, 0, 255)"`, func() {
+		n++
+		write("app.css", "h1 { color: rgb(0, 0, 255) }"+strings.Repeat(" ", n))
+	})
+	b.want(`window.stays`, "yes")
+	b.waits(`window.stays === undefined`, func() {
+		n++
+		write("page.html", strings.Repeat("x", n))
+	})
+	open()
+	start() // another process, as far as the page can tell
+	server.CloseClientConnections()
+	b.until(`window.stays === undefined`)
+}
+
+// waits does something again and again until a condition holds.
+func (b tab) waits(condition string, do func()) {
+	b.t.Helper()
+	for range 200 {
+		do()
+		ok, err := chromedp.Run(b.ctx, chromedp.Poll[bool](condition, chromedp.WithPollingTimeout(300*time.Millisecond)))
+		if err == nil && ok {
+			return
+		}
+		if b.ctx.Err() != nil {
+			break
+		}
+	}
+	b.t.Fatalf("%s never held", condition)
 }

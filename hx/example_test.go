@@ -78,7 +78,7 @@ func ExampleErrorf() {
 	})
 	asked(h, "GET", "/search", "", "HX-Request", "true", "HX-Target", "results")
 	// Output:
-	// 429 <title>Too many requests</title>One search a second, please.
+	// 429 One search a second, please.
 	// HX-Retarget: #problem
 	// Retry-After: 1
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // SetPush gives the page a new address in the history (HX-Push-Url), so that
-// Back leads to the one before. The path must answer a GET with the page that is shown then. It fails for what is no
-// path of this site.
+// Back leads to the one before. The path must answer a GET with the page that
+// is shown then. It fails for what is no path of this site.
 func SetPush(w http.ResponseWriter, path string) error {
 	return setPath(w, "HX-Push-Url", path)
 }

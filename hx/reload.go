@@ -46,8 +46,8 @@ func (l *Reload) Drain(ctx context.Context) error { return l.hub.Drain(ctx) }
 
 // Watch looks at the files of some folders (os.DirFS) every so often and tells
 // open pages of a change, until ctx ends; it returns ctx's error. every is at
-// least 50 milliseconds. A folder that cannot be read is an error at the start, and passed over later, for editors
-// move files about.
+// least 50 milliseconds. A folder that cannot be read is an error at the start,
+// and passed over later, for editors move files about.
 func (l *Reload) Watch(ctx context.Context, every time.Duration, folders ...fs.FS) error {
 	before, err := stamps(folders)
 	if err != nil {

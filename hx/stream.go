@@ -28,8 +28,9 @@ func After(path, id string) string {
 // "after" names, else now.
 //
 // The answer is text/event-stream and never kept. A method other than GET gets
-// 405; a hub that is full or draining answers 503 with Retry-After. The returned error says why the stream ended,
-// for a log of debugging: nil when the client left or the stream was ended as it should.
+// 405; a hub that is full or draining answers 503 with Retry-After. The
+// returned error says why the stream ended, for a log of debugging: nil when the
+// client left or the stream was ended as it should.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, topics ...string) error {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)

@@ -22,7 +22,8 @@ type Event struct {
 // Trigger adds events to an answer. htmx 2 fires them before the content is
 // swapped in, htmx 4 after. Events that other code added before are kept; an
 // event of the same name is replaced. It fails for a detail that is no JSON, an
-// empty name, or a list of more than 8 KB, which servers on the way refuse; the header is left as it was then.
+// empty name, or a list of more than 8 KB, which servers on the way refuse; the
+// header is left as it was then.
 func Trigger(w http.ResponseWriter, events ...Event) error {
 	return addEvents(w.Header(), headerTrigger, events)
 }
