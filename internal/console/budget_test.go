@@ -11,35 +11,17 @@ import (
 func TestFirstViewsStayInsideTheirBudgets(t *testing.T) {
 	ctx := chromium(t)
 	w, base := served(t, demo)
-	b := tab{t, ctx, base}
-	b.do() // the browser must stand before it can open a private window
+	tab{t, ctx, base}.do() // the browser must stand before it can open a private window
 	for _, v := range w.views() {
 		if v.then != nil || v.name == "pieces" {
 			continue
 		}
-		// A context of its own, like a private window: nothing is cached.
-		fresh, cancel := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
-		b.ctx = fresh
-		b.do(look(390, 844, false))
-		if v.email != "" {
-			token := w.as(v.email).cookies[PlainCookie]
-			b.do(setCookie(base, PlainCookie, token))
+		m := firstView(w, tab{t, ctx, base}, v)
+		for again := 0; m["shift"] > 0 && again < 2; again++ {
+			// A page that shifts does so each time. A machine that stalls between
+			// two packets may show half a page once, whatever is in it.
+			m = firstView(w, tab{t, ctx, base}, v)
 		}
-		b.do(chromedp.Navigate(base + v.path))
-		b.until(`document.readyState === "complete" && performance.getEntriesByType("navigation")[0].loadEventEnd > 0`)
-		m, err := chromedp.Run(fresh, chromedp.Evaluate[map[string]float64](`(async () => {
-			const all = [performance.getEntriesByType("navigation")[0], ...performance.getEntriesByType("resource")];
-			const sum = (f) => all.filter(f).reduce((n, e) => n + e.transferSize, 0);
-			let shift = 0;
-			new PerformanceObserver((l) => l.getEntries().forEach((e) => shift += e.value)).observe({type: "layout-shift", buffered: true});
-			await new Promise((r) => setTimeout(r, 50));
-			return {requests: all.length, bytes: sum(() => true), page: all[0].transferSize, html: all[0].decodedBodySize,
-				js: sum((e) => e.name.endsWith(".js")), css: sum((e) => e.name.endsWith(".css")), shift};
-		})()`, chromedp.EvalAwaitPromise))
-		if err != nil {
-			t.Fatal(err)
-		}
-		cancel()
 		t.Logf("%-18s %2.0f requests, %5.1f KB in all, page %4.1f KB (%5.1f KB of HTML), JS %4.1f KB, CSS %3.1f KB, shift %.3f", v.name, m["requests"], m["bytes"]/1024, m["page"]/1024, m["html"]/1024, m["js"]/1024, m["css"]/1024, m["shift"])
 		for name, most := range map[string]float64{"requests": 6, "bytes": 60 << 10, "js": 20 << 10, "css": 15 << 10, "shift": 0} {
 			if m[name] > most {
@@ -50,4 +32,33 @@ func TestFirstViewsStayInsideTheirBudgets(t *testing.T) {
 			t.Errorf("%s: %s: this measures nothing", v.name, fmt.Sprint(m))
 		}
 	}
+}
+
+// firstView looks at a page as nobody has before, and measures what came.
+func firstView(w *world, b tab, v view) map[string]float64 {
+	b.t.Helper()
+	// A context of its own, like a private window: nothing is cached.
+	fresh, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	defer cancel()
+	b.ctx = fresh
+	b.do(look(390, 844, false))
+	if v.email != "" {
+		token := w.as(v.email).cookies[PlainCookie]
+		b.do(setCookie(b.base, PlainCookie, token))
+	}
+	b.do(chromedp.Navigate(b.base + v.path))
+	b.until(`document.readyState === "complete" && performance.getEntriesByType("navigation")[0].loadEventEnd > 0`)
+	m, err := chromedp.Run(fresh, chromedp.Evaluate[map[string]float64](`(async () => {
+		const all = [performance.getEntriesByType("navigation")[0], ...performance.getEntriesByType("resource")];
+		const sum = (f) => all.filter(f).reduce((n, e) => n + e.transferSize, 0);
+		let shift = 0;
+		new PerformanceObserver((l) => l.getEntries().forEach((e) => shift += e.value)).observe({type: "layout-shift", buffered: true});
+		await new Promise((r) => setTimeout(r, 50));
+		return {requests: all.length, bytes: sum(() => true), page: all[0].transferSize, html: all[0].decodedBodySize,
+			js: sum((e) => e.name.endsWith(".js")), css: sum((e) => e.name.endsWith(".css")), shift};
+	})()`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return m
 }
