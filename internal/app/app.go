@@ -99,12 +99,12 @@ type App struct {
 	heir      *Heir
 	farewell  edge.Farewell
 	told      told
-	upgrading atomic.Bool   // from the start of an upgrade to its failure, or for good
-	drains    atomic.Bool   // the drainer is this process's
-	leaving   atomic.Bool   // another process serves now
-	gone      chan struct{} // closed when a process that is leaving has nothing left to do
-	before    *predecessor  // who this process took over from; nil: nobody
-	after     *successor    // who took over; nil: nobody. Set before leaving
+	upgrading atomic.Bool                 // from the start of an upgrade to its failure, or for good
+	drains    atomic.Bool                 // the drainer is this process's
+	leaving   atomic.Bool                 // another process serves now
+	gone      chan struct{}               // closed when a process that is leaving has nothing left to do
+	before    atomic.Pointer[predecessor] // who this process took over from; nil: nobody
+	after     *successor                  // who took over; nil: nobody. Set before leaving
 }
 
 // shutdownGrace is how long requests may finish after the end was asked for.

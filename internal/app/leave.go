@@ -42,6 +42,7 @@ func (a *App) leave(to *successor) {
 		}
 	}
 	a.farewell.Say()
+	go a.answerBack(to.back.Stream())
 	go func() {
 		if a.certificates != nil {
 			a.certificates.Close() // only one renews
@@ -51,8 +52,9 @@ func (a *App) leave(to *successor) {
 	}()
 }
 
-// awaitLast returns when nothing is left to do: no connection, no stream,
-// and no process that this one took over from and that still asks it.
+// awaitLast returns when nothing is left to do: no connection, no stream, no
+// delegated decision that waits to be settled, and no process that this one took
+// over from and that still asks it.
 func (a *App) awaitLast() {
 	ctx := context.Background() // streams have their own limits, and the end of the program ends everything
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -69,15 +71,18 @@ func (a *App) awaitLast() {
 		_ = s.Shutdown(ctx) // it ends idle connections and waits for the others
 	}
 	_ = a.chain.AwaitStreams(ctx)
-	if a.before != nil {
-		<-a.before.ended
+	for a.decisions != nil && a.decisions.Waiting() > 0 { // each has its own time
+		<-tick.C
+	}
+	if before := a.before.Load(); before != nil {
+		<-before.ended
 	}
 }
 
 // notifyReady tells the service manager that this server is ready, unless it
 // took over from one that has told it already.
 func (a *App) notifyReady() error {
-	if a.before != nil {
+	if a.before.Load() != nil {
 		return nil
 	}
 	return handover.Notify("READY=1")

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"net"
 	"net/rpc"
 	"sync"
@@ -21,14 +22,14 @@ import (
 
 // successor is the new process, as the old one's gate sees it; a gate.Successor.
 type successor struct {
-	conn   *handover.Conn
 	client *rpc.Client
+	back   *handover.Conn // by which it asks us
 }
 
 var _ gate.Successor = (*successor)(nil)
 
-func newSuccessor(conn *handover.Conn) *successor {
-	return &successor{conn, rpc.NewClient(conn.Stream())}
+func newSuccessor(conn, back *handover.Conn) *successor {
+	return &successor{rpc.NewClient(conn.Stream()), back}
 }
 
 func (s *successor) Admit(ask *gate.Ask) (*gate.Verdict, error) {
@@ -48,7 +49,7 @@ func (s *successor) changed(c Change) error {
 	return s.client.Call(questionsName+".Changed", c, new(bool))
 }
 
-func (s *successor) close() error { return s.client.Close() }
+func (s *successor) close() error { return errors.Join(s.back.Close(), s.client.Close()) }
 
 const questionsName = "Questions"
 
@@ -90,22 +91,88 @@ func (q *questions) Changed(c Change, _ *bool) error {
 }
 
 // predecessor is the process that this one took over from.
-type predecessor struct{ ended chan struct{} }
+type predecessor struct {
+	ended  chan struct{}
+	client *rpc.Client // what it is asked by
+}
 
 // answer answers the old process's questions until it ends, and frees then what
 // it still held.
-func (a *App) answer(conn net.Conn, lender *gate.Lender) *predecessor {
-	p := &predecessor{make(chan struct{})}
-	server := rpc.NewServer()
-	if err := server.RegisterName(questionsName, &questions{a, lender}); err != nil {
-		panic(err) // the methods above are not what net/rpc wants
-	}
+func (a *App) answer(asked, back net.Conn, lender *gate.Lender) *predecessor {
+	p := &predecessor{make(chan struct{}), rpc.NewClient(back)}
 	go func() {
-		server.ServeConn(conn)
+		serveCalls(asked, questionsName, &questions{a, lender})
+		_ = p.client.Close() // its process has ended
 		lender.End()
 		close(p.ended)
 	}()
 	return p
+}
+
+// serveCalls answers calls of a receiver's methods until the connection ends.
+func serveCalls(conn net.Conn, name string, receiver any) {
+	server := rpc.NewServer()
+	if err := server.RegisterName(name, receiver); err != nil {
+		panic(err) // its methods are not what net/rpc wants
+	}
+	server.ServeConn(conn)
+}
+
+// The new process asks too: a service settles delegated decisions there that
+// the old one made.
+const decisionsName = "Decisions"
+
+// decisions are what the new process may settle here; net/rpc calls its methods.
+type decisions struct{ of *gate.Decisions }
+
+// SettleQuestion is what became of a decision.
+type SettleQuestion struct {
+	ID      toll.ULID
+	Outcome gate.Outcome
+}
+
+// SettleAnswer is what that came to, or why it came to nothing.
+type SettleAnswer struct {
+	Settlement gate.Settlement
+	Failed     toll.Code // "": it did not
+	Message    string
+}
+
+// Settle settles a decision that was made here.
+func (d *decisions) Settle(q SettleQuestion, answer *SettleAnswer) error {
+	said, err := gate.Settlement{}, gate.ErrNoDecision
+	if d.of != nil {
+		said, err = d.of.Settle(q.ID, &q.Outcome)
+	}
+	answer.Settlement = said
+	if err != nil {
+		answer.Failed, answer.Message = toll.CodeOf(err), toll.SafeMessage(err)
+	}
+	return nil
+}
+
+// answerBack answers what the new process asks, until this one ends.
+func (a *App) answerBack(back net.Conn) { serveCalls(back, decisionsName, &decisions{a.decisions}) }
+
+// settleBefore settles a decision of the process that this one took over from.
+func (a *App) settleBefore(id toll.ULID, out *gate.Outcome) (gate.Settlement, error) {
+	before := a.before.Load()
+	if before == nil {
+		return gate.Settlement{}, gate.ErrNoDecision
+	}
+	var answer SettleAnswer
+	if err := before.client.Call(decisionsName+".Settle", SettleQuestion{id, *out}, &answer); err != nil {
+		return gate.Settlement{}, gate.ErrNoDecision // it has ended, and with it what it kept
+	}
+	switch answer.Failed {
+	case "":
+		return answer.Settlement, nil
+	case toll.NotFound:
+		return answer.Settlement, gate.ErrNoDecision
+	case toll.Conflict:
+		return answer.Settlement, gate.ErrDecisionExpired
+	}
+	return answer.Settlement, toll.Errorf(answer.Failed, "%s", answer.Message)
 }
 
 // Change is a customer or a key as the office changed it.

@@ -92,9 +92,9 @@ func (a *App) takeOver(ctx context.Context) error {
 	if err := a.openDoors(); err != nil {
 		return err
 	}
-	conn := a.heir.Serving()
+	asked, back := a.heir.Serving()
 	a.heir = nil
-	a.before = a.answer(conn.Stream(), lender)
+	a.before.Store(a.answer(asked.Stream(), back.Stream(), lender))
 	return nil
 }
 

@@ -127,7 +127,7 @@ func (a *App) give(ctx context.Context, process *handover.Process, e *estate) (h
 		e.takeBack() // not before the new process is gone
 		return s, err
 	}
-	a.leave(newSuccessor(process.Conn))
+	a.leave(newSuccessor(process.Conn, s.Back))
 	if err := handover.Notify("MAINPID=" + strconv.Itoa(process.PID())); err != nil {
 		a.log.Warn("the service manager was not told of the new process", "error", err)
 	}

@@ -59,6 +59,7 @@ type Successor struct {
 	PID     int
 	Version string
 	Waited  time.Duration // how long requests waited, until Give returned
+	Back    *Conn         // by which the new process asks this one; the caller's to close
 }
 
 // Error is why a hand-over came to nothing, and where.
@@ -136,7 +137,16 @@ func Give(ctx context.Context, c *Conn, e Estate, pause time.Duration) (s Succes
 		return s, err
 	}
 	step = Lock
-	if err := confirmed(lock, nil, e.Lock()); err != nil {
+	ours, theirs, err := Pair()
+	if err != nil {
+		return s, err
+	}
+	defer func() {
+		if err != nil {
+			_ = ours.Close()
+		}
+	}()
+	if err := errors.Join(confirmed(lock, nil, e.Lock(), theirs), theirs.Close()); err != nil {
 		return s, err
 	}
 	step = Prepare
@@ -168,7 +178,7 @@ func Give(ctx context.Context, c *Conn, e Estate, pause time.Duration) (s Succes
 	if _, err := c.receive(serving, nil); err != nil {
 		return s, err
 	}
-	s.Waited = time.Since(began)
+	s.Waited, s.Back = time.Since(began), ours
 	return s, nil
 }
 

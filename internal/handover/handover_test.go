@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -46,6 +47,29 @@ func (r *running) Lock() *os.File        { _ = r.note(Lock); return r.lock }
 
 func (r *running) StopDraining(context.Context) error { return r.note(Drainer) }
 func (r *running) Counters() (any, error)             { return r.values, r.note(Counters) }
+
+// lock2 is a second socket, as the way back is one.
+func (r *running) lock2(t *testing.T) *os.File {
+	t.Helper()
+	ours, theirs, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+	return theirs
+}
+
+// answer asks and answers as the old process does afterwards.
+func answer(t *testing.T, s Successor, c *Conn) {
+	t.Helper()
+	if _, err := io.ReadFull(s.Back.unix, make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.unix.Write([]byte("!")); err != nil {
+		t.Error(err)
+	}
+	_ = s.Back.Close()
+}
 
 // newRunning has a TCP and a Unix listener, and a file for a lock.
 func newRunning(t *testing.T) *running {
@@ -152,8 +176,13 @@ func inherit(conn *Conn, at string, how error) (doors []Door, values []int, err 
 	if err := end(errors.Join(err, trip("after counters"))); err != nil {
 		return doors, values, err
 	}
-	h.Serving()
-	return doors, values, nil
+	asked, back := h.Serving()
+	// A word each way, as of two processes that ask each other.
+	if _, err := back.unix.Write([]byte("?")); err != nil {
+		return doors, values, err
+	}
+	_, err = io.ReadFull(asked.unix, make([]byte, 1))
+	return doors, values, err
 }
 
 const pause = time.Minute // no test waits for it to pass
@@ -168,6 +197,9 @@ func TestEverythingIsHandedOverInItsOrder(t *testing.T) {
 	var both sync.WaitGroup
 	both.Go(func() { doors, values, heir = inherit(theirs, "", nil) })
 	s, err := Give(t.Context(), ours, r, pause)
+	if err == nil {
+		answer(t, s, ours)
+	}
 	both.Wait()
 	if err != nil || heir != nil {
 		t.Fatal(err, heir)
@@ -222,9 +254,11 @@ func TestTheSharedListenerNeverMakesItsProcessWait(t *testing.T) {
 			_ = d.Listener.Close()
 		}
 	})
-	if _, err := Give(t.Context(), ours, r, pause); err != nil {
+	s, err := Give(t.Context(), ours, r, pause)
+	if err != nil {
 		t.Fatal(err)
 	}
+	answer(t, s, ours)
 	both.Wait()
 	// A blocking accept could not be ended by a deadline or a Close.
 	l := r.doors[0].Socket.(*net.TCPListener)
@@ -400,7 +434,7 @@ func TestWithEverythingInHandTheNewProcessGoesOnWhenTheOldOneDies(t *testing.T) 
 	}
 	for _, step := range []func() error{
 		func() error { return ours.send(listeners, doors{Facts: r.facts}) },
-		func() error { return ours.send(lock, nil, r.lock) },
+		func() error { return ours.send(lock, nil, r.lock, r.lock2(t)) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)

@@ -18,10 +18,7 @@ const variable = "TOLLHOUSE_HANDOVER"
 
 // Heir is the new process's side. Its methods are called once each, in their
 // order; after an error it has to end.
-type Heir struct {
-	conn  *Conn
-	facts Facts
-}
+type Heir struct{ conn, back *Conn }
 
 // Begin tells the running process that this one is there. It returns nil when
 // this process was started as any other.
@@ -105,14 +102,18 @@ func (h *Heir) Listeners(check func(Facts) error) (taken []Door, err error) {
 
 func (h *Heir) confirm() error { return h.gone(h.conn.send(taken, nil)) }
 
-// Lock takes the data directory's lock. It is held from now on by both.
+// Lock takes the data directory's lock, which is held from now on by both, and
+// the connection by which the running process is asked.
 func (h *Heir) Lock(take func(*os.File) error) error {
 	files, err := h.conn.receive(lock, nil)
 	if err != nil {
 		return h.gone(err)
 	}
-	if len(files) != 1 {
-		return fmt.Errorf("%d descriptors came for the lock", len(files))
+	if len(files) != 2 {
+		return fmt.Errorf("%d descriptors came with the lock", len(files))
+	}
+	if h.back, err = newConn(files[1]); err != nil {
+		return errors.Join(err, files[0].Close())
 	}
 	if err := take(files[0]); err != nil {
 		return errors.Join(err, files[0].Close())
@@ -155,11 +156,11 @@ func (h *Heir) Counters(v any, take func() error) error {
 	return err
 }
 
-// Serving says that this process accepts. The connection is the caller's then,
-// for what the other one still has to ask.
-func (h *Heir) Serving() *Conn {
+// Serving says that this process accepts. Both connections are the caller's
+// then: for what the other one still has to ask, and for what it is asked.
+func (h *Heir) Serving() (asked, back *Conn) {
 	_ = h.conn.send(serving, nil) // without the other there is nobody to be told
-	return h.conn
+	return h.conn, h.back
 }
 
 // Fail tells the running process why this one cannot take over. A nil Heir has
