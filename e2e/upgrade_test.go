@@ -487,8 +487,8 @@ func TestUpgradedUnderLoadFailsNothingAndCountsExactly(t *testing.T) {
 	u.finish()
 	requests, words := u.received()
 	elapsed := time.Duration(y.lastOfRate.Load() - y.firstOfRate.Load())
-	t.Logf("%d requests sent, %d answered (%d on HTTP connections opened %d times), %d refused by limits, %d failed; %d streams with %d messages; audit: %d requests, %d words",
-		sent.Load(), y.answered.Load(), y.answered.Load()-y.streams.Load(), y.connections.Load(), y.refused.Load(), y.failed(), y.streams.Load(), y.messages.Load(), requests, words)
+	t.Logf("%d requests by the load, and more beside it: %d answered (%d on HTTP connections opened %d times), %d refused by limits, %d failed; %d streams with %d messages; audit: %d requests, %d words",
+		total, y.answered.Load(), y.answered.Load()-y.streams.Load(), y.connections.Load(), y.refused.Load(), y.failed(), y.streams.Load(), y.messages.Load(), requests, words)
 	t.Logf("quota of %d: %d answered; rate of %d an hour: %d answered in %s; 3 places: at most %d at once", most, y.quota.Load(), most, y.rate.Load(), elapsed.Round(time.Millisecond), u.upstream.most.Load())
 	t.Logf("| upgrade | answered before | took | requests waited at most | failed so far |\n|---|---|---|---|---|\n%s", strings.Join(rounds, "\n"))
 	for i, f := range y.failures {

@@ -118,12 +118,13 @@ func (l *lines) String() string {
 }
 
 const upgradable = `
-listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0" }
+listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0", authorize: "127.0.0.1:0" }
 data: %q
 services:
   api: { path: /api, upstreams: [%q], access: key }
+  elsewhere: { host: elsewhere.example.com, delegated: { settle: true }, units: [words] }
 plans:
-  small: { name: Small, includes: [api], limits: [ { name: parallel, concurrency: 2 } ], quotas: [ { name: monthly, unit: requests, limit: 40, every: month } ] }
+  small: { name: Small, includes: [api, elsewhere], limits: [ { name: parallel, concurrency: 2 } ], quotas: [ { name: monthly, unit: requests, limit: 40, every: month } ] }
 `
 
 func serve(t *testing.T) *running {
@@ -359,4 +360,92 @@ func TestChangesDuringAndAfterAnUpgradeHoldInBothProcesses(t *testing.T) {
 		t.Error(err)
 	}
 	r.counts(t)
+}
+
+// delegated asks about a request of the delegated service as a foreign proxy does.
+func (r *running) delegated(t *testing.T, client *http.Client) (status int, decision string) {
+	t.Helper()
+	response := r.foreign(t, client, http.MethodGet, "/authorize", "", http.Header{
+		"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"elsewhere.example.com"},
+		"X-Forwarded-Uri": {"/x"}, "X-Forwarded-For": {"198.51.100.1"}, "X-Api-Key": {r.key},
+	})
+	return response.StatusCode, response.Header.Get("Tollhouse-Decision")
+}
+
+func (r *running) settle(t *testing.T, client *http.Client, decision string, words int) int {
+	t.Helper()
+	body := fmt.Sprintf(`{"decision": %q, "status": 200, "units": {"words": %d}}`, decision, words)
+	return r.foreign(t, client, http.MethodPost, "/settle", body, http.Header{"Content-Type": {"application/json"}}).StatusCode
+}
+
+func (r *running) foreign(t *testing.T, client *http.Client, method, path, body string, h http.Header) *http.Response {
+	t.Helper()
+	secret, err := os.ReadFile(filepath.Join(r.at.Data, "authorize.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequest(method, r.AuthorizeURL()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = h
+	request.Header.Set("Tollhouse-Authorize", strings.TrimSpace(string(secret)))
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
+func TestDelegatedDecisionsAreSettledAcrossAnUpgrade(t *testing.T) {
+	t.Parallel()
+	r := serve(t)
+	keeps, fresh := &http.Client{}, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	status, first := r.delegated(t, keeps)
+	if status != 200 || first == "" {
+		t.Fatalf("asked: %d %q", status, first)
+	}
+	if status, _ := r.delegated(t, fresh); status != 200 { // nobody will settle it
+		t.Fatalf("asked: %d", status)
+	}
+	out, err := r.Upgrade(t.Context(), app.UpgradeRequest{Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(out.PID, syscall.SIGKILL) })
+	if status, _ := r.delegated(t, fresh); status != 429 {
+		t.Errorf("a third at the same time: %d, want 429", status)
+	}
+	for range 2 { // the second time changes nothing
+		if status := r.settle(t, fresh, first, 7); status != 200 {
+			t.Fatalf("settled at the new process: %d", status)
+		}
+	}
+	status, second := r.delegated(t, keeps) // on the old process's connection
+	if status != 200 {
+		t.Fatalf("a place was free: %d", status)
+	}
+	if status := r.settle(t, fresh, second, 5); status != 200 {
+		t.Errorf("settled: %d", status)
+	}
+	if status := r.settle(t, fresh, "01ARZ3NDEKTSV4RRFFQ69G5FAV", 5); status != 404 {
+		t.Errorf("a decision that nobody made: %d", status)
+	}
+	select {
+	case err := <-r.ended:
+		t.Errorf("the old one ended (%v), and a decision waits", err)
+	default:
+	}
+	r.stop() // it is not waited for when the program is to end
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	audit := operate[app.UsageAudited](t, r.at, "usage.audit", app.UsagePeriod{})
+	if got := audit.Units["requests"]; got.Received != 3 || got.Unknown != 1 || audit.Units["words"].Received != 12 {
+		t.Errorf("the audit has %+v, want three requests, one of them unknown, and 12 words", audit.Units)
+	}
 }
