@@ -1,7 +1,7 @@
 // Package handover moves a running house into another process: `tollhouse
 // upgrade`. The running process starts the new program with one end of a
 // socket pair and gives it, in this order, each confirmed before the next
-// (LIFECYCLE, docs/adr/0004):
+// (LIFECYCLE, docs/adr/0005):
 //
 //	running process                      new process
 //	    start ──────────────────────────►  Begin: here I am
