@@ -94,11 +94,11 @@ type twoLine struct {
 	tls           *tls.Config
 
 	mu     sync.Mutex
-	conn   *http2.ClientConn
+	conn   *http2.ClientConn //nolint:staticcheck // net/http's own client repeats requests by itself
 	opened int
 }
 
-func (l *twoLine) current() (*http2.ClientConn, error) {
+func (l *twoLine) current() (*http2.ClientConn, error) { //nolint:staticcheck // as above
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// It says no after a GOAWAY; what is under way on it goes on.
@@ -116,7 +116,7 @@ func (l *twoLine) current() (*http2.ClientConn, error) {
 	if got := secured.ConnectionState().NegotiatedProtocol; got != "h2" {
 		return nil, errors.Join(fmt.Errorf("the server speaks %q", got), raw.Close())
 	}
-	l.conn, err = new(http2.Transport).NewClientConn(secured) //nolint:staticcheck // net/http's own client repeats requests by itself
+	l.conn, err = new(http2.Transport).NewClientConn(secured) //nolint:staticcheck // as above
 	l.opened++
 	return l.conn, err
 }

@@ -43,7 +43,6 @@ type upgradable struct {
 	keys            map[string]string
 	upstream        *service
 	config          string
-	extra           int64 // requests answered in places
 }
 
 // service is the upstream of these tests.
@@ -295,15 +294,15 @@ func fromEnvironment(name string, short int) int {
 
 // tally is what clients saw.
 type tally struct {
-	answered               atomic.Int64 // with 200, or a stream's whole life
-	refused                atomic.Int64 // with 429
-	quota, rate            atomic.Int64 // answered of these plans
-	streams, messages      atomic.Int64
-	firstOfRate            atomic.Int64 // Unix ns
-	lastOfRate             atomic.Int64
-	mu                     sync.Mutex
-	failures               []string
-	connections, abandoned atomic.Int64
+	answered          atomic.Int64 // with 200, or a stream's whole life
+	refused           atomic.Int64 // with 429
+	quota, rate       atomic.Int64 // answered of these plans
+	streams, messages atomic.Int64
+	firstOfRate       atomic.Int64 // Unix ns
+	lastOfRate        atomic.Int64
+	mu                sync.Mutex
+	failures          []string
+	connections       atomic.Int64
 }
 
 func (y *tally) fail(what string, err error) {

@@ -95,6 +95,7 @@ type App struct {
 	stopSweeping                   context.CancelFunc // of decisions
 	swept                          sync.WaitGroup
 
+	running   context.Context // ends when the program is to end
 	program   *Program
 	heir      *Heir
 	farewell  edge.Farewell
@@ -150,7 +151,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // start opens the rooms from the journal outwards: nothing is admitted before
 // the counters know everything that was ever recorded.
 func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
-	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, override: o.Override, ids: toll.NewIDs(nil), failed: make(chan error, 4), gone: make(chan struct{}), program: o.Program, heir: o.Heir}
+	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, override: o.Override, ids: toll.NewIDs(nil), failed: make(chan error, 4), gone: make(chan struct{}), running: ctx, program: o.Program, heir: o.Heir}
 	if a.override == nil {
 		a.override = func(*config.Config) {}
 	}

@@ -96,17 +96,17 @@ type predecessor struct {
 	client *rpc.Client // what it is asked by
 }
 
+func newPredecessor(back *handover.Conn) *predecessor {
+	return &predecessor{make(chan struct{}), rpc.NewClient(back.Stream())}
+}
+
 // answer answers the old process's questions until it ends, and frees then what
 // it still held.
-func (a *App) answer(asked, back net.Conn, lender *gate.Lender) *predecessor {
-	p := &predecessor{make(chan struct{}), rpc.NewClient(back)}
-	go func() {
-		serveCalls(asked, questionsName, &questions{a, lender})
-		_ = p.client.Close() // its process has ended
-		lender.End()
-		close(p.ended)
-	}()
-	return p
+func (p *predecessor) answer(asked *handover.Conn, q *questions) {
+	serveCalls(asked.Stream(), questionsName, q)
+	_ = p.client.Close() // its process has ended
+	q.lender.End()
+	close(p.ended)
 }
 
 // serveCalls answers calls of a receiver's methods until the connection ends.

@@ -89,12 +89,14 @@ func (a *App) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	before := newPredecessor(a.heir.Back())
+	a.before.Store(before) // whoever comes in may ask for what is its
 	if err := a.openDoors(); err != nil {
 		return err
 	}
-	asked, back := a.heir.Serving()
+	asked := a.heir.Serving()
 	a.heir = nil
-	a.before.Store(a.answer(asked.Stream(), back.Stream(), lender))
+	go before.answer(asked, &questions{a, lender})
 	return nil
 }
 

@@ -89,6 +89,7 @@ func (a *App) Upgrade(ctx context.Context, in UpgradeRequest) (out Upgraded, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, in.Timeout, toll.Errorf(toll.Unavailable, "it was not ready within %s (--timeout allows more); is it a Tollhouse?", in.Timeout))
 	defer cancel()
+	defer context.AfterFunc(a.running, cancel)() // who stops the server wants no other in its place
 	a.log.Info("upgrade: starting the new program", "program", binary)
 	began := time.Now()
 	process, err := handover.Launch(binary, a.program.Args)

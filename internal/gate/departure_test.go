@@ -167,10 +167,7 @@ func TestAGateThatMovesDecidesLikeOneThatStays(t *testing.T) {
 	keys := newMovingKeys(t)
 	addresses := []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), {}}
 	rapid.Check(t, func(rt *rapid.T) {
-		type request struct {
-			stays, moves *gate.Pass
-			recorded     bool
-		}
+		type request struct{ stays, moves *gate.Pass }
 		whole := keys.gate(rt)
 		chain := []*gate.Gate{keys.gate(rt)}
 		now := noon

@@ -48,8 +48,8 @@ func (r *running) Lock() *os.File        { _ = r.note(Lock); return r.lock }
 func (r *running) StopDraining(context.Context) error { return r.note(Drainer) }
 func (r *running) Counters() (any, error)             { return r.values, r.note(Counters) }
 
-// lock2 is a second socket, as the way back is one.
-func (r *running) lock2(t *testing.T) *os.File {
+// wayBack is a second socket, as goes with the lock.
+func wayBack(t *testing.T) *os.File {
 	t.Helper()
 	ours, theirs, err := Pair()
 	if err != nil {
@@ -67,6 +67,10 @@ func answer(t *testing.T, s Successor, c *Conn) {
 	}
 	if _, err := c.unix.Write([]byte("!")); err != nil {
 		t.Error(err)
+	}
+	last := make([]byte, 1)
+	if _, err := io.ReadFull(c.unix, last); err != nil || last[0] != '.' {
+		t.Errorf("%q %v follows the last step", last, err)
 	}
 	_ = s.Back.Close()
 }
@@ -176,12 +180,16 @@ func inherit(conn *Conn, at string, how error) (doors []Door, values []int, err 
 	if err := end(errors.Join(err, trip("after counters"))); err != nil {
 		return doors, values, err
 	}
-	asked, back := h.Serving()
+	asked, back := h.Serving(), h.Back()
+	h.Fail("too late") // and not said
 	// A word each way, as of two processes that ask each other.
 	if _, err := back.unix.Write([]byte("?")); err != nil {
 		return doors, values, err
 	}
 	_, err = io.ReadFull(asked.unix, make([]byte, 1))
+	if err == nil {
+		_, err = asked.unix.Write([]byte("."))
+	}
 	return doors, values, err
 }
 
@@ -434,7 +442,7 @@ func TestWithEverythingInHandTheNewProcessGoesOnWhenTheOldOneDies(t *testing.T) 
 	}
 	for _, step := range []func() error{
 		func() error { return ours.send(listeners, doors{Facts: r.facts}) },
-		func() error { return ours.send(lock, nil, r.lock, r.lock2(t)) },
+		func() error { return ours.send(lock, nil, r.lock, wayBack(t)) },
 	} {
 		if err := step(); err != nil {
 			t.Fatal(err)

@@ -156,17 +156,23 @@ func (h *Heir) Counters(v any, take func() error) error {
 	return err
 }
 
-// Serving says that this process accepts. Both connections are the caller's
-// then: for what the other one still has to ask, and for what it is asked.
-func (h *Heir) Serving() (asked, back *Conn) {
-	_ = h.conn.send(serving, nil) // without the other there is nobody to be told
-	return h.conn, h.back
+// Back is the connection by which the running process is asked, the caller's
+// from now on. It answers once this one is Serving.
+func (h *Heir) Back() *Conn { return h.back }
+
+// Serving says that this process accepts. The connection by which the other one
+// asks is the caller's then.
+func (h *Heir) Serving() (asked *Conn) {
+	asked = h.conn
+	_ = asked.send(serving, nil) // without the other there is nobody to be told
+	h.conn = nil                 // it speaks another language from now on
+	return asked
 }
 
 // Fail tells the running process why this one cannot take over. A nil Heir has
-// nobody to tell.
+// nobody to tell, and after Serving it is too late.
 func (h *Heir) Fail(message string) {
-	if h == nil {
+	if h == nil || h.conn == nil {
 		return
 	}
 	_ = h.conn.send(failed, failure{message}) // if it has gone, it needs no reason
