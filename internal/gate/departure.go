@@ -344,7 +344,7 @@ func (l *Lender) Admit(ask *Ask) *Verdict {
 	v.Path, v.RawPath, v.Prefix, v.Endpoint = p.Path, p.RawPath, p.Prefix, p.Endpoint
 	v.Customer, v.Key, v.Plan, v.PlanVersion = p.Customer, p.Key, p.Plan, p.PlanVersion
 	v.Features, v.Mode, v.Reason = p.Features, p.Mode, p.Reason
-	if v.Decision == Admitted || v.Reason == toll.RefusedLimit {
+	if v.Decision == Admitted || v.Reason == toll.RefusedLimit || v.Reason == toll.RefusedUncounted {
 		v.Limits = append(v.Limits, p.Limits()...)
 	}
 	v.Leases = p.admission.Leases()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/limit"
+	"github.com/tollhouse/tollhouse/internal/limit/limittest"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -403,6 +404,69 @@ func TestKeysOfTheOldProcessAskTheNewOneTooWhenTheyComeAfterIt(t *testing.T) {
 	ask := gate.Ask{Now: noon, RequestID: "req", Method: "GET", RawPath: "/v1/ner/x", APIKey: text}
 	if d := old.Admit(&ask, &p); d != gate.Admitted || to.asked.Load() != 1 {
 		t.Errorf("%v, asked %d times", d, to.asked.Load())
+	}
+}
+
+func TestCountersThatReplicasShareStayExactAcrossAMove(t *testing.T) {
+	t.Parallel()
+	const quota = 60
+	ledger := limittest.NewMemory(func() time.Time { return noon })
+	all := threeGates(t, ledger,
+		toll.Policy{Name: "monthly", Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.Monthly, Count: quota},
+		toll.Policy{Name: "words", Kind: toll.Quota, Unit: "words", Every: toll.Monthly, Count: 1000})
+	old, next, other := all[0], all[1], all[2]
+	beat := func() {
+		for _, r := range append(all, all...) {
+			r.pool.Beat(t.Context())
+		}
+	}
+	var before, after, more gate.Pass
+	if ask := old.ask; old.Admit(&ask, &before) != gate.Admitted {
+		t.Fatal(before.Reason)
+	}
+	lender := gate.NewLender(next.Gate)
+	e := sent(t, *old.Depart())
+	next.Inherit(&e, lender)
+	old.Leave(&over{t: t, lender: lender, gate: next.Gate})
+	if ask := old.ask; old.Admit(&ask, &after) != gate.Admitted {
+		t.Fatal(after.Reason)
+	}
+	if ask := other.ask; other.Admit(&ask, &more) != gate.Admitted {
+		t.Fatal(more.Reason)
+	}
+	for _, p := range []*gate.Pass{&before, &after, &more} {
+		if _, err := p.Record(&gate.Outcome{Status: 200, Answered: true, Usage: []string{"words=7"}}); err != nil {
+			t.Fatal(err)
+		}
+		p.Done().Delivered(true)
+	}
+	answered := 3
+	for n, refusals := 0, 0; refusals < 30; n++ {
+		if n%10 == 0 {
+			beat()
+		}
+		status := 200
+		if n%4 == 0 {
+			status = 500 // given back
+		}
+		switch got := all[n%3].call(t, new(gate.Pass), status); {
+		case got != "":
+			refusals++
+		case status == 200:
+			answered++
+		}
+	}
+	beat()
+	// This clock stands still, so some of it may be stranded in leases.
+	if answered > quota || answered < quota/2 {
+		t.Errorf("%d answered of a quota of %d", answered, quota)
+	}
+	for i, r := range all {
+		for _, s := range r.LimitStates("cus_1", noon) {
+			if want := map[string]int64{"monthly": int64(answered), "words": 21}[s.Policy.Name]; s.Used != want {
+				t.Errorf("gate %d tells of %d used of %s, want %d", i, s.Used, s.Policy.Name, want)
+			}
+		}
 	}
 }
 
