@@ -58,6 +58,11 @@ proof-attack: ## ten thousand slow connections, floods and strange names at full
 	TOLLHOUSE_PEERS=1 go test -count=1 -v -run '^TestComparesWithAPeer' ./internal/edge/
 	TOLLHOUSE_ATTACKERS=$(or $(ATTACKERS),10000) go test -count=1 -v -timeout 1h -run '^(TestAnAttackIsOutlived|TestUnknownNamesGetNoOrder|TestAFewDescriptors)' ./e2e/
 
+.PHONY: proof-upgrade
+proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
+	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \
+		go test -count=1 -v -timeout 2h -run '^(TestUpgradedUnderLoad|TestStreamsLiveThrough)' ./e2e/
+
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./internal/... ./examples/...

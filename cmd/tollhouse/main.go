@@ -75,7 +75,7 @@ Start here:  tollhouse demo`,
 	root.Version = versionLine()
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
-		newDemo(), newServe(), newReload(), newInit(), newCheck(),
+		newDemo(), newServe(), newReload(), newUpgrade(), newInit(), newCheck(),
 		newCustomer(), newKey(), newOperator(), newUsage(), newPlan(), newBilling(), newCache(), newExplain(),
 		newVersion(),
 	)

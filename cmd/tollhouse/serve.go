@@ -22,7 +22,8 @@ API of your own with default plans (--upstream).
 
 A change of the file holds for the next request, as one switch, without a
 restart; so does SIGHUP. A file with a mistake changes nothing and is told in the log.
-SIGINT or SIGTERM drains and ends with status 0.`,
+SIGINT or SIGTERM drains and ends with status 0. A new version takes over
+without a restart: see tollhouse upgrade --help.`,
 		Example: `  tollhouse serve --config tollhouse.yml
   tollhouse serve --upstream http://localhost:3000`,
 		Args: cobra.NoArgs,
@@ -30,14 +31,23 @@ SIGINT or SIGTERM drains and ends with status 0.`,
 	at := placeFlags(cmd)
 	upstream := cmd.Flags().String("upstream", "", "front the API at this `URL` with default plans, without a file")
 	listen := cmd.Flags().String("listen", "", "the `ADDRESS` to listen on, in place of listen.http")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		heir, err := app.Inherit()
+		if err != nil {
+			return err
+		}
+		defer func() { heir.Fail(err) }()
+		program, err := app.ThisProgram()
+		if err != nil {
+			return err
+		}
 		cfg, file, err := serveConfig(at, *upstream)
 		if err != nil {
 			return err
 		}
 		return app.Run(cmd.Context(), cfg, app.Options{
 			Log:  cmd.ErrOrStderr(),
-			File: file,
+			File: file, Program: program, Heir: heir,
 			Told: people(cmd),
 			Override: func(cfg *config.Config) {
 				if at.data != "" {

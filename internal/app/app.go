@@ -39,6 +39,12 @@ type Options struct {
 	// reload. nil: nothing.
 	Override func(*config.Config)
 	Ready    func(*App) // called once, when every listener answers
+	// Program says how to start this program again, for an upgrade. nil: this
+	// server cannot be upgraded.
+	Program *Program
+	// Heir is the other side of an upgrade, when this program was started to take
+	// over from a running one (Inherit). nil: it was not.
+	Heir *Heir
 
 	lock     *journal.DataLock // of the data directory, when the caller holds it already
 	listener net.Listener      // for listen.http, when the caller opened it already
@@ -70,7 +76,7 @@ type App struct {
 	access   *telemetry.AccessLog
 
 	badUsage, failures, uncounted repeated // of requests, for the log
-	accessFile atomic.Pointer[accessFile]
+	accessFile                    atomic.Pointer[accessFile]
 
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
@@ -88,6 +94,18 @@ type App struct {
 	stopDrainer                    context.CancelFunc
 	stopSweeping                   context.CancelFunc // of decisions
 	swept                          sync.WaitGroup
+
+	running   context.Context // ends when the program is to end
+	program   *Program
+	heir      *Heir
+	farewell  edge.Farewell
+	told      told
+	upgrading atomic.Bool                 // from the start of an upgrade to its failure, or for good
+	drains    atomic.Bool                 // the drainer is this process's
+	leaving   atomic.Bool                 // another process serves now
+	gone      chan struct{}               // closed when a process that is leaving has nothing left to do
+	before    atomic.Pointer[predecessor] // who this process took over from; nil: nobody
+	after     *successor                  // who took over; nil: nobody. Set before leaving
 }
 
 // shutdownGrace is how long requests may finish after the end was asked for.
@@ -105,6 +123,9 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := a.notifyReady(); err != nil {
+		a.log.Warn("the service manager was not told that Tollhouse is ready", "error", err)
+	}
 	if o.Ready != nil {
 		o.Ready(a)
 	}
@@ -121,6 +142,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case <-ctx.Done():
 		a.log.Info("draining")
 	case err = <-a.failed:
+	case <-a.gone:
+		a.log.Info("the last connection of this process has ended; the new one serves")
 	}
 	return errors.Join(err, a.stop())
 }
@@ -128,7 +151,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 // start opens the rooms from the journal outwards: nothing is admitted before
 // the counters know everything that was ever recorded.
 func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err error) {
-	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, override: o.Override, ids: toll.NewIDs(nil), failed: make(chan error, 4)}
+	a := &App{cfg: cfg, clock: o.Clock, demo: o.Demo, file: o.File, override: o.Override, ids: toll.NewIDs(nil), failed: make(chan error, 4), gone: make(chan struct{}), running: ctx, program: o.Program, heir: o.Heir}
 	if a.override == nil {
 		a.override = func(*config.Config) {}
 	}
@@ -144,11 +167,15 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	a.public = o.listener
 	defer func() {
 		if err != nil {
+			a.heir.Fail(err) // requests may be waiting over there
 			err = errors.Join(err, a.stop())
 		}
 	}()
 
 	a.rooms = &rooms{at: Installation{Data: cfg.Data, Config: cfg}, clock: a.clock, lock: o.lock, plans: new(plans)}
+	if a.heir != nil {
+		return a, a.takeOver(ctx)
+	}
 	if a.rooms.lock == nil {
 		if a.rooms.lock, err = openData(cfg.Data); err != nil {
 			return nil, err
@@ -163,6 +190,7 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openBooks(ctx, o.prepare); err != nil {
 		return nil, err
 	}
+	a.startDrainer()
 	if err := a.openGate(ctx); err != nil {
 		return nil, err
 	}
@@ -174,7 +202,7 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			a.log.Warn(w)
 		}
 	}
-	return a, nil
+	return a, a.openDoors()
 }
 
 // Warnings are what is to be known of this start and stops nothing, each a line.
@@ -201,29 +229,33 @@ func (a *App) openListeners() (err error) {
 		}
 	}
 	if a.cfg.Listen.HTTPS != "" {
-		if a.secure, err = listen("listen.https", a.cfg.Listen.HTTPS); err != nil {
-			return err
+		if a.secure == nil {
+			if a.secure, err = listen("listen.https", a.cfg.Listen.HTTPS); err != nil {
+				return err
+			}
 		}
 		if err := a.openCertificates(); err != nil {
 			return err
 		}
 	}
-	if a.cfg.Listen.Admin != "" {
+	if a.cfg.Listen.Admin != "" && a.admin == nil {
 		if a.admin, err = listen("listen.admin", a.cfg.Listen.Admin); err != nil {
 			return err
 		}
 	}
-	if a.cfg.Listen.Authorize != "" {
+	if a.cfg.Listen.Authorize != "" && a.delegate == nil {
 		if a.delegate, err = listen("listen.authorize", a.cfg.Listen.Authorize); err != nil {
 			return err
 		}
 	}
-	a.control, err = listenControl(a.cfg.Data)
+	if a.control == nil {
+		a.control, err = listenControl(a.cfg.Data)
+	}
 	return err
 }
 
 // openBooks opens the store, brings in what a killed process left in the
-// journal, and starts this process's lane and the drainer.
+// journal, and starts this process's lane.
 func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *rooms) error) (err error) {
 	r := a.rooms
 	if r.store, err = openStore(ctx, r.at); err != nil {
@@ -237,8 +269,10 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	if err := a.openOffice(); err != nil {
 		return err
 	}
-	if err := drainDead(ctx, a.cfg.Data, r.store, a.clock, a.log); err != nil {
-		return err
+	if a.heir == nil { // else the running process drains
+		if err := drainDead(ctx, a.cfg.Data, r.store, a.clock, a.log); err != nil {
+			return err
+		}
 	}
 	if prepare != nil {
 		if err := prepare(ctx, r); err != nil {
@@ -251,9 +285,22 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 	}
 	a.recorder = meter.NewRecorder(lane)
 	a.drainer = newDrainer(a.cfg.Data, r.store, lane, a.clock, a.log)
-	r.drain = func(ctx context.Context, wait time.Duration) error { return drainWithin(ctx, a.drainer, wait) }
+	r.drain = a.flush
+	return nil
+}
+
+// startDrainer drains from now on, until stopDrainer.
+func (a *App) startDrainer() {
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop
+	a.drains.Store(true)
 	a.drained.Go(func() { a.drainer.Run(running) })
-	return nil
+}
+
+// flush drains to the end, where that is for this process to do.
+func (a *App) flush(ctx context.Context, wait time.Duration) error {
+	if !a.drains.Load() {
+		return toll.Errorf(toll.Unavailable, "the server is being replaced by a new one at this moment; try again")
+	}
+	return drainWithin(ctx, a.drainer, wait)
 }

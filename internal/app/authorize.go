@@ -35,6 +35,7 @@ func (a *App) openAuthorize() error {
 		a.log.Warn("decisions were not settled in time; they are listed as unknown, and not billed",
 			"service", service, "decisions", n, "example", example.String())
 	}
+	a.decisions.Before = a.settleBefore
 	a.authorize = &edge.Authorize{
 		Chain: a.chain, IDs: a.ids, Secret: secret, Decisions: a.decisions, Log: a.log,
 		Proxies: func() edge.Proxies { return edge.Proxies(a.live.Load().cfg.TrustedProxies) },
@@ -42,7 +43,7 @@ func (a *App) openAuthorize() error {
 	sweeping, stop := context.WithCancel(context.Background())
 	a.stopSweeping = stop
 	a.swept.Go(func() { a.decisions.Run(sweeping) })
-	a.serve("listener for foreign proxies", a.authorize, a.delegate)
+	a.serve("listener for foreign proxies", a.farewell.Handler(a.authorize), a.delegate)
 	return nil
 }
 

@@ -129,11 +129,13 @@ func callServer(ctx context.Context, data, name string, input []byte) ([]byte, e
 		return nil, err
 	}
 	client := &http.Client{
-		Timeout: time.Minute,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 		},
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		client.Timeout = time.Minute
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://tollhouse/"+name, bytes.NewReader(input))
 	if err != nil {

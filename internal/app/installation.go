@@ -68,7 +68,7 @@ var begins = map[string]bool{"customer.create": true, "operator.create": true}
 
 // mayBegin tells why an operation must not make an installation.
 func (at Installation) mayBegin(operation string) error {
-	if !at.New || begins[operation] || operation == "reload" { // reload has an answer of its own
+	if !at.New || begins[operation] || operation == "reload" || operation == "upgrade" { // these have an answer of their own
 		return nil
 	}
 	return toll.Errorf(toll.NotFound, "nothing is kept in %s yet; is it the right data directory? A relative one starts at the working directory, and --data DIR names another", at.Data)

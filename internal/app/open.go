@@ -30,12 +30,14 @@ func (c changes) CustomerChanged(customer toll.Customer) {
 	if c.app.gate != nil {
 		c.app.gate.PutCustomer(customer)
 	}
+	c.app.told.tell(Change{Customer: &customer})
 }
 
 func (c changes) KeyChanged(key toll.Key) {
 	if c.app.gate != nil {
 		c.app.gate.PutKey(key)
 	}
+	c.app.told.tell(Change{Key: &key})
 }
 
 func (a *App) openOffice() (err error) {
@@ -101,7 +103,8 @@ func rulesOf(cfg *config.Config, versions []toll.PlanVersion) gate.Rules {
 
 func (a *App) unmetered() bool { return a.live.Load().cfg.Journal.WhenFull == config.ServeUnmetered }
 
-// openFront starts what listens: the pools behind, then the doors in front.
+// openFront makes what answers: the pools behind, then the front. Nothing is
+// accepted before openDoors.
 func (a *App) openFront(ctx context.Context) error {
 	if err := a.openSecret(); err != nil {
 		return err
@@ -145,6 +148,12 @@ func (a *App) openFront(ctx context.Context) error {
 	a.rooms.refusal = a.gate.Refusal
 	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
+	a.rooms.upgrade = a.Upgrade
+	return nil
+}
+
+// openDoors accepts, at the control socket first and where customers come last.
+func (a *App) openDoors() error {
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
 		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
@@ -158,7 +167,7 @@ func (a *App) openFront(ctx context.Context) error {
 	if err := a.serveSecure(a.front); err != nil {
 		return err
 	}
-	a.serveWith(edge.NewServer(a.plain(a.front), a.log, a.times()), "listener", a.crowd.Listen(a.public, true))
+	a.serveWith(edge.NewServer(a.farewell.Handler(a.plain(a.front)), a.log, a.times()), "listener", a.crowd.Listen(a.public, true))
 	return nil
 }
 
@@ -174,7 +183,11 @@ func (a *App) times() edge.Times {
 func (a *App) serveWith(server *http.Server, what string, listener net.Listener) {
 	a.servers = append(a.servers, server)
 	a.serving.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		err := server.Serve(listener)
+		if errors.Is(err, net.ErrClosed) && a.leaving.Load() {
+			return // what it has accepted goes on
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- fmt.Errorf("the %s on %s failed: %w", what, listener.Addr(), err)
 		}
 	})

@@ -34,6 +34,7 @@ var operations = map[string]operation{
 	"explain":           typed(explain),
 	"reload":            typed(reloadOperation),
 	"compare":           typed(compareOperation),
+	"upgrade":           typed(upgradeOperation),
 }
 
 // CustomerCreate asks for a customer, and for its owner when Email is given.

@@ -78,6 +78,9 @@ func (a *App) LastReload() error {
 // request, as one switch. After an error everything is as it was. Whoever asked
 // may leave: a change that has begun is not broken off by that.
 func (a *App) Reload(ctx context.Context) (Reloaded, error) {
+	if a.upgrading.Load() {
+		return Reloaded{}, toll.Errorf(toll.Unavailable, "an upgrade is under way, and the new process reads the file by itself; try again in a moment")
+	}
 	a.reloads.mu.Lock()
 	defer a.reloads.mu.Unlock()
 	return a.reload(ctx)
@@ -378,7 +381,7 @@ func (a *App) watchFile(ctx context.Context) {
 		case <-tick.C:
 		}
 		sum, err := sumOf(a.file)
-		if err != nil {
+		if err != nil || a.upgrading.Load() {
 			continue // being replaced, or gone: what holds goes on holding
 		}
 		a.reloads.mu.Lock()

@@ -47,6 +47,8 @@ type rooms struct {
 	refusal func(requestID string) (gate.Refusal, bool)
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
+	// upgrade hands over to a new program; nil where no server runs.
+	upgrade func(ctx context.Context, in UpgradeRequest) (Upgraded, error)
 }
 
 // openData makes the data directory where it is missing and takes its lock:

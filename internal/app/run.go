@@ -192,7 +192,7 @@ func (a *App) stop() error {
 			_ = l.Close() // closed already where a server had it
 		}
 	}
-	if a.control != nil {
+	if a.control != nil && a.heir == nil && !a.leaving.Load() {
 		_ = os.Remove(filepath.Join(a.cfg.Data, socketName))
 	}
 	if now := a.live.Load(); now != nil {
@@ -213,7 +213,7 @@ func (a *App) stop() error {
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())
 	}
-	if a.stopDrainer != nil {
+	if a.stopDrainer != nil && !a.leaving.Load() {
 		a.stopDrainer()
 		a.drained.Wait()
 		toEnd, cancel := context.WithTimeout(context.Background(), drainGrace) // of its own: requests may have used up theirs
@@ -221,6 +221,9 @@ func (a *App) stop() error {
 		if err := a.drainer.DrainDead(toEnd); err != nil { // the lane is closed, so it is done with
 			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
 		}
+	}
+	if a.after != nil { // what was open has been settled over there
+		errs = append(errs, a.after.close())
 	}
 	if a.access != nil {
 		errs = append(errs, a.access.Close())

@@ -55,7 +55,7 @@ func (a *App) serveSecure(front http.Handler) error {
 		front = edge.StrictTransport(a.cfg.Listen.HSTS, front)
 	}
 	settings := a.counted(a.certificates.TLS())
-	server, err := edge.NewTLSServer(front, settings, a.log, a.times())
+	server, err := a.farewell.NewTLSServer(a.farewell.Handler(front), settings, a.log, a.times())
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 type frames struct {
 	*tls.Conn
 
+	writing sync.Mutex // one writes to Conn at a time; before mu
+
 	mu       sync.Mutex
 	expected map[string]*answer  // by request ID: no head seen yet
 	streams  map[uint32]*answer  // by stream: the head is out, the end is not
@@ -25,6 +27,9 @@ type frames struct {
 	in, out  frameReader
 	head     headReader
 	closed   bool
+
+	leaving bool // the client is to be told that it shall open no more streams
+	told    bool // … or has been, or net/http has told it
 }
 
 // maxGiven bounds what a client can make us remember by giving up streams. One
@@ -95,6 +100,7 @@ func (f *frames) await(a *answer, handed func(whole bool)) {
 // Write hands frames to TLS, and tells the answers that ended with them once
 // they are there.
 func (f *frames) Write(p []byte) (int, error) {
+	f.writing.Lock()
 	n, err := f.Conn.Write(p)
 	var ended []*answer
 	f.mu.Lock()
@@ -104,10 +110,40 @@ func (f *frames) Write(p []byte) (int, error) {
 		}
 	})
 	f.mu.Unlock()
+	f.tell()
+	f.writing.Unlock()
 	for _, a := range ended {
 		a.handed(a.whole)
 	}
 	return n, err
+}
+
+// leave tells the client to open no more streams here.
+func (f *frames) leave() {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	f.mu.Lock()
+	f.leaving = true
+	f.mu.Unlock()
+	f.tell()
+}
+
+// goAway says that every stream up to the highest number there can be is
+// answered (RFC 9113 §6.8). The server's own, with the last one that it took,
+// follows when the connection is closed.
+var goAway = []byte{0, 0, 8, byte(http2.FrameGoAway), 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0}
+
+// tell says it, as soon as no other frame is under way and the server's
+// SETTINGS are out, which must be first. The caller holds writing. What cannot
+// be written ends the connection at net/http's own next write.
+func (f *frames) tell() {
+	f.mu.Lock()
+	now := f.leaving && !f.told && !f.closed && f.out.between() && f.head.stream == 0
+	f.told = f.told || now
+	f.mu.Unlock()
+	if now {
+		_, _ = f.Conn.Write(goAway)
+	}
 }
 
 // wrote takes note of a part of an outgoing frame and returns the answer that
@@ -143,6 +179,8 @@ func (f *frames) wrote(h http2.FrameHeader, payload []byte, last bool) *answer {
 		if last {
 			return f.end(h.StreamID, false)
 		}
+	case http2.FrameGoAway:
+		f.told = true // no later one may name a higher stream
 	}
 	return nil
 }
@@ -221,7 +259,11 @@ type frameReader struct {
 	have   int // bytes of the header
 	frame  http2.FrameHeader
 	left   int // bytes of the payload that are still to come
+	some   bool
 }
+
+// between tells whether a frame has passed and none is under way.
+func (r *frameReader) between() bool { return r.some && r.have == 0 }
 
 // read hands each portion of a frame's payload to each, in order; last is true
 // with the one that completes the frame, which may be empty.
@@ -238,6 +280,7 @@ func (r *frameReader) read(p []byte, each func(h http2.FrameHeader, payload []by
 			if r.have < len(r.header) {
 				return
 			}
+			r.some = true
 			r.left = int(r.header[0])<<16 | int(r.header[1])<<8 | int(r.header[2])
 			r.frame = http2.FrameHeader{
 				Type: http2.FrameType(r.header[3]), Flags: http2.Flags(r.header[4]),

@@ -50,6 +50,16 @@ func (k *walk) join(c *Chain, w exchange.Writer, body *Body, response *exchange.
 			return
 		}
 		t.down = ws
+		t.last = func(answered <-chan struct{}) {
+			if !k.overLimit(c) {
+				return
+			}
+			ws.last()
+			select { // closed at once, the connection could take the word back
+			case <-answered:
+			case <-time.After(farewell):
+			}
+		}
 	}
 	k.seen.BytesOut, k.seen.BytesIn = t.run(k.pass.Service.Timeouts.Idle)
 	if _, err := k.record(c, response.Status, true, usage); err != nil {
@@ -67,6 +77,7 @@ type tunnel struct {
 	down             io.Writer   // to the client
 	moved            atomic.Bool // since the watch last looked
 	cut              sync.Once
+	last             func(answered <-chan struct{}) // when nothing more comes from upstream; may wait for the client's end. nil: nothing
 }
 
 // run copies until both sides have ended, and returns how many bytes went out
@@ -83,15 +94,20 @@ func (t *tunnel) run(silence time.Duration) (out, in int64) {
 		}
 		half.Do(func() { watches.Go(func() { t.watch(ends, silence) }) })
 	}
+	answered := make(chan struct{}) // the client says nothing more
 	var copies sync.WaitGroup
 	copies.Go(func() {
 		var err error
 		out, err = io.Copy(t.down, counted{t.upstream, &t.moved})
+		if t.last != nil {
+			t.last(answered)
+		}
 		ended(t.client, err, lingerTimeout)
 	})
 	copies.Go(func() {
 		var err error
 		in, err = io.Copy(t.upstream, counted{t.client, &t.moved})
+		close(answered)
 		ended(t.upstream, err, silence)
 	})
 	copies.Wait()

@@ -60,7 +60,7 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 			err = errShortBody
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			if headSent && (ctx.Err() != nil || ended.Load()) {
+			if headSent && (ctx.Err() != nil || ended.Load() || isEventStream(response.Header) && k.overLimit(c)) {
 				k.left(c, response.Status, body, usage)
 				if ctx.Err() == nil && mayAdd(response.Header) && k.seen.Err == nil {
 					if _, err := w.Write(comeAgain(last)); err == nil {
@@ -160,6 +160,12 @@ func (k *walk) left(c *Chain, status int, body *Body, usage []string) {
 	if _, err := k.record(c, status, true, usage); err != nil {
 		k.seen.Err = err
 	}
+}
+
+// overLimit tells whether a stream has had all of its time.
+func (k *walk) overLimit(c *Chain) bool {
+	limit := k.pass.Service.Timeouts.Stream
+	return limit > 0 && c.Clock().Sub(k.seen.Request.Arrived) >= limit
 }
 
 // takeUsage removes the Tollhouse-Usage fields and returns their values: they

@@ -27,6 +27,10 @@ const (
 // NewTLSServer makes the http.Server of an HTTPS listener: NewServer with TLS,
 // HTTP/2, and the limits of both. Its listener is ListenTLS(Listen(l), config).
 func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger, times ...Times) (*http.Server, error) {
+	return newTLSServer(handler, config, log, new(Farewell), times...)
+}
+
+func newTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger, farewell *Farewell, times ...Times) (*http.Server, error) {
 	s := NewServer(overTLS(handler), log, times...)
 	s.TLSConfig = config
 	s.HTTP2 = &http.HTTP2Config{
@@ -47,6 +51,7 @@ func NewTLSServer(handler http.Handler, config *tls.Config, log *slog.Logger, ti
 			ctx = base.BaseContext()
 		}
 		watched := newFrames(c)
+		defer farewell.enter(watched)()
 		h2.ServeConn(watched, &http2.ServeConnOpts{ //nolint:staticcheck // as above
 			Context: context.WithValue(ctx, framesKey{}, watched), BaseConfig: s, Handler: h,
 		})

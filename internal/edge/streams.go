@@ -12,7 +12,7 @@ type streams struct {
 	mu    sync.Mutex
 	open  map[*walk]func() // what ends each
 	over  bool
-	empty chan struct{} // closed when the last one has ended; made by end
+	empty chan struct{} // closed when the last one has ended; made by wait
 }
 
 // begin notes a stream, or ends it at once when the program is ending.
@@ -40,19 +40,13 @@ func (s *streams) done(k *walk) {
 	}
 }
 
-// EndStreams ends the upgrades and event streams that are under way, and those
-// that still begin, and returns when each is recorded as what it was, or when
-// ctx ends (its error). Their clients are told to come again: a WebSocket gets the
-// close frame 1012 and some moments to answer it, an event stream ends with a
-// retry. It is for the end of the program, before the journal
-// is closed: what the journal then holds open would look like a crash.
-func (c *Chain) EndStreams(ctx context.Context) error {
-	s := &c.streams
+// AwaitStreams returns when no upgrade and no event stream is under way, or when
+// ctx ends (its error). It ends none.
+func (c *Chain) AwaitStreams(ctx context.Context) error { return c.streams.wait(ctx) }
+
+// wait returns when the last stream has ended.
+func (s *streams) wait(ctx context.Context) error {
 	s.mu.Lock()
-	s.over = true
-	for _, end := range s.open {
-		end()
-	}
 	if len(s.open) == 0 {
 		s.mu.Unlock()
 		return nil
@@ -68,4 +62,21 @@ func (c *Chain) EndStreams(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// EndStreams ends the upgrades and event streams that are under way, and those
+// that still begin, and returns when each is recorded as what it was, or when
+// ctx ends (its error). Their clients are told to come again: a WebSocket gets the
+// close frame 1012 and some moments to answer it, an event stream ends with a
+// retry. It is for the end of the program, before the journal
+// is closed: what the journal then holds open would look like a crash.
+func (c *Chain) EndStreams(ctx context.Context) error {
+	s := &c.streams
+	s.mu.Lock()
+	s.over = true
+	for _, end := range s.open {
+		end()
+	}
+	s.mu.Unlock()
+	return s.wait(ctx)
 }

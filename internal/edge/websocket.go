@@ -143,6 +143,15 @@ func (s *socket) end() {
 	}()
 }
 
+// last tells the client to come again when nothing more comes from the upstream.
+// Where a frame is not whole, nothing of ours can follow.
+func (s *socket) last() {
+	s.ending.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.tell() // as in end
+}
+
 // cut ends the client's connection, also while it is written to.
 func (s *socket) cut() {
 	if client := s.conn.Load(); client != nil {

@@ -96,6 +96,7 @@ func (g *Gate) PutCustomer(c toll.Customer) {
 	g.changes.Lock()
 	defer g.changes.Unlock()
 	h := g.customers.holder(c.ID)
+	g.follow(&h.counters, &h.testCounters)
 	if was := h.now.Load(); was != nil && was.version > c.Version {
 		return
 	}
@@ -122,6 +123,7 @@ func (g *Gate) PutKey(k toll.Key) {
 			b.shared = pool.Share("key."+k.ID, false, &b.counters)
 		}
 		g.bearers[k.ID] = b
+		g.follow(&b.counters, &b.holder.counters, &b.holder.testCounters)
 	}
 	if b.version > k.Version {
 		return
@@ -145,6 +147,13 @@ func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time,
 // the same numbers that refuse. Where replicas share them it may wait for the
 // ledger, and tells of all replicas. Empty for a customer or plan that is not known.
 func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
+	if to := g.leaving(); to != nil {
+		states, err := to.LimitStates(customer, now)
+		if err != nil {
+			return nil
+		}
+		return states
+	}
 	h := g.customers.find(customer)
 	if h == nil {
 		return nil

@@ -23,8 +23,8 @@ const sweepEvery = time.Second
 //	Admit ─► Hold ─► the foreign proxy forwards ─► Settle ─► Record, Done
 //	                                          └──► time over ─► Record as unknown, Done
 //
-// It is safe for concurrent use. Decisions are of this process: after a crash
-// those that waited are unknown by their open records in the journal.
+// It is safe for concurrent use. Decisions are of this process: after an upgrade
+// the old one keeps its own until they are over (Before), and after a crash those that waited are unknown by their open records in the journal.
 type Decisions struct {
 	clock  toll.Clock
 	kept   atomic.Int64 // those below, of all shards
@@ -33,6 +33,10 @@ type Decisions struct {
 	// Expired, when set, is told after each sweep how many decisions of a service
 	// nobody settled, and one of them. It must be set before the first Hold.
 	Expired func(service string, n int, example toll.ULID)
+	// Before, when set, settles decisions of the process that this one took over
+	// from; ErrNoDecision where that knows none either. It must be set before the
+	// first Settle.
+	Before func(id toll.ULID, out *Outcome) (Settlement, error)
 }
 
 type decisionShard struct {
@@ -143,6 +147,9 @@ func (d *Decisions) Settle(id toll.ULID, out *Outcome) (Settlement, error) {
 	one := s.byID[id]
 	s.mu.Unlock()
 	if one == nil {
+		if d.Before != nil {
+			return d.Before(id, out)
+		}
 		return Settlement{}, ErrNoDecision
 	}
 	one.mu.Lock()

@@ -36,6 +36,8 @@ type Gate struct {
 	ids       *toll.IDs
 	witness   witness
 
+	departure atomic.Pointer[departure] // nil: the counters are here
+
 	changes sync.Mutex         // one change of rules, customers or keys at a time
 	bearers map[string]*bearer // by key ID; guarded by changes
 }
@@ -95,6 +97,21 @@ const (
 // Admit routes, identifies and limits a request. After Admitted the caller
 // owes Done, and Record before the last byte of whatever it answers.
 func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
+	for {
+		if to := g.leaving(); to != nil {
+			return g.admitElsewhere(to, ask, p)
+		}
+		if d := g.admit(ask, p); d != undecided {
+			return d
+		}
+	}
+}
+
+// undecided is what admit answers when a counter has left meanwhile.
+const undecided Decision = 0xff
+
+// admit decides here, or finds that another process has to.
+func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 	p.reset(g, ask)
 	rules := g.rules.Load()
 	if rules == nil {
@@ -162,6 +179,9 @@ func (g *Gate) Admit(ask *Ask, p *Pass) Decision {
 		}
 	}
 	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
+		if p.admission.Departed() {
+			return undecided
+		}
 		return p.refuse(p.limitReason())
 	}
 	return Admitted

@@ -163,6 +163,7 @@ func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
 	// show and refuse by another number than the bill's.
 	counts := p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage
 	p.admission.Settle(err == nil && counts, p.event.Units)
+	p.pay()
 	return badUsage, err
 }
 
@@ -213,6 +214,7 @@ func (p *Pass) class(out *Outcome) toll.Class {
 // request out of doubt.
 func (p *Pass) Done() Receipt {
 	p.admission.Release()
+	p.pay()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	receipt := Receipt{recorder: p.gate.recorder, ticket: p.ticket}

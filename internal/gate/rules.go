@@ -35,6 +35,7 @@ type rules struct {
 }
 
 type service struct {
+	of          *toll.Service
 	set         *limit.Set
 	perAddress  bool
 	allow, deny ranges
@@ -92,13 +93,13 @@ func (g *Gate) Switch(r Rules) error {
 		unmetered: r.Unmetered,
 		console:   strings.ToLower(r.ConsoleHost),
 	}
-	for _, s := range r.Services {
+	for i, s := range r.Services {
 		set, err := limit.CompileService(s.Name, s.Policies, loc)
 		if err != nil {
 			return &RuleError{Path: "services." + s.Name, Err: err}
 		}
 		next.services[s.Name] = &service{
-			set: set, perAddress: set.Counts(toll.PerIP),
+			of: &r.Services[i], set: set, perAddress: set.Counts(toll.PerIP),
 			allow: rangesOf(s.Allow), deny: rangesOf(s.Deny),
 		}
 	}

@@ -31,7 +31,8 @@ type addressShard struct {
 	mu    sync.Mutex
 	index map[subnet]int32
 	kept  []keptAddress
-	hand  int // where the search for a place goes on
+	hand  int    // where the search for a place goes on
+	gone  *State // every newcomer's, while the counters are another process's; else nil
 	_     [64]byte
 }
 
@@ -59,6 +60,21 @@ func subnetOf(addr netip.Addr) subnet {
 		return subnet{bits: binary.BigEndian.Uint64(b[:8]), family: 6}
 	}
 	return subnet{}
+}
+
+// address is the first of a subnet; of what is no address, none.
+func (s subnet) address() netip.Addr {
+	switch s.family {
+	case 4:
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(s.bits))
+		return netip.AddrFrom4(b)
+	case 6:
+		var b [16]byte
+		binary.BigEndian.PutUint64(b[:8], s.bits)
+		return netip.AddrFrom16(b)
+	}
+	return netip.Addr{}
 }
 
 // NewAddresses returns an empty Addresses that keeps at most max addresses,
@@ -92,6 +108,9 @@ func (a *Addresses) Decide(addr netip.Addr, now time.Time) (*State, time.Time) {
 		k.seen = ns
 		return k.state, now
 	}
+	if s.gone != nil {
+		return s.gone, now
+	}
 	if s.index == nil {
 		s.index = make(map[subnet]int32)
 	}
@@ -116,6 +135,10 @@ func (a *Addresses) Trim(now time.Time) {
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.Lock()
+		if s.gone != nil { // they look idle, and may come back
+			s.mu.Unlock()
+			continue
+		}
 		had := cap(s.kept)
 		for j := len(s.kept) - 1; j >= 0; j-- {
 			if k := &s.kept[j]; ns-k.seen > grace && k.state.idle(ns) {

@@ -17,6 +17,10 @@ type Admission struct {
 	judgments []judgment
 	holds     []hold
 	settled   bool
+
+	departed  bool         // the last Admit met a State that gave its counters away
+	elsewhere []Lease      // what the request holds in another process
+	owed      []Adjustment // for that process
 }
 
 // judgment is what a rule found, between the check and the taking.
@@ -57,12 +61,15 @@ type hold struct {
 // have admitted, so that it reports what it would do; shadow quotas and
 // concurrency limits count what really passes.
 //
-// An Admission that was not released yet is released first.
+// An Admission that was not released yet is released first. Where a State has
+// given its counters away nothing is decided and nothing taken: Admit says no,
+// and Departed says why.
 //
 // Admit locks the partitions' own mutexes, all at once, in an order that is the
 // same everywhere.
 func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string, sets ...*Set) bool {
 	a.Release()
+	a.departed, a.owed = false, nil
 	ns := now.UnixNano()
 	a.judgments = a.judgments[:0]
 	var used [3]bool
@@ -94,6 +101,9 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 		return a.decideShared(now, ns, &p, &locks)
 	}
 	locks.lock()
+	if a.gone(&locks) {
+		return false
+	}
 	admitted := true
 	for i := range a.judgments {
 		j := &a.judgments[i]
@@ -216,7 +226,7 @@ func (a *Admission) Results() []Result { return a.results }
 // Settle tells the outcome. Chargeable keeps what quotas reserved and adds the
 // reported units to their quotas; otherwise what was reserved is given back and
 // units are ignored. Only the first Settle after an Admit counts. Rate limits
-// keep what they took.
+// keep what they took. What cannot be counted here is Owed.
 //
 // It counts in the period in which the request was admitted, also when that has
 // ended meanwhile: so does the request's event, for it bears the time of its
@@ -226,26 +236,21 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 		return
 	}
 	a.settled = true
+	if len(a.elsewhere) > 0 {
+		a.settleElsewhere(chargeable, units)
+	}
 	for _, h := range a.holds {
 		if h.rule.kind != toll.Quota {
 			continue
 		}
-		var add int64
-		switch {
-		case h.rule.requests && !chargeable:
-			add = -1
-		case !h.rule.requests && chargeable:
-			for _, u := range units {
-				if u.Unit == h.rule.policy.Unit && u.Count > 0 {
-					add = plus(add, u.Count)
-				}
-			}
-		}
+		add := settled(h.rule.policy.Unit, chargeable, units)
 		if add == 0 {
 			continue
 		}
 		h.state.mu.Lock()
-		if sl := h.state.findQuota(h.rule.id, h.period); sl != nil { // else the period was forgotten
+		if h.state.hasDeparted() {
+			a.owed = append(a.owed, Adjustment{h.held(), add})
+		} else if sl := h.state.findQuota(h.rule.id, h.period); sl != nil { // else the period was forgotten
 			sl.value = max(0, plus(sl.value, add))
 		}
 		if h.lease != nil {
@@ -255,17 +260,41 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 	}
 }
 
+// settled is what an outcome adds to a quota on a unit: requests were reserved
+// at Admit, and other units come with the outcome.
+func settled(unit string, chargeable bool, units []toll.Amount) (add int64) {
+	if unit == toll.UnitRequests {
+		if !chargeable {
+			return -1
+		}
+		return 0
+	}
+	if chargeable {
+		for _, u := range units {
+			if u.Unit == unit && u.Count > 0 {
+				add = plus(add, u.Count)
+			}
+		}
+	}
+	return add
+}
+
 // Release ends the request: it frees its concurrency limits, and gives back
 // what was reserved and never settled. A second call does nothing.
 func (a *Admission) Release() {
-	if len(a.holds) == 0 {
+	if len(a.holds) == 0 && len(a.elsewhere) == 0 {
 		return
 	}
 	a.Settle(false, nil)
+	if len(a.elsewhere) > 0 {
+		a.releaseElsewhere()
+	}
 	for i, h := range a.holds {
 		if h.rule.kind == toll.ConcurrencyLimit {
 			h.state.mu.Lock()
-			if sl := h.state.find(h.rule.id); sl != nil {
+			if h.state.hasDeparted() {
+				a.owed = append(a.owed, Adjustment{h.held(), -1})
+			} else if sl := h.state.find(h.rule.id); sl != nil {
 				sl.value = max(0, sl.value-1)
 			}
 			if h.lease != nil {
@@ -314,6 +343,27 @@ func (l *locks) lock() {
 	for _, s := range l.states[:l.n] {
 		s.mu.Lock()
 	}
+}
+
+// gone gives the locks back and decides nothing where one of the States has
+// given its counters away.
+func (a *Admission) gone(l *locks) bool {
+	if !l.departed() {
+		return false
+	}
+	l.unlock()
+	a.departed, a.settled, a.results = true, true, a.results[:0]
+	return true
+}
+
+// departed tells whether one of them has given its counters away.
+func (l *locks) departed() bool {
+	for _, s := range l.states[:l.n] {
+		if s.hasDeparted() {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *locks) unlock() {

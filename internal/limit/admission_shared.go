@@ -13,6 +13,9 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 	var pool *Pool
 	for round := 0; ; round++ {
 		locks.lock()
+		if a.gone(locks) {
+			return false
+		}
 		admitted, waits := true, false
 		for i := range a.judgments {
 			j := &a.judgments[i]

@@ -164,6 +164,9 @@ func (s *State) RestoreScope(unit string, every toll.Every, periodStart time.Tim
 	id := known.id(quotaIdentity(unit, every, service, endpoint))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hasDeparted() {
+		return
+	}
 	s.quota(id, periodNumber(periodStart)).value = max(0, used)
 }
 
@@ -175,6 +178,9 @@ func (s *State) Trim(now time.Time) (empty bool) {
 	ns := now.UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.hasDeparted() {
+		return false
+	}
 	empty = true
 	last := &s.slots
 	for c := &s.slots; c != nil; c = c.more {

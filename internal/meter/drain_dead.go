@@ -12,10 +12,12 @@ import (
 )
 
 // DrainDead drains every lane whose process is gone, to its end, and deletes
-// it. Before the first request is admitted it is called once, so that what is
-// used is known. While the sink fails it tries again until ctx is over; a lane
-// that cannot be read, or is of a newer format (journal.ErrNewer), is left as
-// it is and told in the error after all others are done.
+// it. Lanes of other living processes are drained to where they end now, and
+// followed from then on. Before the first request is admitted it is called
+// once, so that what is used is known. While the sink fails it tries again
+// until ctx is over; a lane that cannot be read, or is of a newer format
+// (journal.ErrNewer), is left as it is and told in the error after all others
+// are done.
 func (d *Drainer) DrainDead(ctx context.Context) error {
 	if err := d.takeTurn(ctx); err != nil {
 		return err
@@ -39,21 +41,38 @@ func (d *Drainer) DrainDead(ctx context.Context) error {
 			left++
 			continue
 		}
-		claimed, err := journal.Claim(d.o.Files, d.o.Root, lane)
-		if errors.Is(err, journal.ErrLocked) || errors.Is(err, fs.ErrNotExist) {
+		if d.o.Own != nil && lane.Name() == d.o.Own.Name() && !errors.Is(d.o.Own.Err(), journal.ErrClosed) {
 			continue
 		}
-		if err == nil {
-			err = d.finish(ctx, lane.Name(), claimed)
-		}
+		alive, err := d.drainLane(ctx, lane)
 		if err != nil {
 			left++
-			errs = append(errs, fmt.Errorf("finish the journal lane %s: %w", lane.Name(), err))
+			errs = append(errs, err)
+		} else if alive && d.foreign[lane.Name()] == nil {
+			d.foreign[lane.Name()] = &foreign{lane: lane}
 		}
 	}
+	errs = append(errs, d.flushForeign(ctx))
 	err = errors.Join(errs...)
 	d.condition.stuck(left, err)
 	return err
+}
+
+// drainLane finishes a lane whose process is gone, or tells that it lives.
+func (d *Drainer) drainLane(ctx context.Context, lane journal.Found) (alive bool, err error) {
+	claimed, err := journal.Claim(d.o.Files, d.o.Root, lane)
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err == nil:
+		err = d.finish(ctx, lane.Name(), claimed)
+	}
+	if err != nil {
+		err = fmt.Errorf("finish the journal lane %s: %w", lane.Name(), err)
+	}
+	return false, err
 }
 
 // finish takes a dead lane to its end, in the order that Drainer promises.

@@ -32,6 +32,10 @@ type DrainerOptions struct {
 // A lane that is being written is read up to what survives a loss of power, so
 // that its cursor never stands where the lane may not reach again.
 //
+// A lane that another living process writes, because it is about to end and
+// this one took over from it, is followed until it is closed (journal.Tail);
+// nothing of it is deleted before.
+//
 // A lane whose process is gone is finished in this order, and a crash between
 // any two steps repeats only what changes nothing: read what was not drained
 // (cursor of the lane); look a second time at all that still has a file for
@@ -47,6 +51,7 @@ type Drainer struct {
 	batch   Batch
 	own     *journal.LiveReader // where the own lane is being read; nil: its cursor says
 	stored  Position            // the own lane's cursor, while own is set
+	foreign map[string]*foreign // lanes that another living process writes, by name
 
 	condition condition
 }
@@ -76,7 +81,7 @@ func NewDrainer(o DrainerOptions) *Drainer {
 	if o.BatchSize <= 0 {
 		o.BatchSize = defaultBatchSize
 	}
-	d := &Drainer{o: o, turn: make(chan struct{}, 1)}
+	d := &Drainer{o: o, turn: make(chan struct{}, 1), foreign: map[string]*foreign{}}
 	d.condition.init(o.Clock, o.Log)
 	return d
 }
@@ -91,6 +96,7 @@ func (d *Drainer) Run(ctx context.Context) {
 		both.Go(func() { d.runOwn(ctx) })
 	}
 	both.Go(func() { d.runDead(ctx) })
+	both.Go(func() { d.runForeign(ctx) })
 	both.Wait()
 }
 
@@ -127,6 +133,33 @@ func (d *Drainer) runOwn(ctx context.Context) {
 	}
 }
 
+// runForeign drains the lanes that are followed.
+func (d *Drainer) runForeign(ctx context.Context) {
+	defer func() {
+		d.turn <- struct{}{}
+		defer d.endTurn()
+		d.leaveForeign()
+	}()
+	for {
+		if d.condition.following() == 0 { // as nearly always
+			if !sleep(ctx, rescanEvery) {
+				return
+			}
+			continue
+		}
+		if !sleep(ctx, d.o.Delay) {
+			return
+		}
+		if err := d.takeTurn(ctx); err != nil {
+			return
+		}
+		if err := d.flushForeign(ctx); err != nil && ctx.Err() == nil {
+			d.condition.logStuck(err)
+		}
+		d.endTurn()
+	}
+}
+
 func (d *Drainer) runDead(ctx context.Context) {
 	for sleep(ctx, rescanEvery) {
 		if err := d.DrainDead(ctx); err != nil && ctx.Err() == nil {
@@ -159,14 +192,18 @@ func (d *Drainer) takeTurn(ctx context.Context) error {
 
 func (d *Drainer) endTurn() { <-d.turn }
 
-// Flush drains the own lane to where it ends now. Without an own lane, or when
-// it is closed, there is nothing to do. While the sink fails it tries again
-// until ctx is over.
+// Flush drains the own lane, and those that are followed, to where they end
+// now. Without an own lane, or when it is closed, there is nothing to do for it.
+// While the sink fails it tries again until ctx is over.
 func (d *Drainer) Flush(ctx context.Context) error {
 	if err := d.takeTurn(ctx); err != nil {
 		return err
 	}
 	defer d.endTurn()
+	return errors.Join(d.flushOwn(ctx), d.flushForeign(ctx))
+}
+
+func (d *Drainer) flushOwn(ctx context.Context) error {
 	lane := d.o.Own
 	if lane == nil || errors.Is(lane.Err(), journal.ErrClosed) {
 		return d.leaveOwn()

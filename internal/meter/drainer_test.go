@@ -218,12 +218,19 @@ func TestRunFinishesLanesWhoseProcessEndsMeanwhile(t *testing.T) {
 		old := newHouse(t, 1, nil)
 		h := newHouse(t, 2, old)
 		stop := h.run()
-		old.record(t, 0, 50)
+		old.record(t, 0, 40)
 		time.Sleep(10 * time.Second)
-		h.wantStored(t, 0, 0) // it lives: its lane is its own
+		h.wantStored(t, 0, 40) // it lives, and is followed
+		if s := h.drainer.Status(); s.Followed != 1 {
+			t.Errorf("status %+v, want one lane followed", s)
+		}
+		old.record(t, 40, 50)
 		old.kill()
 		time.Sleep(6 * time.Second)
 		h.wantStored(t, 0, 50)
+		if s := h.drainer.Status(); s.Followed != 0 || s.Stuck != 0 {
+			t.Errorf("status %+v, want no lane followed", s)
+		}
 		if d := h.doubts(t); len(d) != 50 {
 			t.Fatalf("%d doubts, want 50: nobody finished them", len(d))
 		}

@@ -15,6 +15,7 @@ type Status struct {
 	Lag          time.Duration // how long the oldest of them has been waiting
 	Stuck        int           // lanes of ended processes that could not be finished yet
 	StuckError   string        // why; for operators only
+	Followed     int           // lanes of other living processes: this one took over from them
 	Stored       int64         // events stored since the start
 	StoredAt     time.Time     // when something was last stored; zero: never
 	Error        string        // why the last try to store failed; "" when it did not. For operators only
@@ -98,6 +99,19 @@ func (c *condition) stuck(lanes int, err error) {
 	if err != nil {
 		c.status.StuckError = err.Error()
 	}
+}
+
+// follow notes how many lanes are followed.
+func (c *condition) follow(lanes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.Followed = lanes
+}
+
+func (c *condition) following() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.status.Followed
 }
 
 // logStuck logs why lanes are stuck; the same once.

@@ -37,12 +37,51 @@ func Lock(dir string) (*DataLock, error) {
 		}
 		return nil, errors.Join(err, f.Close())
 	}
-	text := strconv.Itoa(os.Getpid()) + "\n"
-	if err := errors.Join(f.Truncate(0), writeAt(f, text)); err != nil {
-		return nil, errors.Join(unusable(fmt.Errorf("write the process ID: %w", err)), f.Close())
+	l := &DataLock{f}
+	if err := l.Sign(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return l, nil
+}
+
+// Inherit makes a DataLock of the file of another process's, which that process
+// handed over: the lock belongs to the open file, so both hold it, and it is
+// free when neither does. It refuses what is not the lock of this directory, or
+// is not held. The file is the DataLock's then.
+func Inherit(dir string, f *os.File) (*DataLock, error) {
+	given, err := f.Stat()
+	if err != nil {
+		return nil, unusable(err)
+	}
+	here, err := os.Stat(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, unusable(err)
+	}
+	if !os.SameFile(given, here) {
+		return nil, toll.Errorf(toll.Conflict, "The lock that was handed over is not the one of this data directory.")
+	}
+	// Taken again by who holds it already, a flock stays; by anybody else it fails.
+	if err := flock(f); err != nil {
+		if errors.Is(err, ErrLocked) {
+			return nil, held(f)
+		}
+		return nil, unusable(err)
 	}
 	return &DataLock{f}, nil
 }
+
+// Sign writes this process's ID into the lock, for whoever finds it held.
+func (l *DataLock) Sign() error {
+	text := strconv.Itoa(os.Getpid()) + "\n"
+	if err := errors.Join(l.file.Truncate(0), writeAt(l.file, text)); err != nil {
+		return unusable(fmt.Errorf("write the process ID: %w", err))
+	}
+	return nil
+}
+
+// File is the open file that holds the lock, to hand it over (Inherit). It stays
+// the DataLock's.
+func (l *DataLock) File() *os.File { return l.file }
 
 func writeAt(f *os.File, text string) error {
 	_, err := f.WriteAt([]byte(text), 0)

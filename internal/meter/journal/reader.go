@@ -188,18 +188,27 @@ func (r *Reader) fill(available int64) error {
 
 // valid tells whether a whole record stands at an offset of what was read.
 func (r *Reader) valid(offset int64) (Kind, int, bool) {
-	if offset < headerSize || offset+recordHead > int64(len(r.buf)) {
+	if offset < headerSize {
 		return 0, 0, false
 	}
-	head := r.buf[offset : offset+recordHead]
+	return validRecord(r.buf, offset, offset, r.seed, &r.head)
+}
+
+// validRecord tells whether a whole record stands in buf at an offset, which in
+// its segment is the offset at.
+func validRecord(buf []byte, offset, at int64, seed uint32, scratch *[16]byte) (Kind, int, bool) {
+	if offset+recordHead > int64(len(buf)) {
+		return 0, 0, false
+	}
+	head := buf[offset : offset+recordHead]
 	word := binary.LittleEndian.Uint32(head)
 	length := int64(word &^ committed)
-	if word&committed == 0 || length > maxPayload || offset+recordHead+length > int64(len(r.buf)) ||
+	if word&committed == 0 || length > maxPayload || offset+recordHead+length > int64(len(buf)) ||
 		head[8] == 0 || head[9]|head[10]|head[11] != 0 {
 		return 0, 0, false
 	}
-	payload := crc32.Update(0, castagnoli, r.buf[offset+recordHead:offset+recordHead+length])
-	sum := checksum(payload, &r.head, r.seed, offset, int(length), Kind(head[8]))
+	payload := crc32.Update(0, castagnoli, buf[offset+recordHead:offset+recordHead+length])
+	sum := checksum(payload, scratch, seed, at, int(length), Kind(head[8]))
 	return Kind(head[8]), int(length), sum == binary.LittleEndian.Uint32(head[4:])
 }
 
