@@ -295,7 +295,7 @@ func (x *target) try(text string) (refusal string) {
 		x.t.Errorf("the reload says %s, the file is %s", said.Fingerprint, want)
 	}
 	x.accepted = next
-	x.steady.Store(x.sameDoors(next) && reflect.DeepEqual(service(next, "steady"), x.meant("steady")))
+	x.steady.Store(x.sameDoors(next) && reflect.DeepEqual(serviceOf(next, "steady"), x.meant("steady")))
 	return ""
 }
 
@@ -315,7 +315,7 @@ func (x *target) sameDoors(c *config.Config) bool {
 	return c.Console.Host == "console.localhost"
 }
 
-func service(c *config.Config, name string) toll.Service {
+func serviceOf(c *config.Config, name string) toll.Service {
 	s, _ := c.Service(name)
 	return s
 }
@@ -326,7 +326,7 @@ func (x *target) meant(name string) toll.Service {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	return service(c, name)
+	return serviceOf(c, name)
 }
 
 func (x *target) mustTake(text string) {
@@ -351,7 +351,7 @@ func (x *target) holds(round int, what, refusal string) {
 	if want := fmt.Sprintf("tollhouse_config_refused %d\n", refused); !strings.Contains(metrics, want) {
 		x.t.Errorf("round %d (%s): the metrics lack %q", round, what, want)
 	}
-	mark := service(x.accepted, "mark")
+	mark := serviceOf(x.accepted, "mark")
 	if !x.sameDoors(x.accepted) || !reflect.DeepEqual(mark, withPath(x.meant("mark"), mark.Path)) {
 		return // it was accepted so, and what it does is another test's matter
 	}
