@@ -101,7 +101,7 @@ type App struct {
 	farewell  edge.Farewell
 	told      told
 	upgrading atomic.Bool                 // from the start of an upgrade to its failure, or for good
-	drains    atomic.Bool                 // the drainer is this process's
+	draining  atomic.Bool                 // the drainer is this process's
 	leaving   atomic.Bool                 // another process serves now
 	gone      chan struct{}               // closed when a process that is leaving has nothing left to do
 	before    atomic.Pointer[predecessor] // who this process took over from; nil: nobody
@@ -293,13 +293,13 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 func (a *App) startDrainer() {
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop
-	a.drains.Store(true)
+	a.draining.Store(true)
 	a.drained.Go(func() { a.drainer.Run(running) })
 }
 
 // flush drains to the end, where that is for this process to do.
 func (a *App) flush(ctx context.Context, wait time.Duration) error {
-	if !a.drains.Load() {
+	if !a.draining.Load() {
 		return toll.Errorf(toll.Unavailable, "the server is being replaced by a new one at this moment; try again")
 	}
 	return drainWithin(ctx, a.drainer, wait)

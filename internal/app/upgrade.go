@@ -206,7 +206,7 @@ func (e *estate) StopDraining(ctx context.Context) error {
 		return err
 	}
 	e.stopped = true
-	a.drains.Store(false)
+	a.draining.Store(false)
 	a.stopDrainer()
 	a.drained.Wait()
 	return nil
