@@ -32,6 +32,7 @@ import (
 //	tollhouse_connections_refused_total{reason}
 //	tollhouse_build_info{version,go}
 //	go_*, process_*
+//
 // docs/metrics.md lists them all; a test makes that list of what is registered.
 type Metrics struct {
 	registry *prometheus.Registry
