@@ -254,8 +254,8 @@ func TestRecipes(t *testing.T) {
 			if p := problemOf(t, response, body); response.StatusCode != 401 || !strings.HasSuffix(p.Type, "#key-missing") {
 				t.Errorf("without a key: %s %s", response.Status, body)
 			}
-			if got := response.Header.Get("WWW-Authenticate"); !strings.HasPrefix(got, "Bearer ") {
-				t.Errorf("WWW-Authenticate %q", got)
+			if got := response.Header.Values("WWW-Authenticate"); len(got) != 1 || !strings.HasPrefix(got[0], "Bearer ") {
+				t.Errorf("WWW-Authenticate %q, want one challenge", got)
 			}
 			response, body = r.call("GET", "/a%2fb", r.key)
 			if p := problemOf(t, response, body); response.StatusCode != 400 || !strings.HasSuffix(p.Type, "#bad-path") {

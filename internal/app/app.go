@@ -224,7 +224,7 @@ func (a *App) openListeners() (err error) {
 	}
 	a.crowd, a.sockets = a.newCrowd(a.cfg.Listen, files), upstream.NewSockets(files.upstreams)
 	if a.public == nil {
-		if a.public, err = listen("--listen", a.cfg.Listen.HTTP); err != nil {
+		if a.public, err = listen("listen.http or --listen", a.cfg.Listen.HTTP); err != nil {
 			return err
 		}
 	}

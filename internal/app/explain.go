@@ -141,8 +141,11 @@ func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (Explained, erro
 	case toll.Unknown:
 		out.Says = "It was under way when the server ended, or was never settled, and nobody knows what became of it: not billed."
 	default:
-		out.Says = "Answered, and not counted: it was public, served from a cache that does not count, or it failed (5xx, a timeout)."
-		if e.Customer != "" && e.Status >= 500 {
+		out.Says = "Answered, and not counted: it was served from a cache that does not count, or its status is not one that the service bills."
+		switch {
+		case e.Customer == "":
+			out.Says = "Answered, and not counted: this service needs no key, so it is nobody's usage."
+		case e.Status >= 500:
 			out.Says = fmt.Sprintf("The answer was %d %s: not counted, and its quota was given back.", e.Status, http.StatusText(e.Status))
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // listen opens a TCP address, with a sentence for the ways in which that fails.
-// Field is what says which address it is: "--listen", "listen.https".
+// Field is what says which address it is: "listen.http or --listen", "listen.https".
 func listen(field, address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	switch {

@@ -353,7 +353,11 @@ func (a *App) upstreamChanged(service string) func(upstream.Status) {
 		if s.Health == upstream.Unhealthy || s.Circuit != upstream.Closed {
 			level = slog.LevelWarn
 		}
-		a.log.Log(context.Background(), level, "upstream changed", "service", service, "upstream", s.Upstream, "health", s.Health, "circuit", s.Circuit, "reason", s.Reason)
+		said := []any{"service", service, "upstream", s.Upstream, "health", s.Health, "circuit", s.Circuit}
+		if s.Reason != "" { // of the probe; a circuit opens by what requests met, and their access lines say that
+			said = append(said, "reason", s.Reason)
+		}
+		a.log.Log(context.Background(), level, "upstream changed", said...)
 	}
 }
 

@@ -162,6 +162,9 @@ func (c *checker) checkReach() {
 		return
 	}
 	top := &node{line: 1, column: 1, width: 1}
+	if c.given(&c.file.Redis) && !c.given(&c.file.Database) {
+		c.notice(c.node(&c.file.Redis, top), "redis: without `database` each server has customers and keys of its own, so there is nothing to share; name the PostgreSQL of all in `database`")
+	}
 	if len(c.file.Services) == 0 {
 		c.notice(top, "services: there are none, so no request is forwarded; add one under `services:`")
 	}

@@ -50,12 +50,13 @@ func TestNoticesTellWhatIsOutOfReach(t *testing.T) {
 		{"services:\n  a: { host: a.example.com, " + up + " }\n", "tollhouse.yml:2: services.a: no plan includes it"},
 		{"services:\n  a: { access: public, " + up + " }\n", "tollhouse.yml:2: services.a: it takes every host and path, so nobody reaches the console"},
 		{"services:\n  a: { path: /a, access: public, " + up + " }\n", "tollhouse.yml:2: services.a: it takes its path on every host"},
+		{"services:\n  a: { host: a.example.com, access: public, " + up + " }\nredis: redis://127.0.0.1:6379\n", "tollhouse.yml:3: redis: without `database` each server has customers and keys of its own"},
 	} {
 		if got := mustParse(t, c.src).Notices; len(got) != 1 || !strings.HasPrefix(got[0], c.want) {
 			t.Errorf("%q: got %q, want %q", c.src, got, c.want)
 		}
 	}
-	quiet := "console: { host: c.example.com }\nservices:\n  a: { path: /a, " + up + " }\n  b: { path: /b, " + up + " }\nplans: { p: { includes: [a] } }\naddons: { more: { includes: [b] } }\n"
+	quiet := "redis: redis://127.0.0.1:6379\ndatabase: postgres://u@127.0.0.1/t\nconsole: { host: c.example.com }\nservices:\n  a: { path: /a, " + up + " }\n  b: { path: /b, " + up + " }\nplans: { p: { includes: [a] } }\naddons: { more: { includes: [b] } }\n"
 	if got := mustParse(t, quiet).Notices; len(got) != 0 {
 		t.Errorf("notices without reason: %q", got)
 	}

@@ -120,18 +120,25 @@ func (a Answers) limited(r *exchange.Request, p *gate.Pass) *exchange.Response {
 	wait := limit.RetryAfter(results)
 	doc := problem{Type: quotaExceeded, Status: 429, Title: "Limit reached", UpgradeURL: a.UpgradeURL}
 	var said []string
-	for i := range results {
-		if !results[i].Refused {
-			continue
-		}
-		doc.ViolatedPolicies = append(doc.ViolatedPolicies, results[i].Policy.Name)
-		said = append(said, describe(results[i].Policy))
-	}
+	doc.ViolatedPolicies, said = reached(results)
 	seconds := int64(wait.Seconds())
 	doc.Detail = fmt.Sprintf("Over %s. Try again in %s.", strings.Join(said, " and "), waitInWords(wait))
 	response := a.problem(r, doc)
 	response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
 	return response
+}
+
+// reached names the policies that are known to be reached, and says them in
+// words. One that refused because the shared counters are away is not: nobody
+// knows what is left of it.
+func reached(results []limit.Result) (names, said []string) {
+	for i := range results {
+		if results[i].Refused && !results[i].Away {
+			names = append(names, results[i].Policy.Name)
+			said = append(said, describe(results[i].Policy))
+		}
+	}
+	return names, said
 }
 
 // describe says a policy in words: "the rate limit “minute” (10 per minute)".

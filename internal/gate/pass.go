@@ -71,7 +71,7 @@ func (p *Pass) refuse(reason toll.RefusalReason) Decision {
 	}
 	if reason == toll.RefusedLimit || reason == toll.RefusedUncounted {
 		for i := range p.admission.Results() {
-			if r := &p.admission.Results()[i]; r.Refused {
+			if r := &p.admission.Results()[i]; r.Refused && r.Away == (reason == toll.RefusedUncounted) {
 				policy = r.Policy.Name
 				break
 			}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
@@ -45,6 +46,7 @@ type Access struct {
 type AccessLog struct {
 	settings atomic.Pointer[accessSettings]
 	usual    *batch
+	log      *slog.Logger
 }
 
 type accessSettings struct {
@@ -62,8 +64,8 @@ type AccessSettings struct {
 	To io.Writer
 }
 
-func newAccessLog(w io.Writer) *AccessLog {
-	l := &AccessLog{usual: newBatch(w)}
+func newAccessLog(w io.Writer, log *slog.Logger) *AccessLog {
+	l := &AccessLog{usual: newBatch(w, log), log: log}
 	l.settings.Store(&accessSettings{AccessSettings{Share: 100}, l.usual})
 	return l
 }
@@ -78,7 +80,7 @@ func (l *AccessLog) Switch(to AccessSettings) error {
 	case to.To == was.To:
 		next.out = was.out
 	default:
-		next.out = newBatch(to.To)
+		next.out = newBatch(to.To, l.log)
 	}
 	l.settings.Store(next)
 	if was.out != next.out && was.out != l.usual {
@@ -88,7 +90,8 @@ func (l *AccessLog) Switch(to AccessSettings) error {
 }
 
 // Write adds a request's line. A line that cannot be written is dropped, for
-// no request may suffer for its log; Flush and Close return the first such error.
+// no request may suffer for its log; it is counted (Dropped), the logger is told
+// when that begins and ends, and Flush and Close return the first such error.
 func (l *AccessLog) Write(a Access) {
 	s := l.settings.Load()
 	if s.Off {
@@ -104,7 +107,7 @@ func (l *AccessLog) Write(a Access) {
 }
 
 // Dropped is how many lines were left out because what they are written to
-// took them too slowly.
+// took them too slowly, or not at all.
 func (l *AccessLog) Dropped() uint64 {
 	n := l.usual.dropped.Load()
 	if out := l.settings.Load().out; out != l.usual {

@@ -1,8 +1,10 @@
 package telemetry
 
 import (
-	"errors"
+	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +24,8 @@ const (
 // who adds one never waits for a disk, or for whoever reads the other end.
 type batch struct {
 	w       io.Writer
+	log     *slog.Logger
+	failing bool // the last write failed, and that was logged; the one who is writing has it
 	dropped atomic.Uint64
 
 	mu      sync.Mutex
@@ -34,8 +38,8 @@ type batch struct {
 	err     error
 }
 
-func newBatch(w io.Writer) *batch {
-	b := &batch{w: w}
+func newBatch(w io.Writer, log *slog.Logger) *batch {
+	b := &batch{w: w, log: log}
 	b.free.L = &b.mu
 	return b
 }
@@ -102,7 +106,8 @@ func (b *batch) writeOnce() {
 	}
 	b.buf, b.spare = b.spare[:0], nil
 	b.mu.Unlock()
-	_, err := b.w.Write(out)
+	n, err := b.w.Write(out)
+	b.tell(out[min(max(n, 0), len(out)):], err)
 	b.mu.Lock()
 	if err != nil && b.err == nil {
 		b.err = err
@@ -110,6 +115,23 @@ func (b *batch) writeOnce() {
 	if cap(out) <= 16*batchSize { // a jam's is not kept
 		b.spare = out[:0]
 	}
+}
+
+// tell counts the lines that were lost, and logs when writing begins to fail
+// and when it succeeds again: an outage is two lines, however long it is.
+func (b *batch) tell(lost []byte, err error) {
+	if err != nil {
+		b.dropped.Add(uint64(bytes.Count(lost, []byte{'\n'})))
+	}
+	switch failing := err != nil; {
+	case failing == b.failing:
+		return
+	case failing:
+		b.log.Error("the access log cannot be written; its lines are lost until it can", "error", err)
+	default:
+		b.log.Info("the access log is written again")
+	}
+	b.failing = err != nil
 }
 
 // writeAll writes everything that is there when it is called, and waits for it.
@@ -140,7 +162,7 @@ func (b *batch) close() error {
 	}
 	b.mu.Unlock()
 	if err := b.flush(); err != nil {
-		return errors.Join(errors.New("some lines of the access log could not be written"), err)
+		return fmt.Errorf("some lines of the access log could not be written: %w", err)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ var (
 	cacheMax = prometheus.NewDesc("tollhouse_cache_max_bytes",
 		"Memory that they may take.", []string{"service"}, nil)
 	accessDropped = prometheus.NewDesc("tollhouse_access_log_dropped_total",
-		"Lines of the access log that were left out because what they are written to is too slow.", nil, nil)
+		"Lines of the access log that were left out because what they are written to is too slow or full.", nil, nil)
 )
 
 type edgeGauges struct{ state func() Edge }

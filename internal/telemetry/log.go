@@ -28,7 +28,8 @@ func NewLogs(w io.Writer, level slog.Leveler) (*slog.Logger, *AccessLog) {
 	if level == nil {
 		level = slog.LevelInfo
 	}
-	return slog.New(slog.NewJSONHandler(shared, &slog.HandlerOptions{Level: level, ReplaceAttr: hide})), newAccessLog(shared)
+	logger := slog.New(slog.NewJSONHandler(shared, &slog.HandlerOptions{Level: level, ReplaceAttr: hide}))
+	return logger, newAccessLog(shared, logger)
 }
 
 // ParseLevel reads a log level's name: debug, info, warn or error.

@@ -249,6 +249,52 @@ func TestAFullDiskIsToldAtTheEnd(t *testing.T) {
 	}
 }
 
+// filling is a disk that is full for a while.
+type filling struct {
+	full bool
+	took int
+}
+
+func (f *filling) Write(p []byte) (int, error) {
+	if f.full {
+		return 0, errors.New("no space left on device")
+	}
+	f.took += bytes.Count(p, []byte("\n"))
+	return len(p), nil
+}
+
+func TestAFullDiskIsToldWhenItBeginsAndWhenItIsOver(t *testing.T) {
+	t.Parallel()
+	var program bytes.Buffer
+	disk := &filling{full: true}
+	_, access := NewLogs(&program, nil)
+	if err := access.Switch(AccessSettings{Share: 100, To: disk}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		access.Write(finished)
+		if err := access.Flush(); err == nil {
+			t.Error("Flush did not say that the disk is full")
+		}
+	}
+	if n := strings.Count(program.String(), "\n"); n != 1 || !strings.Contains(program.String(), "no space left") {
+		t.Errorf("the program's log has %d lines:\n%s", n, &program)
+	}
+	disk.full = false
+	for range 3 {
+		access.Write(finished)
+		if err := access.Flush(); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := strings.Count(program.String(), "\n"); n != 2 || !strings.Contains(program.String(), "written again") {
+		t.Errorf("the program's log has %d lines:\n%s", n, &program)
+	}
+	if access.Dropped() != 3 || disk.took != 3 {
+		t.Errorf("%d lines are counted as lost and %d were written, want 3 each", access.Dropped(), disk.took)
+	}
+}
+
 // stuck is a writer whose other end reads nothing until it is let go.
 type stuck struct {
 	entered, release chan struct{}

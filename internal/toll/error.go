@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 	if e.Cause == nil || strings.Contains(e.Message, e.Cause.Error()) {
 		return e.Message
 	}
-	return e.Message + ": " + e.Cause.Error()
+	return strings.TrimSuffix(e.Message, ".") + ": " + e.Cause.Error()
 }
 
 // Unwrap returns the cause.
