@@ -136,6 +136,54 @@ func TestHTTPSWithCertificatesOfOnesOwn(t *testing.T) {
 	}
 }
 
+func TestNoAuthorityIsAskedWhereThatIsTurnedOff(t *testing.T) {
+	t.Parallel()
+	authority, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer authority.Close()
+	asked := make(chan struct{}, 100)
+	go func() {
+		for {
+			conn, err := authority.Accept()
+			if err != nil {
+				return
+			}
+			asked <- struct{}{}
+			conn.Close()
+		}
+	}()
+	plain, secure := freePort(t), freePort(t)
+	ca := edgetest.NewAuthority(t)
+	own := ca.Files(t, t.TempDir(), "app.example.com")
+	directory := fmt.Sprintf("https://%s/dir", authority.Addr())
+	run := func(acme string) *process {
+		file, _ := httpsInstallation(t, plain, secure, upstreamOf(t), fmt.Sprintf("acme: { %s, directory: %q }\ncertificates: [ { cert: %q, key: %q } ]", acme, directory, own.Cert, own.Key))
+		return start(t, "Tollhouse serves at https://", "serve", "--config", file)
+	}
+	p := run("enabled: false")
+	client := caller(t, ca.Roots())
+	if response, body := get(t, client, fmt.Sprintf("https://app.example.com:%d/", secure)); response.StatusCode != 200 || body != "app over https" {
+		t.Errorf("a host with a certificate: %s %q", response.Status, body)
+	}
+	if _, err := client.Get(fmt.Sprintf("https://console.example.com:%d/", secure)); err == nil || !strings.Contains(err.Error(), "unrecognized name") {
+		t.Errorf("a host without one: %v", err)
+	}
+	if status := p.interrupt(t); status != 0 {
+		t.Errorf("exit %d", status)
+	}
+	if len(asked) > 0 {
+		t.Error("the authority was asked though that is turned off")
+	}
+	run("enabled: true") // the same, turned on, asks: the test can fail
+	select {
+	case <-asked:
+	case <-time.After(patience):
+		t.Error("the authority is not asked where that is turned on")
+	}
+}
+
 // httpsWalk goes from plain HTTP to a service and to a page behind the sign-in.
 func httpsWalk(t *testing.T, client *http.Client, plain, secure int, data string) {
 	t.Helper()

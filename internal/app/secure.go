@@ -20,6 +20,9 @@ func certificateOptions(cfg *config.Config) edge.CertificateOptions {
 			Staging: cfg.ACME.Staging, CAFile: cfg.ACME.CAFile,
 		},
 	}
+	if cfg.ACME.Off {
+		o.Hosts = nil // it answers for what the files are for, and asks for nothing
+	}
 	for _, c := range cfg.Certificates {
 		o.Files = append(o.Files, edge.CertificateFile{Cert: c.Cert, Key: c.Key})
 	}

@@ -24,6 +24,12 @@ func (c *checker) checkHTTPS() {
 		}
 		return
 	}
+	if p, ok := c.place(&acme.Enabled); ok && !p.bad && !bool(acme.Enabled) {
+		if len(c.file.Certificates) == 0 {
+			c.at(p.value, "acme.enabled: nothing is fetched, and there is no certificate of your own; name files under `certificates:`, or delete this")
+		}
+		return
+	}
 	if !c.given(https) || len(c.problems) > 0 || len(c.file.Certificates) > 0 {
 		return
 	}

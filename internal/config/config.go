@@ -85,6 +85,7 @@ type Listen struct {
 
 // ACME says which authority makes certificates (RFC 8555).
 type ACME struct {
+	Off       bool // nobody is asked: only certificates of one's own
 	Email     string
 	Directory string // "": Let's Encrypt
 	CAFile    string // what the authority's own certificate is signed by; "": the system knows

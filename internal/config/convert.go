@@ -27,6 +27,7 @@ func (c *checker) convert() *Config {
 			IdleTimeout:    time.Duration(f.Listen.IdleTimeout),
 		},
 		ACME: ACME{
+			Off:       !bool(f.ACME.Enabled),
 			Email:     string(f.ACME.Email),
 			Directory: string(f.ACME.Directory),
 			CAFile:    string(f.ACME.CAFile),

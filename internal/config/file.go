@@ -43,6 +43,7 @@ type listenFile struct {
 }
 
 type acmeFile struct {
+	Enabled   toggle   `yaml:"enabled" default:"true" doc:"Fetch certificates for hosts that have none under certificates. false: no authority is ever asked, and HTTPS answers only for what is there."`
 	Email     email    `yaml:"email" example:"ops@example.com" doc:"Whom the certificate authority tells of problems."`
 	Directory webURL   `yaml:"directory" example:"https://localhost:14000/dir" doc:"The certificate authority. Absent: Let's Encrypt."`
 	CAFile    filePath `yaml:"ca_file" example:"pebble.minica.pem" doc:"The certificate that signs the authority's own, when this machine does not trust it anyway."`
