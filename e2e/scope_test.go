@@ -100,7 +100,9 @@ func TestAnOverrideHoldsAtOnceAndAfterARestart(t *testing.T) {
 	if status, _ := s.send("GET", s.key); status != 429 {
 		t.Errorf("after a restart: %d, want 429: what was used is forgotten, or the override is", status)
 	}
-	ask[overridden](t, override("--name", "monthly", "--quota", "4")...)
+	if out, _, status := tollhouse(t, override("--name", "monthly", "--quota", "4")...); status != 0 || !strings.Contains(out, `has no limit named "monthly"`) {
+		t.Errorf("an override beside the plan's: exit %d\n%s", status, out)
+	}
 	if status, _ := s.send("GET", s.key); status != 200 {
 		t.Errorf("with one more: %d", status)
 	}

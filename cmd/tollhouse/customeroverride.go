@@ -52,6 +52,9 @@ the plan's limit of that name.`,
 			return err
 		}
 		return show(cmd, *asJSON, c, func(w io.Writer) {
+			if c.Beside {
+				fmt.Fprintf(w, "The plan %s has no limit named %q, so this one holds beside the plan's.\n", c.Plan, in.Name)
+			}
 			fmt.Fprintf(w, "For %s (%s) hold:\n\n", c.Name, c.ID)
 			showPolicies(w, c.Policies)
 		})

@@ -37,7 +37,7 @@ type Explained struct {
 // PolicyExplained is what one policy said to the request.
 type PolicyExplained struct {
 	PolicyShown
-	Said     string    `json:"said"`               // "passed", "refused", "would refuse"
+	Said     string    `json:"said"`               // "passed", "refused", "would refuse", "undecided"
 	Left     *int64    `json:"left,omitempty"`     // what was left of it then; null where nobody noted it
 	PassesAt time.Time `json:"passes_at,omitzero"` // when this policy, left alone, admits one
 }
@@ -96,11 +96,14 @@ func explainRefusal(r *gate.Refusal) Explained {
 		RequestID: r.RequestID, Outcome: "refused", At: r.At, Customer: r.Customer, Key: r.Key, Plan: r.Plan,
 		Service: r.Service, Endpoint: r.Endpoint, Reason: string(r.Reason), Says: sentences[r.Reason], Policies: []PolicyExplained{},
 	}
-	var refusers []string
+	var refusers, away []string
 	for _, f := range r.Findings {
 		left := f.Remaining
 		said := PolicyExplained{PolicyShown: showPolicies("", []toll.Policy{f.Policy})[0], Said: "passed", Left: &left}
 		switch {
+		case f.Refused && f.Away:
+			said.Said = "undecided" // and closed then
+			away = append(away, f.Policy.Name)
 		case f.Refused:
 			said.Said = "refused"
 			refusers = append(refusers, fmt.Sprintf("%s (%s)", f.Policy.Name, said.Limit))
@@ -112,8 +115,11 @@ func explainRefusal(r *gate.Refusal) Explained {
 		}
 		out.Policies = append(out.Policies, said)
 	}
-	if len(refusers) > 0 {
+	switch {
+	case len(refusers) > 0:
 		out.Says = "Refused by " + strings.Join(refusers, " and ") + "."
+	case len(away) > 0:
+		out.Says = "Undecided by " + strings.Join(away, " and ") + ": the shared counters were away, and it lets nobody pass then."
 	}
 	return out
 }

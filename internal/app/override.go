@@ -30,6 +30,7 @@ type CustomerOverride struct {
 type CustomerOverridden struct {
 	CustomerShown
 	Policies []PolicyShown `json:"policies"`
+	Beside   bool          `json:"beside"` // the plan has no limit of this name: it holds beside the plan's
 }
 
 func overrideCustomer(ctx context.Context, r *rooms, in CustomerOverride) (CustomerOverridden, error) {
@@ -48,7 +49,9 @@ func overrideCustomer(ctx context.Context, r *rooms, in CustomerOverride) (Custo
 	if err != nil {
 		return CustomerOverridden{}, err
 	}
-	return CustomerOverridden{CustomerShown: showCustomer(c), Policies: policiesOf(r, &c)}, nil
+	plan, _, _ := r.plans.Plan(c.Subscription.Plan)
+	beside := !in.Remove && !slices.ContainsFunc(plan.Policies, func(p toll.Policy) bool { return p.Name == in.Name })
+	return CustomerOverridden{CustomerShown: showCustomer(c), Policies: policiesOf(r, &c), Beside: beside}, nil
 }
 
 // overriding makes the policy, and checks that it can hold beside the plan's.

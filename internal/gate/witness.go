@@ -27,6 +27,7 @@ type Finding struct {
 	Policy      toll.Policy
 	Refused     bool
 	WouldRefuse bool // it said no, be it a shadow or not
+	Away        bool // it could not be decided: the counters that replicas share were away
 	Limit       int64
 	Remaining   int64
 	RetryAfter  time.Duration // until it would admit one, 0 when it did not say no
@@ -101,7 +102,7 @@ func (w *witness) see(p *Pass) {
 	for i := range p.admission.Results() {
 		f := &p.admission.Results()[i]
 		r.Findings = append(r.Findings, Finding{
-			Policy: *f.Policy, Refused: f.Refused, WouldRefuse: f.WouldRefuse,
+			Policy: *f.Policy, Refused: f.Refused, WouldRefuse: f.WouldRefuse, Away: f.Away,
 			Limit: f.Limit, Remaining: f.Remaining, RetryAfter: f.RetryAfter,
 		})
 	}
