@@ -126,6 +126,13 @@ type honest struct {
 	slowest time.Duration
 }
 
+// met is how many honest requests have ended so far, well or not.
+func (h *honest) met() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.served + len(h.failed)
+}
+
 func (b *besieged) honest() *honest {
 	h := &honest{b: b, stop: make(chan struct{})}
 	for c := range 2 {
@@ -310,6 +317,10 @@ func TestAnAttackIsOutlivedAndHonestClientsAreServed(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			h := b.honest()
 			most := b.run(t, f, n)
+			for limit := time.Now().Add(patience); h.met() < 2 && time.Now().Before(limit); { // a short attack goes on until somebody has met it
+				again := b.run(t, f, n)
+				most.connections, most.resident = max(most.connections, again.connections), max(most.resident, again.resident)
+			}
 			h.end(t)
 			after := b.recovered(t, before)
 			t.Logf("| %s | %s | %d | %d (%d) | %d ms | %d MB | %.1f → %.1f MB (%d %%) | %d → %d | %d → %d |", f.name, f.size(n), most.connections, h.served, len(h.failed), h.slowest.Milliseconds(),
