@@ -15,7 +15,8 @@ const longestPath = 2048 // bytes
 // refuses other origins in every disguise
 // that browsers accept: "//evil", "/\evil", "https:evil", control characters
 // that a browser drops before it reads ("/\t/evil"), and a path that becomes
-// "//" once its dots are resolved ("/.//evil"). It refuses what is longer than 2048 bytes.
+// "//" once its dots are resolved ("/.//evil"). It refuses what is longer than
+// 2048 bytes once it is escaped.
 func LocalPath(s string) (string, error) {
 	if s == "" || s[0] != '/' || len(s) > longestPath {
 		return "", errNotLocal
@@ -41,7 +42,11 @@ func LocalPath(s string) (string, error) {
 			return "", errNotLocal
 		}
 	}
-	return escapeNonASCII(s), nil
+	escaped := escapeNonASCII(s)
+	if len(escaped) > longestPath { // what is given is what the next call takes
+		return "", errNotLocal
+	}
+	return escaped, nil
 }
 
 // escapeNonASCII makes text fit for a header.
