@@ -342,9 +342,11 @@ func TestReloadsOpenPagesInChromium(t *testing.T) {
 		write("page.html", strings.Repeat("x", n))
 	})
 	open()
-	start() // another process, as far as the page can tell
-	server.CloseClientConnections()
-	b.until(`window.stays === undefined`)
+	// A page that was not connected before knows of no other process, so they go on changing.
+	b.waits(`window.stays === undefined`, func() {
+		start() // another process, as far as the page can tell
+		server.CloseClientConnections()
+	})
 }
 
 // waits does something again and again until a condition holds.
