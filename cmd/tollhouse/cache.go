@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,10 @@ func newCachePurge() *cobra.Command {
 			return err
 		}
 		err = show(cmd, *asJSON, done, func(w io.Writer) {
-			fmt.Fprintf(w, "Purged from the cache of %s: %d stored answers.\n", done.Service, done.Purged)
+			fmt.Fprintf(w, "Purged from the cache of %s: %s.\n", done.Service, storedAnswers(done.Purged))
+			if done.Purged == 0 && strings.Contains(in.URL, "://") {
+				fmt.Fprintln(w, "A URL with a host must be written as clients ask for it, with its port; without scheme and host it means every host.")
+			}
 			for _, told := range done.Told {
 				if told.Error == "" {
 					fmt.Fprintf(w, "Told %s: it answered %d.\n", told.Hook, told.Status)
@@ -66,6 +70,13 @@ func newCachePurge() *cobra.Command {
 		return errors.Join(err, untold(done))
 	}
 	return cmd
+}
+
+func storedAnswers(n int) string {
+	if n == 1 {
+		return "1 stored answer"
+	}
+	return strconv.Itoa(n) + " stored answers"
 }
 
 // untold is the error for a purge that a CDN was not told of: it is purged here

@@ -164,6 +164,12 @@ func rehearseOne(ctx context.Context, r *rooms, c toll.Customer, p rehearsal.Pro
 	if out.then, err = rehearsal.Costs(p.Plan, replayed.Usage, from, from, to); err != nil {
 		return out, err
 	}
+	// What costs nothing has no currency of its own; it is shown in the other's.
+	if out.now.IsZero() {
+		out.now.Currency = out.then.Currency
+	} else if out.then.IsZero() {
+		out.then.Currency = out.now.Currency
+	}
 	out.Now, out.Then = out.now.String(), out.then.String()
 	return out, nil
 }

@@ -354,8 +354,11 @@ func (a *App) upstreamChanged(service string) func(upstream.Status) {
 			level = slog.LevelWarn
 		}
 		said := []any{"service", service, "upstream", s.Upstream, "health", s.Health, "circuit", s.Circuit}
-		if s.Reason != "" { // of the probe; a circuit opens by what requests met, and their access lines say that
+		if s.Reason != "" { // of the probe
 			said = append(said, "reason", s.Reason)
+		}
+		if s.Trouble != "" { // of the requests
+			said = append(said, "requests_met", s.Trouble)
 		}
 		a.log.Log(context.Background(), level, "upstream changed", said...)
 	}

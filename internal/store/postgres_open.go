@@ -137,6 +137,10 @@ func (e *postgresEngine) explain(err error, config *pgx.ConnConfig) error {
 	}
 	switch e.kind(err) {
 	case awayFault:
+		var met *net.OpError
+		if errors.As(err, &met) { // pgx tries twice, with TLS and without, and tells both times the same
+			err = met
+		}
 		return say("PostgreSQL at %s cannot be reached; start it, or correct the address in the database's URL.", serverOf(config))
 	case fullFault:
 		return say("The disk of PostgreSQL at %s is full; make room.", serverOf(config))

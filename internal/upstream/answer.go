@@ -147,7 +147,7 @@ func (c *call) broken(err error, chunked bool) *failed {
 	if f.theirs() {
 		c.up.failed.Add(1)
 		if !errors.Is(f.cause, errTooLong) { // a stream that lives as long as it may is none the worse for it
-			c.pool.bad(c.up, false)
+			c.pool.bad(c.up, trouble{kind: f.kind})
 		}
 	}
 	return f

@@ -64,7 +64,7 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 		}
 		u.answered.Add(1)
 		if answer.Status >= 502 && answer.Status <= 504 {
-			p.bad(u, false)
+			p.bad(u, badAnswers[answer.Status-502])
 		} else {
 			p.good(u, c.tested)
 		}
@@ -79,7 +79,7 @@ func (p *Pool) try(ctx context.Context, u *upstream, req *exchange.Request, fiel
 		return nil, f
 	}
 	u.failed.Add(1)
-	p.bad(u, f.unsent)
+	p.bad(u, trouble{kind: f.kind, unsent: f.unsent})
 	if p.timed && !f.unsent {
 		now := p.now()
 		u.latency.observe(now, now-start)

@@ -23,6 +23,7 @@ type circuit struct {
 
 	mu      sync.Mutex    // guards what follows
 	connect bool          // it opened because there was no connection
+	cause   string        // the failure that opened it last, by its type of RFC 9209 or as "answered 503"
 	opened  int           // times in a row
 	calm    time.Duration // when it may start with the shortest time again
 	window  time.Duration // when the window began; it begins with a failure
@@ -63,6 +64,26 @@ func breakerDefaults(b toll.Breaker) toll.Breaker {
 	}
 	b.Longest = max(b.Longest, b.Open)
 	return b
+}
+
+// trouble is what a request met, as far as a circuit is concerned.
+type trouble struct {
+	kind   string // for people: a type of RFC 9209, or what was answered
+	unsent bool   // there was no connection
+}
+
+// badAnswers are the troubles of an upstream that answers for one behind it
+// that does not.
+var badAnswers = [...]trouble{{kind: "answered 502"}, {kind: "answered 503"}, {kind: "answered 504"}}
+
+// why tells what opened the circuit, "" while it is closed.
+func (c *circuit) why() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed() {
+		return ""
+	}
+	return c.cause
 }
 
 // closed says whether requests pass, without a look at the clock.
@@ -128,7 +149,7 @@ func (c *circuit) proven(now time.Duration) bool {
 // failed takes a failure of a request. tries is how many the upstream had in
 // all; spare tells whether it may be left out for answering badly. It returns
 // whether the circuit opened.
-func (c *circuit) failed(now time.Duration, unsent bool, tries uint64, rule toll.Breaker, spare func() bool) bool {
+func (c *circuit) failed(now time.Duration, why trouble, tries uint64, rule toll.Breaker, spare func() bool) bool {
 	streak := c.streak.Add(1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,7 +157,7 @@ func (c *circuit) failed(now time.Duration, unsent bool, tries uint64, rule toll
 		if int64(now) < until {
 			return false // one of many that fail for the one reason
 		}
-		c.open(now, unsent, rule)
+		c.open(now, why, rule)
 		return true
 	}
 	if c.bad == 0 || now-c.window >= rule.Window {
@@ -145,18 +166,18 @@ func (c *circuit) failed(now time.Duration, unsent bool, tries uint64, rule toll
 	c.bad++
 	within := tries - c.before
 	switch {
-	case unsent:
+	case why.unsent:
 	case int(streak) < rule.Failures && (within < fewTries || c.bad*100 < within*uint64(rule.Ratio)):
 		return false
 	case !spare():
 		return false
 	}
-	c.open(now, unsent, rule)
+	c.open(now, why, rule)
 	return true
 }
 
 // open starts an open time; c.mu is held.
-func (c *circuit) open(now time.Duration, unsent bool, rule toll.Breaker) {
+func (c *circuit) open(now time.Duration, why trouble, rule toll.Breaker) {
 	if c.until.Load() == 0 && now >= c.calm {
 		c.opened = 0
 	}
@@ -167,7 +188,7 @@ func (c *circuit) open(now time.Duration, unsent bool, rule toll.Breaker) {
 		}
 	}
 	c.opened++
-	c.connect = unsent
+	c.connect, c.cause = why.unsent, why.kind
 	c.calm = now + 3*d
 	c.trial.Store(0)
 	c.until.Store(int64(now + d))
@@ -196,9 +217,9 @@ func (p *Pool) good(u *upstream, tested bool) {
 }
 
 // bad takes a failure of u.
-func (p *Pool) bad(u *upstream, unsent bool) {
+func (p *Pool) bad(u *upstream, why trouble) {
 	tries := u.answered.Load() + u.failed.Load()
-	if u.circuit.failed(p.now(), unsent, tries, p.breaker, p.spare) {
+	if u.circuit.failed(p.now(), why, tries, p.breaker, p.spare) {
 		p.tell(u)
 	}
 }

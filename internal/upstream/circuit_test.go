@@ -23,26 +23,47 @@ func clocked(t testing.TB, svc toll.Service, n int) (*Pool, *time.Duration) {
 	return names(t, svc, Options{Clock: func() time.Time { return began.Add(now) }}, n), &now
 }
 
+// refusedConnection is the trouble of an upstream that is not there.
+var refusedConnection = trouble{kind: "connection_refused", unsent: true}
+
+func TestSaysWhatOpenedACircuit(t *testing.T) {
+	t.Parallel()
+	p, _ := clocked(t, toll.Service{}, 2)
+	u := p.upstreams[0]
+	for _, why := range []trouble{refusedConnection, badAnswers[0]} {
+		for range 5 {
+			p.bad(u, why)
+		}
+		if got := p.status(u).Trouble; got != why.kind {
+			t.Errorf("opened by %q it says %q", why.kind, got)
+		}
+		p.good(u, true)
+		if got := p.status(u).Trouble; got != "" {
+			t.Errorf("closed it says %q", got)
+		}
+	}
+}
+
 func TestACircuitOpensForLongerEachTimeAndClosesByOneTrial(t *testing.T) {
 	t.Parallel()
 	p, now := clocked(t, toll.Service{}, 2)
 	u := p.upstreams[0]
 	for i := range 4 {
-		if p.bad(u, false); !u.circuit.closed() {
+		if p.bad(u, badAnswers[1]); !u.circuit.closed() {
 			t.Fatalf("it opened after %d failures", i+1)
 		}
 	}
 	p.good(u, false)
 	for range 4 {
-		p.bad(u, false)
+		p.bad(u, badAnswers[1])
 	}
 	if !u.circuit.closed() {
 		t.Fatal("a success between the failures was forgotten")
 	}
-	p.bad(u, false)
+	p.bad(u, badAnswers[1])
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		want *= time.Second
-		p.bad(u, false) // many fail for the one reason
+		p.bad(u, badAnswers[1]) // many fail for the one reason
 		p.good(u, false)
 		*now += want - 1
 		if got := u.circuit.state(*now); got != Open {
@@ -58,20 +79,20 @@ func TestACircuitOpensForLongerEachTimeAndClosesByOneTrial(t *testing.T) {
 		if got := turns(p, 10); got[u.host] != 1 {
 			t.Fatalf("half open it got %d", got[u.host])
 		}
-		p.bad(u, false) // the trial fails
+		p.bad(u, badAnswers[1]) // the trial fails
 	}
 	*now += 30 * time.Second
 	p.good(u, true)
 	if u.circuit.state(*now) != Closed {
 		t.Fatal("a good trial did not close it")
 	}
-	p.bad(u, true)
+	p.bad(u, refusedConnection)
 	if *now += 30 * time.Second; u.circuit.state(*now-1) != Open {
 		t.Error("one that opens again at once does not start from the beginning")
 	}
 	p.good(u, true)
 	*now += 5 * time.Minute
-	p.bad(u, true)
+	p.bad(u, refusedConnection)
 	if *now += time.Second; u.circuit.state(*now) != HalfOpen {
 		t.Error("after five good minutes it does not start from the beginning")
 	}
@@ -81,7 +102,7 @@ func TestATrialThatSaysNothingMakesRoomForAnother(t *testing.T) {
 	t.Parallel()
 	p, now := clocked(t, toll.Service{}, 2)
 	u := p.upstreams[0]
-	p.bad(u, true)
+	p.bad(u, refusedConnection)
 	*now += time.Second
 	if got := turns(p, 5); got[u.host] != 1 {
 		t.Fatalf("half open it got %d", got[u.host])
@@ -114,7 +135,7 @@ func TestACircuitOpensByTheShareOfFailures(t *testing.T) {
 			*now += test.within / time.Duration(test.over)
 			if i%test.every == 0 {
 				u.failed.Add(1)
-				p.bad(u, false)
+				p.bad(u, badAnswers[1])
 			} else {
 				u.answered.Add(1)
 				p.good(u, false)
@@ -132,7 +153,7 @@ func TestAtMostHalfAreLeftOutForAnsweringBadly(t *testing.T) {
 		p, _ := clocked(t, toll.Service{}, n)
 		for _, u := range p.upstreams {
 			for range 50 {
-				p.bad(u, false)
+				p.bad(u, badAnswers[1])
 			}
 		}
 		out := 0
@@ -318,7 +339,7 @@ func TestARequestThatFailedOnceIsNotMadeATrialOf(t *testing.T) {
 	t.Parallel()
 	p, now := clocked(t, toll.Service{}, 3)
 	lost, well, ill := p.upstreams[0], p.upstreams[1], p.upstreams[2]
-	p.bad(ill, true)
+	p.bad(ill, refusedConnection)
 	*now += time.Second
 	for range 10 {
 		if u, _ := p.pick([]*upstream{lost}, nil); u != well {

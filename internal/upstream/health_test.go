@@ -135,9 +135,9 @@ func TestOneUnhealthyUpstreamIsLeftOut(t *testing.T) {
 func TestAGoodProbeClosesACircuitThatWantedAConnection(t *testing.T) {
 	t.Parallel()
 	p := names(t, toll.Service{}, Options{}, 4)
-	p.bad(p.upstreams[0], true)
+	p.bad(p.upstreams[0], refusedConnection)
 	for range 5 {
-		p.bad(p.upstreams[1], false)
+		p.bad(p.upstreams[1], badAnswers[1])
 	}
 	if got := turns(p, 10); got[p.upstreams[0].host] != 0 || got[p.upstreams[1].host] != 0 {
 		t.Errorf("while they are out they got %v", got)

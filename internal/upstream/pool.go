@@ -254,6 +254,7 @@ func (p *Pool) status(u *upstream) Status {
 		Reason:   u.health.reason,
 		Since:    u.health.since,
 		Circuit:  u.circuit.state(now),
+		Trouble:  u.circuit.why(),
 		Weight:   int(p.weigh(u, now)),
 		InFlight: int(u.inFlight.Load()),
 		Answered: u.answered.Load(),

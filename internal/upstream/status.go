@@ -35,6 +35,9 @@ type Status struct {
 	// Circuit says whether requests failed so that the upstream is left out while
 	// there is another.
 	Circuit Circuit
+	// Trouble is what the request met that opened the circuit: a type of
+	// RFC 9209 §2.3, or "answered 502" (503, 504). "" while it is closed.
+	Trouble string
 	// Weight is the upstream's share of new requests now, in thousandths of a
 	// weight of 1: slow start is in it. 0 is drained.
 	Weight int

@@ -95,7 +95,7 @@ func TestAClientMovesWhenItsUpstreamIsOut(t *testing.T) {
 	if who, _, set, _ := visit(t, p, false, pair); who != first || set != "" {
 		t.Errorf("after that: %s, %q", who, set)
 	}
-	p.bad(home, true)
+	p.bad(home, refusedConnection)
 	who, _, _, moved := visit(t, p, false, pair)
 	if who == first || moved == "" || moved == pair {
 		t.Errorf("while it is out: %s, %q", who, moved)

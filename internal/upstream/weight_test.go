@@ -105,7 +105,7 @@ func TestOneThatComesBackStartsSlowly(t *testing.T) {
 	t.Parallel()
 	p, now := clocked(t, toll.Service{SlowStart: 10 * time.Second}, 2)
 	u := p.upstreams[0]
-	p.bad(u, true)
+	p.bad(u, refusedConnection)
 	*now += time.Second
 	turns(p, 100)
 	p.good(u, true)
