@@ -271,7 +271,7 @@ func TestAPurgeIsToldToTheCDN(t *testing.T) {
 	fails.Store(true)
 	s.get("/shop/item")
 	stdout, stderr, status := tollhouse(t, "cache", "purge", "--config", s.file, "--service", "shop", "--tag", "item")
-	if status != 1 || !strings.Contains(stdout, "1 stored answers") || !strings.Contains(stderr, "403") || strings.Contains(stdout+stderr+s.stderr.String(), "very-secret") {
+	if status != 1 || !strings.Contains(stdout, "1 stored answer.") || !strings.Contains(stderr, "403") || strings.Contains(stdout+stderr+s.stderr.String(), "very-secret") {
 		t.Errorf("a CDN that refuses: exit %d\n%s%s", status, stdout, stderr)
 	}
 	if _, _, word := s.get("/shop/item"); !strings.Contains(word, "uri-miss") {
