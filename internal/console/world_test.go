@@ -364,6 +364,7 @@ func (b *browser) htmx(target string) *browser {
 	h := b.header.Clone()
 	h.Set("HX-Request", "true")
 	h.Set("HX-Request-Type", "partial")
+	h.Set("HX-Source", "a")
 	h.Set("HX-Target", target)
 	return &browser{w: b.w, cookies: b.cookies, header: h}
 }
