@@ -144,7 +144,8 @@ type world struct {
 	key      toll.Key      // of customer
 	server   *httptest.Server
 	otherKey toll.Key
-	problem  error // of the newest configuration file
+	problem  error  // of the newest configuration file
+	fresh    string // the ID of a key that was made for one form
 }
 
 type change func(*Options)
