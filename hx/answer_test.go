@@ -245,3 +245,17 @@ func TestLeadsToSignInAndBack(t *testing.T) {
 		t.Error("a sign-in page elsewhere is taken")
 	}
 }
+
+func TestAnErrorsHeadingIsItsTitle(t *testing.T) {
+	t.Parallel()
+	site, err := New(Options{Fault: func(_ *http.Request, f *Fault) Renderer {
+		f.Heading = "Introuvable"
+		return Text("Cette page n'existe pas.")
+	}})
+	must(t, err)
+	w := httptest.NewRecorder()
+	site.NotFound().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/nowhere", nil))
+	if body := w.Body.String(); w.Code != 404 || !strings.Contains(body, "<title>Introuvable</title>") {
+		t.Errorf("%d %s", w.Code, body)
+	}
+}

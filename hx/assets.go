@@ -26,6 +26,9 @@ type AssetOptions struct {
 	// with or without a path ("https://cdn.example.com/app"), which fetches from
 	// Prefix here and adds no path of its own. "" is this server. Policy allows it.
 	CDN string
+	// AsBuilt makes no compressed forms: those that the build gave are all that
+	// there are, and a start compresses nothing.
+	AsBuilt bool
 }
 
 // Assets are files (style sheets, scripts, fonts) under names that hold a hash
@@ -52,7 +55,7 @@ type asset struct {
 
 // NewAssets reads all files of a folder. Beside "app.css", a file "app.css.br",
 // "app.css.gz" or "app.css.zst" is its compressed form and is served as it is;
-// forms that are missing are made, for types that compress. It fails for a
+// forms that are missing are made, for types that compress, unless AsBuilt is set. It fails for a
 // file that cannot be read, a compressed form that does not hold what its file
 // holds (it is from an older build), and an option that is no path or URL.
 func NewAssets(files fs.FS, o AssetOptions) (*Assets, error) {
@@ -90,7 +93,7 @@ func NewAssets(files fs.FS, o AssetOptions) (*Assets, error) {
 		if isPackedFormOf(name, given) {
 			continue
 		}
-		f, err := newAsset(name, given)
+		f, err := newAsset(name, given, o.AsBuilt)
 		if err != nil {
 			return nil, err
 		}
@@ -104,7 +107,7 @@ func NewAssets(files fs.FS, o AssetOptions) (*Assets, error) {
 	return a, nil
 }
 
-func newAsset(name string, given map[string][]byte) (*asset, error) {
+func newAsset(name string, given map[string][]byte, asBuilt bool) (*asset, error) {
 	plain := given[name]
 	sum := sha256.Sum256(plain)
 	ext := path.Ext(name)
@@ -118,7 +121,7 @@ func newAsset(name string, given map[string][]byte) (*asset, error) {
 		plain:       plain,
 	}
 	var err error
-	if f.packed, err = pack(name, plain, f.contentType, given); err != nil {
+	if f.packed, err = pack(name, plain, given, !asBuilt && compresses(f.contentType)); err != nil {
 		return nil, err
 	}
 	return f, nil

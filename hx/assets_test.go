@@ -3,6 +3,7 @@ package hx
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -173,4 +174,26 @@ func FuzzAcceptEncoding(f *testing.F) {
 			t.Errorf("%q asks for no br", s)
 		}
 	})
+}
+
+func TestWithAsBuiltOnlyWhatTheBuildGaveIsThere(t *testing.T) {
+	t.Parallel()
+	plain := strings.Repeat("h1 { color: teal }\n", 100)
+	var br bytes.Buffer
+	w := brotli.NewWriter(&br)
+	_, err := w.Write([]byte(plain))
+	must(t, errors.Join(err, w.Close()))
+	for _, asBuilt := range []bool{false, true} {
+		a, err := NewAssets(fstest.MapFS{"app.css": {Data: []byte(plain)}, "app.css.br": {Data: br.Bytes()}}, AssetOptions{AsBuilt: asBuilt})
+		must(t, err)
+		for accept, want := range map[string]string{"br": "br", "gzip": map[bool]string{true: "", false: "gzip"}[asBuilt]} {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", a.URL("app.css"), nil)
+			r.Header.Set("Accept-Encoding", accept)
+			got := httptest.NewRecorder()
+			a.ServeHTTP(got, r)
+			if is := got.Header().Get("Content-Encoding"); is != want {
+				t.Errorf("AsBuilt %v for %q: encoded as %q, want %q", asBuilt, accept, is, want)
+			}
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 // and every rule holds for both. The zero value is no rule.
 type CacheRule struct {
 	noStore, noCache, public, immutable bool
+	noTransform                         bool
 	browser, shared, stale, staleError  int64 // seconds
 	set                                 bool
 }
@@ -20,6 +21,10 @@ type CacheRule struct {
 var (
 	// NoStore: nobody keeps it, the browser's Back included. For what is secret.
 	NoStore = CacheRule{noStore: true, set: true}
+	// Secret: nobody keeps it, and nobody compresses it on the way: together with
+	// what a caller can put into a page, the compressed length tells of what else
+	// is in it (BREACH). For a page that shows a password or a key.
+	Secret = CacheRule{noStore: true, noTransform: true, set: true}
 	// Revalidate: the person's browser keeps it and asks each time whether it
 	// still holds, which costs a 304 without a body. Back may show it as it was.
 	Revalidate = CacheRule{noCache: true, set: true}
@@ -57,6 +62,8 @@ func (c CacheRule) String() string {
 	switch {
 	case !c.set:
 		return ""
+	case c.noTransform:
+		return "no-store, no-transform"
 	case c.noStore:
 		return "no-store"
 	case c.noCache:

@@ -15,6 +15,7 @@ import (
 // for anybody to read.
 type Fault struct {
 	Status     int           // 400 to 599; anything else counts as 500
+	Heading    string        // a few words above the message; "" is an English one for the status, see Title
 	Message    string        // what happened and what to do, in a sentence or two
 	RetryAfter time.Duration // when to try again, rounded up to seconds; 0: not said
 	RequestID  string        // filled in by Fail
@@ -37,8 +38,11 @@ func (f *Fault) Error() string {
 // Unwrap is the cause.
 func (f *Fault) Unwrap() error { return f.Cause }
 
-// Title is a short heading in English for the status.
+// Title is the heading, or a short one in English for the status.
 func (f *Fault) Title() string {
+	if f.Heading != "" {
+		return f.Heading
+	}
 	switch f.Status {
 	case http.StatusNotFound:
 		return "Not found"
@@ -145,7 +149,8 @@ func (s *Site) looks(w http.ResponseWriter, r *http.Request, f *Fault) (err erro
 			err = panicked(p)
 		}
 	}()
-	return s.send(w, r, Answer{Status: f.Status, Title: f.Title(), Fragment: s.o.Fault(r, f)})
+	content := s.o.Fault(r, f) // may give it a heading
+	return s.send(w, r, Answer{Status: f.Status, Title: f.Title(), Fragment: content})
 }
 
 func bareFault(_ *http.Request, f *Fault) Renderer {

@@ -37,6 +37,8 @@ type FlashOptions struct {
 	Keys [][]byte
 	// Store, when set, keeps the messages, and the cookie holds an id only.
 	Store FlashStore
+	// Name is the cookie's name: "hx-flash" if "". Two sites on one host need two.
+	Name string
 	// Secure is for a site on HTTPS: the cookie is Secure, and its name begins
 	// with __Host-, which no subdomain can forge (RFC 6265bis section 4.1.3.2).
 	Secure bool
@@ -52,7 +54,8 @@ type Flash struct {
 	name string
 }
 
-// NewFlash fails without a key of at least 32 bytes or a store.
+// NewFlash fails without a key of at least 32 bytes or a store, and for a name
+// that no cookie can have.
 func NewFlash(o FlashOptions) (*Flash, error) {
 	if o.Store == nil && len(o.Keys) == 0 {
 		return nil, errors.New("hx: flash messages need a key to sign them, or a store")
@@ -68,9 +71,15 @@ func NewFlash(o FlashOptions) (*Flash, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	f := &Flash{o: o, name: "hx-flash"}
+	if o.Name == "" {
+		o.Name = "hx-flash"
+	}
+	f := &Flash{o: o, name: o.Name}
 	if o.Secure {
-		f.name = "__Host-hx-flash"
+		f.name = "__Host-" + o.Name
+	}
+	if (&http.Cookie{Name: f.name, Value: "x"}).Valid() != nil {
+		return nil, fmt.Errorf("hx: %q cannot be the name of a cookie", o.Name)
 	}
 	return f, nil
 }

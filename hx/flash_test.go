@@ -118,3 +118,17 @@ func FuzzFlashCookie(f *testing.F) {
 		}
 	})
 }
+
+func TestAFlashHasTheNameThatItIsGiven(t *testing.T) {
+	t.Parallel()
+	f, err := NewFlash(FlashOptions{Keys: [][]byte{make([]byte, 32)}, Name: "shop-said", Secure: true})
+	must(t, err)
+	w := httptest.NewRecorder()
+	must(t, f.Put(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil), Message{Text: "Saved."}))
+	if c := w.Header().Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-shop-said=") {
+		t.Errorf("the cookie is %q", c)
+	}
+	if _, err := NewFlash(FlashOptions{Keys: [][]byte{make([]byte, 32)}, Name: "shop;said"}); err == nil {
+		t.Error("a name that no cookie can have is taken")
+	}
+}

@@ -373,7 +373,7 @@ func TestAThousandClientsOneStalled(t *testing.T) {
 	for h.Clients() < clients {
 		runtime.Gosched()
 	}
-	before := heap()
+	before := heapInUse()
 	text := strings.Repeat("x", size)
 	for round := range rounds {
 		for range each {
@@ -384,7 +384,7 @@ func TestAThousandClientsOneStalled(t *testing.T) {
 		}
 	}
 	wait.Wait()
-	grown := heap() - before
+	grown := heapInUse() - before
 	h.mu.Lock()
 	behind := 0
 	for c := range h.topics["a"].clients {
@@ -402,7 +402,7 @@ func TestAThousandClientsOneStalled(t *testing.T) {
 	}
 }
 
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -1,7 +1,7 @@
 package hx
 
 import (
-	"container/list"
+	"container/heap"
 	"context"
 	"sync"
 	"time"
@@ -18,7 +18,33 @@ type MemoryOnce struct {
 	mu    sync.Mutex
 	bytes int
 	forms map[string]*onceForm
-	done  *list.List // of *onceForm that are finished, the oldest first
+	done  endings // what is finished, the first to be forgotten first
+}
+
+// endings is a heap of what is finished, by the time until which it is kept.
+type endings []*onceForm
+
+func (e endings) Len() int           { return len(e) }
+func (e endings) Less(i, j int) bool { return e[i].until.Before(e[j].until) }
+func (e endings) Swap(i, j int) {
+	e[i], e[j] = e[j], e[i]
+	e[i].place, e[j].place = i, j
+}
+
+// Push is heap.Interface's; the place is the last one.
+func (e *endings) Push(x any) {
+	f := x.(*onceForm)
+	f.place = len(*e)
+	*e = append(*e, f)
+}
+
+// Pop is heap.Interface's.
+func (e *endings) Pop() any {
+	last := len(*e) - 1
+	f := (*e)[last]
+	(*e)[last] = nil
+	*e = (*e)[:last]
+	return f
 }
 
 type onceForm struct {
@@ -26,7 +52,7 @@ type onceForm struct {
 	ended  chan struct{} // closed by Finish and Abandon
 	answer []byte        // nil while it is held
 	until  time.Time
-	place  *list.Element // nil while it is held
+	place  int // in endings, once there is an answer
 }
 
 // NewMemoryOnce makes a store of at most so many forms, and answers of at most
@@ -37,7 +63,7 @@ func NewMemoryOnce(mostForms, mostBytes int, now func() time.Time) *MemoryOnce {
 	if now == nil {
 		now = time.Now
 	}
-	return &MemoryOnce{mostForms: max(1, mostForms), mostBytes: mostBytes, now: now, forms: map[string]*onceForm{}, done: list.New()}
+	return &MemoryOnce{mostForms: max(1, mostForms), mostBytes: mostBytes, now: now, forms: map[string]*onceForm{}}
 }
 
 // Begin claims a key, or waits for who has it; see OnceStore.
@@ -48,8 +74,8 @@ func (m *MemoryOnce) Begin(ctx context.Context, key string) ([]byte, error) {
 		f := m.forms[key]
 		switch {
 		case f == nil:
-			for len(m.forms) >= m.mostForms && m.done.Len() > 0 {
-				m.forget(m.done.Front().Value.(*onceForm))
+			for len(m.forms) >= m.mostForms && len(m.done) > 0 {
+				m.forget(m.done[0])
 			}
 			if len(m.forms) >= m.mostForms {
 				m.mu.Unlock()
@@ -81,11 +107,11 @@ func (m *MemoryOnce) Finish(_ context.Context, key string, answer []byte, ttl ti
 	}
 	f.answer = append(make([]byte, 0, len(answer)), answer...) // never nil
 	f.until = m.now().Add(ttl)
-	f.place = m.done.PushBack(f)
+	heap.Push(&m.done, f)
 	m.bytes += len(answer)
 	close(f.ended)
-	for m.bytes > m.mostBytes && m.done.Len() > 1 {
-		m.forget(m.done.Front().Value.(*onceForm))
+	for m.bytes > m.mostBytes && len(m.done) > 1 {
+		m.forget(m.done[0])
 	}
 	return nil
 }
@@ -108,20 +134,16 @@ func (m *MemoryOnce) Len() int {
 	return len(m.forms)
 }
 
-// sweep forgets what is too old, from the oldest on.
+// sweep forgets what is too old.
 func (m *MemoryOnce) sweep() {
 	now := m.now()
-	for e := m.done.Front(); e != nil; e = m.done.Front() {
-		f := e.Value.(*onceForm)
-		if now.Before(f.until) {
-			return
-		}
-		m.forget(f)
+	for len(m.done) > 0 && !now.Before(m.done[0].until) {
+		m.forget(m.done[0])
 	}
 }
 
 func (m *MemoryOnce) forget(f *onceForm) {
-	m.done.Remove(f.place)
+	heap.Remove(&m.done, f.place)
 	m.bytes -= len(f.answer)
 	delete(m.forms, f.key)
 }

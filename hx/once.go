@@ -45,6 +45,10 @@ type OnceOptions struct {
 	Who func(r *http.Request) string
 	// Remember is for how long: 24 hours if 0.
 	Remember time.Duration
+	// Repeat is for how long the answer itself is given again, for an answer that
+	// nobody should hold long (one that shows a key). Who sends the form again
+	// after that, and before Remember is over, gets 409. 0, or more than Remember: as long as Remember.
+	Repeat time.Duration
 	// MostForm is the largest form that is taken, in bytes: 1 MiB if 0.
 	MostForm int64
 	// MostAnswer is the largest answer that is given again, in bytes: 256 KiB if
@@ -181,7 +185,7 @@ func (o *Once) do(w http.ResponseWriter, r *http.Request, token string, next htt
 		return fmt.Errorf("hx: claiming a form's token: %w", err)
 	}
 	if kept != nil {
-		return o.again(w, r, kept, content)
+		return o.again(w, r, key, kept, content)
 	}
 	// From here on somebody may wait for this one: what was begun is ended, even
 	// when its own client has left.
@@ -202,11 +206,7 @@ func (o *Once) do(w http.ResponseWriter, r *http.Request, token string, next htt
 	}
 	if answer.status < 400 {
 		finished = true
-		b, err := json.Marshal(o.keep(r, before, answer, content))
-		if err == nil {
-			err = o.o.Store.Finish(held, key, b, o.o.Remember)
-		}
-		if err != nil { // it is done; only its repetition is not kept off any more
+		if err := o.finish(held, key, o.keep(r, before, answer, content)); err != nil { // it is done; only its repetition is not kept off any more
 			o.site.o.Logger.ErrorContext(held, "a form's answer could not be kept", "error", err)
 		}
 	}
@@ -217,12 +217,59 @@ func (o *Once) do(w http.ResponseWriter, r *http.Request, token string, next htt
 	return nil
 }
 
+// finish keeps what was done, and its answer: as one, or apart when the answer
+// is to be forgotten before.
+func (o *Once) finish(ctx context.Context, key string, k keptAnswer) error {
+	if o.o.Repeat > 0 && o.o.Repeat < o.o.Remember && !k.Large {
+		all, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		// The answer first: who waits for the key looks for it at once.
+		if held, err := o.o.Store.Begin(ctx, answerKey(key)); err == nil && held == nil {
+			err = o.o.Store.Finish(ctx, answerKey(key), all, o.o.Repeat)
+			if err != nil {
+				return err
+			}
+		}
+		k.Apart, k.Header, k.Body = true, nil, nil
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	return o.o.Store.Finish(ctx, key, b, o.o.Remember)
+}
+
+// apart reads an answer that is kept apart. Without one, Large is set: it
+// cannot be given again.
+func (o *Once) apart(ctx context.Context, key string, k *keptAnswer) error {
+	kept, err := o.o.Store.Begin(ctx, answerKey(key))
+	if err != nil {
+		return fmt.Errorf("hx: reading a kept answer: %w", err)
+	}
+	if kept == nil { // forgotten, and claimed by asking
+		k.Large = true
+		if err := o.o.Store.Abandon(ctx, answerKey(key)); err != nil {
+			return fmt.Errorf("hx: giving a key back: %w", err)
+		}
+		return nil
+	}
+	if err := json.Unmarshal(kept, k); err != nil {
+		return fmt.Errorf("hx: reading a kept answer: %w", err)
+	}
+	return nil
+}
+
+func answerKey(key string) string { return onceKey(key, "answer") }
+
 // keptAnswer is what a store keeps.
 type keptAnswer struct {
 	Status  int         `json:"status"`
 	Header  http.Header `json:"header"`
 	Body    []byte      `json:"body"`
 	Large   bool        `json:"large,omitempty"` // too large to keep
+	Apart   bool        `json:"apart,omitempty"` // header and body are kept under a key of their own
 	Form    Form        `json:"form"`
 	Target  string      `json:"target,omitempty"`
 	To      string      `json:"to,omitempty"` // where a redirect leads
@@ -247,13 +294,18 @@ func (o *Once) keep(r *http.Request, before http.Header, a *recorder, content st
 }
 
 // again gives an answer for the second time.
-func (o *Once) again(w http.ResponseWriter, r *http.Request, kept []byte, content string) error {
+func (o *Once) again(w http.ResponseWriter, r *http.Request, key string, kept []byte, content string) error {
 	var k keptAnswer
 	if err := json.Unmarshal(kept, &k); err != nil {
 		return fmt.Errorf("hx: reading a kept answer: %w", err)
 	}
 	if k.Content != content {
 		return Errorf(http.StatusConflict, "This form was sent already, with other content. Open its page again to send what you have now.")
+	}
+	if k.Apart {
+		if err := o.apart(r.Context(), key, &k); err != nil {
+			return err
+		}
 	}
 	q := o.site.Read(r)
 	sameForm := k.Form == q.Form() && k.Target == q.Target.ID

@@ -221,3 +221,28 @@ func TestTheMemoryOfFormsIsBounded(t *testing.T) {
 		t.Errorf("waiting without a client: %v", err)
 	}
 }
+
+func TestAnAnswerThatShowsAKeyIsForgottenBeforeItsForm(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	store := NewMemoryOnce(100, 1<<20, func() time.Time { return now })
+	d := newDesk(t, OnceOptions{Store: store, Repeat: 2 * time.Minute})
+	token := d.once.Token()
+	first := d.send(token, "one")
+	if again := d.send(token, "one"); again.Code != first.Code || again.Body.String() != first.Body.String() {
+		t.Errorf("the second click gets %d %q", again.Code, again.Body)
+	}
+	now = now.Add(2*time.Minute + time.Second)
+	for range 2 { // asking leaves nothing behind
+		if late := d.send(token, "one"); late.Code != http.StatusConflict || strings.Contains(late.Body.String(), first.Body.String()) {
+			t.Errorf("sent again late it is %d %q", late.Code, late.Body)
+		}
+	}
+	if d.effects.Load() != 1 || store.Len() != 1 {
+		t.Errorf("done %d times, %d kept", d.effects.Load(), store.Len())
+	}
+	now = now.Add(24 * time.Hour)
+	if d.send(token, "one"); d.effects.Load() != 2 {
+		t.Error("a form is remembered for ever")
+	}
+}

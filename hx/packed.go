@@ -59,9 +59,9 @@ func isPackedFormOf(name string, given map[string][]byte) bool {
 // worthPacking is the size from which a file is compressed, in bytes.
 const worthPacking = 512
 
-// pack takes the compressed forms that are given and makes the others, as far
+// pack takes the compressed forms that are given and, if wanted, makes the others, as far
 // as they are smaller.
-func pack(name string, plain []byte, contentType string, given map[string][]byte) ([]packed, error) {
+func pack(name string, plain []byte, given map[string][]byte, others bool) ([]packed, error) {
 	var all []packed
 	for _, p := range packers {
 		body, there := given[name+p.ext]
@@ -69,7 +69,7 @@ func pack(name string, plain []byte, contentType string, given map[string][]byte
 			if err := holds(p.unpack, body, plain); err != nil {
 				return nil, fmt.Errorf("hx: %s is not %s compressed: %w; build it again", name+p.ext, name, err)
 			}
-		} else if len(plain) >= worthPacking && compresses(contentType) {
+		} else if others && len(plain) >= worthPacking {
 			var b bytes.Buffer
 			w, err := p.pack(&b)
 			if err == nil {

@@ -46,6 +46,7 @@ func TestRulesOfCachesSayWhatIsKeptWhere(t *testing.T) {
 	t.Parallel()
 	for want, rule := range map[string]CacheRule{
 		" = no rule": {},
+		"no-store, no-transform = browser: not kept; shared caches: not kept":                                                    Secret,
 		"no-store = browser: not kept; shared caches: not kept":                                                                  NoStore,
 		"private, no-cache = browser: kept, asked for again each time; shared caches: not kept":                                  Revalidate.Stale(time.Hour, time.Hour),
 		"public, max-age=31536000, immutable = browser: a year, never asked for again; shared caches: the same":                  Immutable,

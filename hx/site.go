@@ -16,7 +16,9 @@ type Options struct {
 
 	// Fault makes the content of an error: what the page shows in the layout,
 	// and what htmx gets alone. This is the one place where errors get their
-	// looks. The default is a heading, a paragraph and the request ID.
+	// looks. The fault is its own: it may put a heading and a message in the
+	// person's language into it, and the heading becomes the document's title. The
+	// default is a heading, a paragraph and the request ID.
 	Fault func(r *http.Request, f *Fault) Renderer
 
 	// Explain turns an application's error into a Fault, nil for what it does

@@ -3,9 +3,13 @@ package hxtest_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -278,11 +282,38 @@ func TestFindsEachMistake(t *testing.T) {
 			t.Logf("%s:\n\t%s", wrong.mistake, findings[0])
 		}
 	}
-	for _, rule := range []hxtest.Rule{hxtest.Page, hxtest.Fragment, hxtest.Vary, hxtest.ETag, hxtest.Status, hxtest.Failure, hxtest.Redirect, hxtest.Next, hxtest.Expired, hxtest.Forged, hxtest.Once, hxtest.Cache, hxtest.Head, hxtest.Panic, hxtest.Leak} {
+	for _, rule := range rules(t) {
 		if !found[rule] {
 			t.Errorf("no handler breaks the rule %q", rule)
 		}
 	}
+}
+
+// rules are those that the package names: the constants of type Rule.
+func rules(t *testing.T) (all []hxtest.Rule) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "app.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, is := n.(*ast.ValueSpec)
+		if !is {
+			return true
+		}
+		if name, is := spec.Type.(*ast.Ident); is && name.Name == "Rule" {
+			text, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, hxtest.Rule(text))
+		}
+		return true
+	})
+	if len(all) < 15 {
+		t.Fatalf("only the rules %q are seen", all)
+	}
+	return all
 }
 
 func TestLetsAFragmentFollowWhereItMay(t *testing.T) {

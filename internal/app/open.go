@@ -234,7 +234,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload,
-		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Demo: a.demo, Development: a.demo,
+		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}
 	if a.demo {

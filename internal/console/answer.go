@@ -1,100 +1,68 @@
 package console
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"net/http"
-
 	"github.com/a-h/templ"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
 )
 
-// answer is what a handler gives back: a page with its parts, a redirect, or
-// something that is no page.
+// answer is what a handler gives back: a page with its parts, or a redirect.
 type answer struct {
-	status int    // 0: 200
-	to     string // a path of the console: 303 (RFC 9110 section 15.4.4)
-	leave  bool   // the redirect changes who is signed in: htmx loads a whole page
-	said   *flash // what the next page says
+	status int         // 0: 200
+	to     string      // a path of the console, which htmx puts into the page that stands
+	leave  bool        // the redirect changes who is signed in: htmx loads a whole page
+	said   *hx.Message // what the next page says
 
 	title string
 	menu  string // the menu item that is current
 	body  templ.Component
 	parts parts // smaller parts of the page
-	bare  bool  // without the menu: sign-in, and errors when nobody is signed in
+	bare  bool  // without the menu: sign-in
 
 	secret bool // holds a key's text
-	raw    func(http.ResponseWriter)
 }
 
 // parts are the smaller parts of a page by the id of the element that htmx
 // puts them into.
-type parts map[string]templ.Component
+type parts map[string]hx.Renderer
 
-// send puts an answer out: as the whole page, as its content, or as the part
-// that htmx asked for.
-func (v *visit) send(a *answer) {
-	switch {
-	case a.raw != nil:
-		a.raw(v.w)
-		return
-	case a.to != "":
-		v.redirect(a)
-		return
+// send gives hx the forms of an answer. The menu, with its new current item,
+// and what there is to say stand beside the content; a smaller part comes alone.
+func (v *visit) send(a *answer) (hx.Answer, error) {
+	if a.to != "" {
+		if a.said != nil {
+			if err := v.c.flash.Put(v.w, v.r, *a.said); err != nil {
+				return hx.Answer{}, err
+			}
+		}
+		if a.leave {
+			return hx.Redirect(a.to), nil
+		}
+		return hx.Follow(a.to), nil
 	}
-	if a.status == 0 {
-		a.status = http.StatusOK
+	v.menu, v.bare = a.menu, a.bare
+	out := hx.Answer{Status: a.status, Title: pageTitle(a.title), Fragment: content(v, a.body), Parts: a.parts}
+	if a.secret {
+		out.Cache = hx.Secret
 	}
-	var said string
-	if a.status == http.StatusOK && v.part != "dialog" {
-		said = v.c.takeFlash(v)
+	if a.bare || v.part() != "" && a.parts[v.part()] != nil {
+		return out, nil
 	}
-	if v.fragment && a.status >= 400 {
-		// The address stays: it is the page's that the form is on.
-		v.w.Header().Set("HX-Push-Url", "false")
+	if a.status < 400 {
+		messages, err := v.c.flash.Take(v.w, v.r)
+		if err != nil {
+			return hx.Answer{}, err
+		}
+		for _, m := range messages {
+			v.saying = m.Text // one form, one message
+		}
 	}
-	var out templ.Component
-	switch part := a.parts[v.part]; {
-	case v.fragment && part != nil:
-		out = part
-	case v.fragment && a.bare:
-		out = loneContent(v, a)
-	case v.fragment:
-		out = content(v, a, said)
-	default:
-		out = page(v, a, said)
+	out.Beside = []hx.Partial{
+		{Target: "#menu", Content: menu(v)},
+		{Target: "#toasts", Swap: hx.InnerHTML, Content: toasts(v)},
 	}
-	var b bytes.Buffer
-	if err := out.Render(context.WithoutCancel(v.r.Context()), &b); err != nil {
-		v.c.o.Logger.ErrorContext(v.r.Context(), "a console page could not be rendered", "request_id", v.id, "route", v.route.pattern, "error", err)
-		http.Error(v.w, "The page could not be shown. Request ID "+v.id, http.StatusInternalServerError)
-		return
-	}
-	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	v.write(a.status, b.Bytes(), a.secret)
-}
-
-func (v *visit) redirect(a *answer) {
-	if a.said != nil {
-		v.c.setFlash(v.w, *a.said)
-	}
-	if a.leave && v.byHTMX() {
-		v.w.Header().Set("HX-Redirect", a.to)
-		v.w.WriteHeader(http.StatusOK)
-		return
-	}
-	http.Redirect(v.w, v.r, a.to, http.StatusSeeOther)
-}
-
-// version tells which program and which assets are served, so that an open page
-// can learn of a new one.
-func (c *Console) version(v *visit) (*answer, error) {
-	return &answer{raw: func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]string{"version": c.o.Version, "assets": c.assets.Version()})
-	}}, nil
+	return out, nil
 }
 
 // item is one line of the menu.
@@ -102,8 +70,8 @@ type item struct {
 	id, href, icon string
 }
 
-// menu lists the pages that a person can go to from anywhere.
-func (v *visit) menu() []item {
+// items lists the pages that a person can go to from anywhere.
+func (v *visit) items() []item {
 	all := []struct {
 		item
 		for_   audience

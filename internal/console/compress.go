@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -19,29 +20,54 @@ var gzips = sync.Pool{New: func() any {
 // compressFrom is the size from which a page is worth compressing, in bytes.
 const compressFrom = 1000
 
-// write sends a body, compressed when the client takes gzip and the body holds
-// no secret: together with what a caller can put into a page, the compressed
-// length would tell of it (BREACH).
-func (v *visit) write(status int, body []byte, secret bool) {
-	h := v.w.Header()
-	if secret || len(body) < compressFrom || !strings.Contains(v.r.Header.Get("Accept-Encoding"), "gzip") {
-		if secret {
-			h.Set("Cache-Control", "no-store, no-transform") // nobody after us may compress it either
+// compress sends pages compressed to clients that take gzip, but for those that
+// hold a secret (hx.Secret). Assets bring their own forms.
+func compress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			next.ServeHTTP(w, r)
+			return
 		}
-		v.w.WriteHeader(status)
-		if v.r.Method != http.MethodHead {
-			_, _ = v.w.Write(body)
+		z := &gzipWriter{ResponseWriter: w, head: r.Method == http.MethodHead}
+		defer z.end()
+		next.ServeHTTP(z, r)
+	})
+}
+
+type gzipWriter struct {
+	http.ResponseWriter
+	head bool
+	out  *gzip.Writer // nil: as it is
+}
+
+func (w *gzipWriter) WriteHeader(status int) {
+	h := w.Header()
+	size, err := strconv.Atoi(h.Get("Content-Length"))
+	if err == nil && size >= compressFrom && h.Get("Content-Encoding") == "" &&
+		strings.HasPrefix(h.Get("Content-Type"), "text/html") && !strings.Contains(h.Get("Cache-Control"), "no-transform") {
+		h.Del("Content-Length")
+		h.Set("Content-Encoding", "gzip")
+		if !w.head {
+			w.out = gzips.Get().(*gzip.Writer)
+			w.out.Reset(w.ResponseWriter)
 		}
-		return
 	}
-	h.Set("Content-Encoding", "gzip")
-	v.w.WriteHeader(status)
-	if v.r.Method == http.MethodHead {
-		return
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *gzipWriter) Write(b []byte) (int, error) {
+	if w.out != nil {
+		return w.out.Write(b)
 	}
-	z := gzips.Get().(*gzip.Writer)
-	defer gzips.Put(z)
-	z.Reset(v.w)
-	_, _ = z.Write(body)
-	_ = z.Close()
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the writer below.
+func (w *gzipWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *gzipWriter) end() {
+	if w.out != nil {
+		_ = w.out.Close() // who has gone away cannot be told
+		gzips.Put(w.out)
+	}
 }

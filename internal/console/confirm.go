@@ -10,12 +10,12 @@ import (
 )
 
 // confirmAnswer asks before a thing is done: on a page of its own, and as the
-// part of it that htmx shows in the dialog. token is the form's, "" where doing
+// part of it that htmx shows in the dialog. once is false where doing
 // it twice changes nothing; fields stand above the buttons.
-func confirmAnswer(v *visit, menu, back, title, text string, do piece.Button, token string, fields templ.Component) *answer {
+func confirmAnswer(v *visit, menu, back, title, text string, do piece.Button, once bool, fields templ.Component) *answer {
 	ask := piece.Confirm{Title: title, Text: text, Action: v.r.URL.Path, Do: do, Cancel: v.T("cancel"), Back: back}
-	if token != "" {
-		ask.Token = tokenField(token)
+	if once {
+		ask.Token = v.c.once.Field()
 	}
 	inside := ask
 	inside.Dialog = true

@@ -1,16 +1,17 @@
 package console
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/console/assets"
 	"github.com/tollhouse/tollhouse/internal/console/words"
@@ -21,14 +22,18 @@ import (
 // concurrent use.
 type Console struct {
 	o          Options
-	assets     *assets.Set
+	site       *hx.Site
+	assets     *hx.Assets
+	release    *hx.Release
+	policy     hx.Policy
+	flash      *hx.Flash
+	once       *hx.Once
 	choice     *words.Choice
 	origin     *http.CrossOriginProtection
-	once       *once
 	ids        *toll.IDs
 	pages      *http.ServeMux
+	handler    http.Handler // pages with what surrounds them
 	cookieName string
-	flashName  string
 }
 
 // PlainHTTP is what those who run a console without HTTPS are to be told.
@@ -52,12 +57,12 @@ func New(o Options) (*Console, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	c := &Console{o: o, origin: http.NewCrossOriginProtection(), once: newOnce(), ids: toll.NewIDs(o.Random)}
+	c := &Console{o: o, origin: http.NewCrossOriginProtection(), ids: toll.NewIDs(o.Random)}
 	var err error
-	if c.assets, err = assets.Load(); err != nil {
-		return nil, err
-	}
 	if c.choice, err = words.NewChoice(o.Languages); err != nil {
+		return nil, fmt.Errorf("open the console: %w", err)
+	}
+	if err := c.furnish(); err != nil {
 		return nil, fmt.Errorf("open the console: %w", err)
 	}
 	c.cookieName = PlainCookie
@@ -66,13 +71,56 @@ func New(o Options) (*Console, error) {
 	} else if !o.WarnedOfPlainHTTP {
 		o.Logger.Warn(PlainHTTP)
 	}
-	c.flashName = c.cookieName + flashSuffix
 	c.pages = c.mux()
+	c.handler = c.guards(compress(c.release.Handler(c.pages)))
 	return c, nil
 }
 
+// How long a form's token is remembered, and how long its answer is given
+// again: long enough for a double click and an impatient reload, short for what
+// may hold a key's text. It is in memory: after a restart a form that is sent
+// again counts as new.
+const (
+	rememberToken  = 24 * time.Hour
+	rememberAnswer = 2 * time.Minute
+	mostTokens     = 10_000
+	mostAnswers    = 16 << 20 // bytes, of all together
+)
+
+// furnish sets up what hx does for the console.
+func (c *Console) furnish() (err error) {
+	if c.assets, err = assets.Load(); err != nil {
+		return err
+	}
+	if c.release, err = hx.NewRelease(cmp.Or(c.o.Version, "unknown") + "+" + c.assets.Version()[:8]); err != nil {
+		return err
+	}
+	if c.policy, err = hx.NewPolicy(nil, c.assets); err != nil {
+		return err
+	}
+	if c.flash, err = newFlash(c.o); err != nil {
+		return err
+	}
+	c.site, err = hx.New(hx.Options{
+		Layout: func(r *http.Request, title string, content hx.Renderer) hx.Renderer {
+			return page(visitOf(r), title, content)
+		},
+		Fault: c.fault, Explain: explain, SignIn: "/sign-in",
+		Cache: hx.NoStore, Logger: c.o.Logger, // after signing out, Back shows nothing
+	})
+	if err != nil {
+		return err
+	}
+	c.once, err = hx.NewOnce(c.site, hx.OnceOptions{
+		Store:    hx.NewMemoryOnce(mostTokens, mostAnswers, c.o.Clock),
+		Who:      func(r *http.Request) string { return visitOf(r).person.SessionID },
+		Remember: rememberToken, Repeat: rememberAnswer, MostForm: mostForm,
+	})
+	return err
+}
+
 // ServeHTTP answers a page or a part of one.
-func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.pages.ServeHTTP(w, r) }
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 
 // Has tells whether the console has anything at a request's path, whoever asks.
 // A front asks it before it gives a program an HTML page for a wrong address.
@@ -92,10 +140,8 @@ func (c *Console) mux() *http.ServeMux {
 		mux.Handle(pattern, c.gate(&route{pattern: pattern, audience: public, serve: wrongMethod(methods)}))
 	}
 	mux.Handle("/", c.gate(&route{pattern: "/", audience: public, serve: nowhere}))
-	mux.HandleFunc(assets.Prefix, func(w http.ResponseWriter, r *http.Request) {
-		guardHeaders(w.Header(), c.o.Secure)
-		c.assets.ServeHTTP(w, r)
-	})
+	mux.Handle(assets.Prefix, c.assets)
+	mux.Handle("GET /version.json", c.release) // open pages learn of a new version by it
 	return mux
 }
 
@@ -115,63 +161,60 @@ func wrongMethod(methods []string) func(*Console, *visit) (*answer, error) {
 	}
 }
 
-var errMethod = errors.New("method not allowed")
-
 // gate is the door before every route, the same for a page and a part of it:
-// who is asking, may they see it, then the handler, then one place where
-// answers and errors become HTML.
+// who is asking, may they see it, was this form done before, then the handler,
+// whose answers and errors hx makes HTML of.
 func (c *Console) gate(r *route) http.Handler {
+	inside := c.site.Handler(func(w http.ResponseWriter, req *http.Request) (hx.Answer, error) {
+		v := visitOf(req)
+		v.w, v.r = w, req
+		a, err := r.serve(c, v)
+		if err != nil {
+			return hx.Answer{}, err
+		}
+		return v.send(a)
+	})
+	if r.once {
+		inside = c.once.Handler(inside)
+	}
+	door := c.site.Guard(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if err := c.enter(visitOf(req)); err != nil {
+			c.site.Fail(w, req, err)
+			return
+		}
+		inside.ServeHTTP(w, req)
+	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		v := &visit{c: c, w: w, r: req, route: r, now: c.o.Clock()}
+		v := &visit{c: c, w: w, route: r, now: c.o.Clock()}
 		if v.id = w.Header().Get("X-Request-ID"); v.id == "" { // the front's, when there is one
 			v.id = c.ids.New(v.now).String()
 			w.Header().Set("X-Request-ID", v.id)
 		}
-		guardHeaders(w.Header(), c.o.Secure)
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Vary", vary)
+		w.Header().Set("Vary", "Cookie, Accept-Language, Accept-Encoding")
 		v.words = c.choice.For("", req.Header.Get("Accept-Language"))
-		v.readHTMX()
-		defer func() {
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
-					panic(p)
-				}
-				c.o.Logger.ErrorContext(req.Context(), "a console page panicked", "request_id", v.id, "route", r.pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				v.fault(errors.New("panic"))
-			}
-		}()
-		a, err := c.enter(v)
-		if err != nil {
-			v.fault(err)
-			return
-		}
-		v.send(a)
+		door.ServeHTTP(w, v.begin(req))
 	})
 }
 
-// enter passes the gates in their order and calls the handler.
-func (c *Console) enter(v *visit) (*answer, error) {
+// enter passes the gates in their order.
+func (c *Console) enter(v *visit) error {
 	if err := c.origin.Check(v.r); err != nil {
-		return nil, toll.Errorf(toll.Forbidden, "This form was sent from another site. Open the page here and send it again.")
+		return toll.Errorf(toll.Forbidden, "This form was sent from another site. Open the page here and send it again.")
 	}
 	if err := c.recognise(v); err != nil {
-		return nil, err
+		return err
 	}
 	switch a := v.route.audience; {
 	case a == public:
-		return v.route.serve(c, v)
+		return nil
 	case !v.signedIn():
-		return nil, errSignIn
+		return errSignIn
 	case a == member && !v.person.IsMember(), a == operator && !v.person.IsOperator():
-		return nil, toll.Errorf(toll.Forbidden, "This page is not for your account.")
+		return toll.Errorf(toll.Forbidden, "This page is not for your account.")
+	case v.route.action != "":
+		return account.Can(v.person, v.route.action, v.customerID())
 	}
-	if v.route.action != "" {
-		if err := account.Can(v.person, v.route.action, v.customerID()); err != nil {
-			return nil, err
-		}
-	}
-	return v.route.serve(c, v)
+	return nil
 }
 
 var errSignIn = toll.Errorf(toll.Unauthorized, "Sign in first.")
@@ -203,13 +246,18 @@ func (c *Console) keep(v *visit, t account.Token) {
 	http.SetCookie(v.w, c.cookie(c.cookieName, t.Text.Reveal(), max(1, int(t.ExpiresAt.Sub(v.now)/time.Second))))
 }
 
-// parseForm reads a posted form of at most 64 KB.
+// mostForm is the largest form that is taken, in bytes.
+const mostForm = 64 << 10
+
+// parseForm reads a posted form that hx.Once has not read already.
 func (v *visit) parseForm() error {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, 64<<10)
-	if err := v.r.ParseForm(); err != nil {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, mostForm)
+	err := v.r.ParseForm()
+	var big *http.MaxBytesError
+	if err != nil && !errors.As(err, &big) {
 		return toll.Errorf(toll.Invalid, "The form could not be read. Open the page again and send it once more.")
 	}
-	return nil
+	return err
 }
 
 // home leads to the first page of whoever is asking.

@@ -24,7 +24,7 @@ func strip(r *httptest.ResponseRecorder) string {
 	return requestID.ReplaceAllString(r.Body.String(), "ID")
 }
 
-var onceField = regexp.MustCompile(`name="once" value="([^"]+)"`)
+var onceField = regexp.MustCompile(`name="hx-once" value="([^"]+)"`)
 
 func tokenOf(t *testing.T, r *httptest.ResponseRecorder) string {
 	t.Helper()
@@ -47,6 +47,7 @@ func secretOf(r *httptest.ResponseRecorder) string {
 func TestEveryAnswerCarriesItsGuards(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	const policy = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
 	b := w.as("owner@acme.example")
 	for _, path := range []string{"/overview", "/sign-in", "/nowhere", "/usage.csv", "/version.json", "/assets/none.css"} {
 		h := b.get(path).Header()
@@ -61,11 +62,6 @@ func TestEveryAnswerCarriesItsGuards(t *testing.T) {
 		}
 		if path[:3] != "/as" && h.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s may be stored: %q", path, h.Get("Cache-Control"))
-		}
-	}
-	for _, bad := range []string{"unsafe", "data:", "http:", "*"} {
-		if strings.Contains(policy, bad) {
-			t.Errorf("the policy allows %q", bad)
 		}
 	}
 }
@@ -102,7 +98,7 @@ func TestAnswersTheWholePageOrThePartThatWasAskedFor(t *testing.T) {
 		}
 	}
 	content := b.htmx("main#content").get("/usage").Body.String()
-	if strings.Contains(content, "<html") || !strings.Contains(content, "<title>Usage · Tollhouse</title>") || !strings.Contains(content, `hx-swap-oob="true"`) || !strings.Contains(content, "<h1") {
+	if strings.Contains(content, "<html") || !strings.Contains(content, "<title>Usage · Tollhouse</title>") || !strings.Contains(content, `<hx-partial hx-target="#menu"`) || !strings.Contains(content, "<h1") {
 		t.Errorf("the content is not what is swapped: %.200s", content)
 	}
 	part := b.htmx("div#results").get("/usage?range=7d").Body.String()
@@ -211,12 +207,13 @@ func TestAPlantedMessageIsNotShown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b := w.as("owner@acme.example")
-	for _, value := range []string{"eyJrIjoiLi4vLi4ifQ", "%%%", strings.Repeat("A", 3000), "eyJrIjoia2V5LnJldm9rZWQiLCJuIjoiPHNjcmlwdD4ifQ"} {
-		b.cookies[PlainCookie+flashSuffix] = value
-		if r := b.get("/keys"); r.Code != 200 || strings.Contains(r.Body.String(), "<script>") {
+	const name = PlainCookie + "-said"
+	for _, value := range []string{"eyJrIjoiLi4vLi4ifQ", "%%%", strings.Repeat("A", 3000), "eyJ1Ijo5OTk5OTk5OTk5LCJtIjpbeyJ0IjoiUGFzc3dvcnQ_In1dfQ.AAAA"} {
+		b.cookies[name] = value
+		if r := b.get("/keys"); r.Code != 200 || strings.Contains(r.Body.String(), `class="toast`) {
 			t.Errorf("a planted message makes %d", r.Code)
 		}
-		if _, there := b.cookies[PlainCookie+flashSuffix]; there {
+		if _, there := b.cookies[name]; there {
 			t.Error("the message stays")
 		}
 	}
@@ -288,12 +285,8 @@ func TestNewRefusesWhatItCannotServe(t *testing.T) {
 
 func TestTheSpriteHoldsEachIconAndNoOther(t *testing.T) {
 	t.Parallel()
-	set, err := assets.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
 	there := map[string]bool{}
-	for _, m := range regexp.MustCompile(`id="i-([a-z0-9-]+)"`).FindAllStringSubmatch(set.Sprite(), -1) {
+	for _, m := range regexp.MustCompile(`id="i-([a-z0-9-]+)"`).FindAllStringSubmatch(assets.Sprite(), -1) {
 		there[m[1]] = false
 	}
 	used := regexp.MustCompile(`Icon(?:\("|: +")([a-z0-9-]+)"|"/[a-z]+", "([a-z-]+)"}|return "([a-z-]+-[a-z]+)"`)

@@ -9,8 +9,6 @@ const (
 	PlainCookie  = "tollhouse"        // over plain HTTP: browsers refuse __Host- there
 )
 
-const flashSuffix = "-said"
-
 // cookie makes a cookie with the console's attributes. The __Host- prefix
 // (RFC 6265bis section 4.1.3.2) ties it to this host, HTTPS and the path "/".
 func (c *Console) cookie(name, value string, maxAge int) *http.Cookie {

@@ -3,10 +3,11 @@ package console
 import (
 	"encoding/csv"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 // cell makes a text safe for a spreadsheet: one that a spreadsheet would take
@@ -31,14 +32,15 @@ func (c *Console) usageCSV(v *visit) (*answer, error) {
 		return nil, fmt.Errorf("ask for usage: %w", err)
 	}
 	name := fmt.Sprintf("usage-%s-%s.csv", f.span.id, v.now.UTC().Format(time.DateOnly))
-	return &answer{raw: func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
-		out := csv.NewWriter(w)
-		_ = out.Write([]string{"start", "customer", "service", "unit", "status", "count"})
-		for _, p := range points {
-			_ = out.Write([]string{p.Start.UTC().Format(time.RFC3339), cell(customer.Name), cell(f.service), cell(f.unit), cell(p.Group), strconv.FormatInt(p.Count, 10)})
-		}
-		out.Flush() // an error means that the client left
-	}}, nil
+	h := v.w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("Cache-Control", hx.NoStore.String())
+	out := csv.NewWriter(v.w)
+	_ = out.Write([]string{"start", "customer", "service", "unit", "status", "count"})
+	for _, p := range points {
+		_ = out.Write([]string{p.Start.UTC().Format(time.RFC3339), cell(customer.Name), cell(f.service), cell(f.unit), cell(p.Group), strconv.FormatInt(p.Count, 10)})
+	}
+	out.Flush() // an error means that the client left
+	return nil, hx.Done
 }

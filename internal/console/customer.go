@@ -41,7 +41,7 @@ func (c *Console) confirmSuspend(v *visit) (*answer, error) {
 		return nil, err
 	}
 	return confirmAnswer(v, "customers", "/customers/"+customer.ID, v.T("suspend.title", customer.Name), v.T("suspend.text"),
-		piece.Button{Kind: "danger", Label: v.T("suspend.do"), Busy: v.T("suspend.busy")}, "", nil), nil
+		piece.Button{Kind: "danger", Label: v.T("suspend.do"), Busy: v.T("suspend.busy")}, false, nil), nil
 }
 
 func (c *Console) suspend(v *visit) (*answer, error) {
@@ -49,7 +49,7 @@ func (c *Console) suspend(v *visit) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{to: "/customers/" + customer.ID, said: &flash{Key: "customer.suspended", Name: customer.Name}}, nil
+	return &answer{to: "/customers/" + customer.ID, said: v.said("customer.suspended", customer.Name)}, nil
 }
 
 func (c *Console) confirmResume(v *visit) (*answer, error) {
@@ -58,7 +58,7 @@ func (c *Console) confirmResume(v *visit) (*answer, error) {
 		return nil, err
 	}
 	return confirmAnswer(v, "customers", "/customers/"+customer.ID, v.T("resume.title", customer.Name), v.T("resume.text"),
-		piece.Button{Kind: "primary", Label: v.T("resume.do"), Busy: v.T("resume.busy")}, "", nil), nil
+		piece.Button{Kind: "primary", Label: v.T("resume.do"), Busy: v.T("resume.busy")}, false, nil), nil
 }
 
 func (c *Console) resume(v *visit) (*answer, error) {
@@ -66,5 +66,5 @@ func (c *Console) resume(v *visit) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{to: "/customers/" + customer.ID, said: &flash{Key: "customer.resumed", Name: customer.Name}}, nil
+	return &answer{to: "/customers/" + customer.ID, said: v.said("customer.resumed", customer.Name)}, nil
 }

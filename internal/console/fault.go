@@ -1,76 +1,63 @@
 package console
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"net/url"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// fault puts an error out: the one place where a domain error becomes a status
-// and words. Only what is nobody's input is logged.
-func (v *visit) fault(err error) {
-	status, key := http.StatusInternalServerError, "internal"
-	switch toll.CodeOf(err) {
-	case toll.Invalid:
-		status, key = http.StatusUnprocessableEntity, "invalid"
-	case toll.NotFound:
-		status, key = http.StatusNotFound, "not_found"
-	case toll.Conflict:
-		status, key = http.StatusConflict, "conflict"
-	case toll.Unauthorized:
-		v.askToSignIn()
-		return
-	case toll.Forbidden:
-		status, key = http.StatusForbidden, "forbidden"
-	case toll.Unavailable:
-		status, key = http.StatusServiceUnavailable, "unavailable"
-	}
-	if errors.Is(err, errMethod) {
-		status, key = http.StatusMethodNotAllowed, "method"
-	}
-	if status == http.StatusInternalServerError || status == http.StatusServiceUnavailable {
-		if errors.Is(err, context.Canceled) {
-			return // nobody is there to read it
-		}
-		v.c.o.Logger.ErrorContext(v.r.Context(), "a console page failed", "request_id", v.id, "route", v.route.pattern, "error", err)
-	}
-	// Messages of the inside are English; in another language the general
-	// sentence of the catalogue is better than a foreign one.
-	text := v.T("error." + key + ".text")
-	var e *toll.Error
-	if errors.As(err, &e) && v.words.Lang() == "en" && key != "internal" {
-		text = e.Message
-	}
-	a := &answer{
-		status: status,
-		title:  v.T("error." + key + ".title"),
-		bare:   !v.signedIn(),
-	}
-	a.body = errorPage(v, a.title, text)
-	v.send(a)
+// statuses are what domain errors are on a page.
+var statuses = map[toll.Code]int{
+	toll.Invalid:      http.StatusUnprocessableEntity,
+	toll.NotFound:     http.StatusNotFound,
+	toll.Conflict:     http.StatusConflict,
+	toll.Unauthorized: http.StatusUnauthorized,
+	toll.Forbidden:    http.StatusForbidden,
+	toll.Unavailable:  http.StatusServiceUnavailable,
 }
 
-// askToSignIn leads to sign-in and back. htmx cannot swap that page into
-// another, so it is told to load it.
-func (v *visit) askToSignIn() {
-	to := "/sign-in"
-	next := v.r.URL.RequestURI()
-	if v.byHTMX() || v.r.Method != http.MethodGet {
-		next = "" // a part of a page, or a form, is no place to come back to
-		if at, err := url.Parse(v.r.Header.Get("HX-Current-URL")); err == nil {
-			next = at.RequestURI()
-		}
+// explain makes a fault of a domain error, nil of what is no one's input.
+func explain(err error) *hx.Fault {
+	var e *toll.Error
+	status := statuses[toll.CodeOf(err)]
+	if status == 0 || !errors.As(err, &e) {
+		return nil
 	}
-	if next = ownPath(next); next != "" && next != "/" {
-		to += "?next=" + url.QueryEscape(next)
-	}
-	if v.byHTMX() {
-		v.w.Header().Set("HX-Redirect", to)
-		v.w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return &hx.Fault{Status: status, Message: e.Message, Cause: err}
 }
+
+// faultWords are the catalogue's keys for statuses; all others read as invalid
+// below 500, and as internal from there.
+var faultWords = map[int]string{
+	http.StatusNotFound:           "not_found",
+	http.StatusConflict:           "conflict",
+	http.StatusForbidden:          "forbidden",
+	http.StatusMethodNotAllowed:   "method",
+	http.StatusServiceUnavailable: "unavailable",
+}
+
+// fault is how every error looks.
+func (c *Console) fault(r *http.Request, f *hx.Fault) hx.Renderer {
+	v := visitOf(r)
+	v.menu, v.saying, v.bare = "", "", !v.signedIn()
+	key, known := faultWords[f.Status]
+	switch {
+	case known:
+	case f.Status < 500:
+		key = "invalid"
+	default:
+		key = "internal"
+	}
+	title := v.T("error." + key + ".title")
+	f.Heading = pageTitle(title)
+	// Messages of the inside are English; in another language the general
+	// sentence of the catalogue is better than a foreign one.
+	if v.words.Lang() != "en" || key == "internal" || key == "method" {
+		f.Message = v.T("error." + key + ".text")
+	}
+	return content(v, errorPage(v, title, f.Message))
+}
+
+var errMethod = hx.Errorf(http.StatusMethodNotAllowed, "method not allowed")

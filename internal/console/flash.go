@@ -1,48 +1,27 @@
 package console
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"net/http"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+
+	"github.com/tollhouse/tollhouse/hx"
 )
 
-// flash is what a page says once after a form was done: a message of the
-// catalogue and the name of the thing. It crosses the redirect in a cookie that
-// the next page takes away.
-type flash struct {
-	Key  string `json:"k"`
-	Name string `json:"n,omitempty"`
+// said is what a page says once after a form was done: a message of the
+// catalogue, in the person's language, and the name of the thing.
+func (v *visit) said(key, name string) *hx.Message {
+	return &hx.Message{Kind: "good", Text: v.T("done."+key, name)}
 }
 
-const flashSeconds = 30
-
-func (c *Console) setFlash(w http.ResponseWriter, f flash) {
-	b, err := json.Marshal(f)
-	if err != nil {
-		return
+// newFlash carries messages over the redirect that follows a form, signed by
+// what processes of one installation share.
+func newFlash(o Options) (*hx.Flash, error) {
+	secret := []byte(o.Secret.Reveal())
+	if len(secret) == 0 {
+		secret = []byte(rand.Text())
 	}
-	http.SetCookie(w, c.cookie(c.flashName, base64.RawURLEncoding.EncodeToString(b), flashSeconds))
-}
-
-// takeFlash reads the message and takes it away. Whatever is no message of the
-// catalogue is nothing.
-func (c *Console) takeFlash(v *visit) string {
-	ck, err := v.r.Cookie(c.flashName)
-	if err != nil {
-		return ""
-	}
-	http.SetCookie(v.w, c.cookie(c.flashName, "", -1))
-	b, err := base64.RawURLEncoding.DecodeString(ck.Value)
-	if err != nil || len(b) > 1000 {
-		return ""
-	}
-	var f flash
-	if json.Unmarshal(b, &f) != nil {
-		return ""
-	}
-	text := v.words.Or("done."+f.Key, "")
-	if text == "" {
-		return ""
-	}
-	return v.words.T("done."+f.Key, f.Name)
+	key := hmac.New(sha256.New, secret)
+	_, _ = key.Write([]byte("tollhouse: what the console says"))
+	return hx.NewFlash(hx.FlashOptions{Keys: [][]byte{key.Sum(nil)}, Name: PlainCookie + "-said", Secure: o.Secure, Now: o.Clock})
 }

@@ -1,9 +1,6 @@
 package console
 
 import (
-	"context"
-	"encoding/base64"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -66,7 +63,6 @@ var overlaps = []struct {
 
 // newKeyView is the form of a new key, with what was wrong with it.
 type newKeyView struct {
-	Token  string
 	Name   string
 	Mode   string
 	Life   string
@@ -74,41 +70,16 @@ type newKeyView struct {
 }
 
 func (c *Console) newKey(v *visit) (*answer, error) {
-	return newKeyAnswer(v, http.StatusOK, newKeyView{Token: c.token(), Mode: "live", Life: "never"}), nil
+	return newKeyAnswer(v, http.StatusOK, newKeyView{Mode: "live", Life: "never"}), nil
 }
 
 func newKeyAnswer(v *visit, status int, view newKeyView) *answer {
 	return &answer{status: status, title: v.T("keys.new"), menu: "keys", body: newKeyPage(v, view)}
 }
 
-// token makes the token of a form: 128 random bits.
-func (c *Console) token() string {
-	var b [16]byte
-	if _, err := io.ReadFull(c.o.Random, b[:]); err != nil {
-		panic("console: no randomness: " + err.Error()) // nothing safe can follow
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// onceKey is the identity of a sent form: its token, of its session.
-func (v *visit) onceKey() (string, error) {
-	token := v.r.PostForm.Get("once")
-	if b, err := base64.RawURLEncoding.DecodeString(token); err != nil || len(b) != 16 {
-		return "", toll.FieldError("once", "The form is incomplete. Open the page again and send it once more.")
-	}
-	return v.person.SessionID + " " + v.route.pattern + " " + token, nil
-}
-
 func (c *Console) createKey(v *visit) (*answer, error) {
-	if err := v.parseForm(); err != nil {
-		return nil, err
-	}
-	once, err := v.onceKey()
-	if err != nil {
-		return nil, err
-	}
 	f := v.r.PostForm
-	view := newKeyView{Token: f.Get("once"), Name: f.Get("name"), Mode: f.Get("mode"), Life: f.Get("expires"), Errors: map[string]string{}}
+	view := newKeyView{Name: f.Get("name"), Mode: f.Get("mode"), Life: f.Get("expires"), Errors: map[string]string{}}
 	in := account.NewKey{CustomerID: v.customerID(), Name: view.Name, Mode: toll.Mode(view.Mode)}
 	switch name := strings.TrimSpace(view.Name); {
 	case name == "":
@@ -134,14 +105,7 @@ func (c *Console) createKey(v *visit) (*answer, error) {
 	if len(view.Errors) > 0 {
 		return newKeyAnswer(v, http.StatusUnprocessableEntity, view), nil
 	}
-	a, err := c.once.do(once, v.now, func() (*answer, error) {
-		// Whoever clicks twice ends the first request: the key is made all the same.
-		made, err := c.o.Office.CreateKey(context.WithoutCancel(v.r.Context()), v.person, in)
-		if err != nil {
-			return nil, err
-		}
-		return v.madeKey(made, v.T("keys.made.title"), ""), nil
-	})
+	made, err := c.o.Office.CreateKey(v.r.Context(), v.person, in)
 	if e := invalidField(err); e != nil { // what only the office knows to be wrong
 		field := e.Field
 		if field != "mode" && field != "name" {
@@ -149,8 +113,10 @@ func (c *Console) createKey(v *visit) (*answer, error) {
 		}
 		view.Errors[field] = e.Message
 		return newKeyAnswer(v, http.StatusUnprocessableEntity, view), nil
+	} else if err != nil {
+		return nil, err
 	}
-	return a, err
+	return v.madeKey(made, v.T("keys.made.title"), ""), nil
 }
 
 // madeKey is the one page that shows a key's text.
@@ -163,17 +129,10 @@ func (c *Console) confirmRoll(v *visit) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return confirmAnswer(v, "keys", "/keys", v.T("roll.title", k.Name), v.T("roll.text"), piece.Button{Kind: "primary", Label: v.T("roll.do"), Busy: v.T("roll.busy")}, c.token(), overlapChoice(v)), nil
+	return confirmAnswer(v, "keys", "/keys", v.T("roll.title", k.Name), v.T("roll.text"), piece.Button{Kind: "primary", Label: v.T("roll.do"), Busy: v.T("roll.busy")}, true, overlapChoice(v)), nil
 }
 
 func (c *Console) rollKey(v *visit) (*answer, error) {
-	if err := v.parseForm(); err != nil {
-		return nil, err
-	}
-	once, err := v.onceKey()
-	if err != nil {
-		return nil, err
-	}
 	i := slices.IndexFunc(overlaps, func(o struct {
 		id string
 		d  time.Duration
@@ -183,17 +142,15 @@ func (c *Console) rollKey(v *visit) (*answer, error) {
 	if i < 0 {
 		return nil, toll.FieldError("overlap", "Choose how long the old key goes on.")
 	}
-	return c.once.do(once, v.now, func() (*answer, error) {
-		made, old, err := c.o.Office.RollKey(context.WithoutCancel(v.r.Context()), v.person, v.r.PathValue("key"), overlaps[i].d)
-		if err != nil {
-			return nil, err
-		}
-		note := v.T("roll.done.now")
-		if overlaps[i].d > 0 {
-			note = v.T("roll.done.until", v.words.Moment(old.ExpiresAt))
-		}
-		return v.madeKey(made, v.T("roll.done.title"), note), nil
-	})
+	made, old, err := c.o.Office.RollKey(v.r.Context(), v.person, v.r.PathValue("key"), overlaps[i].d)
+	if err != nil {
+		return nil, err
+	}
+	note := v.T("roll.done.now")
+	if overlaps[i].d > 0 {
+		note = v.T("roll.done.until", v.words.Moment(old.ExpiresAt))
+	}
+	return v.madeKey(made, v.T("roll.done.title"), note), nil
 }
 
 func (c *Console) confirmRevoke(v *visit) (*answer, error) {
@@ -201,7 +158,7 @@ func (c *Console) confirmRevoke(v *visit) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return confirmAnswer(v, "keys", "/keys", v.T("revoke.title", k.Name), v.T("revoke.text"), piece.Button{Kind: "danger", Label: v.T("revoke.do"), Busy: v.T("revoke.busy")}, "", nil), nil
+	return confirmAnswer(v, "keys", "/keys", v.T("revoke.title", k.Name), v.T("revoke.text"), piece.Button{Kind: "danger", Label: v.T("revoke.do"), Busy: v.T("revoke.busy")}, false, nil), nil
 }
 
 func (c *Console) revokeKey(v *visit) (*answer, error) {
@@ -209,5 +166,5 @@ func (c *Console) revokeKey(v *visit) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{to: "/keys", said: &flash{Key: "key.revoked", Name: k.Name}}, nil
+	return &answer{to: "/keys", said: v.said("key.revoked", k.Name)}, nil
 }

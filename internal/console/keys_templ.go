@@ -381,7 +381,7 @@ func newKeyPage(v *visit, f newKeyView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = tokenField(f.Token).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = v.c.once.Field().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

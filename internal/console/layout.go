@@ -5,14 +5,7 @@ import "github.com/a-h/templ"
 // boost is htmx's configuration of every link and form of a page (HCON).
 const boost = `target:"#content" swap:"innerHTML show:top showTarget:body"`
 
-func pageTitle(a *answer) string { return a.title + " · Tollhouse" }
-
-func oob(swap bool) templ.Attributes {
-	if !swap {
-		return nil
-	}
-	return templ.Attributes{"hx-swap-oob": "true"}
-}
+func pageTitle(title string) string { return title + " · Tollhouse" }
 
 func current(is bool) templ.Attributes {
 	if !is {
@@ -40,7 +33,7 @@ func (v *visit) roleName() string {
 
 // errorTitleID names the dialog when the error stands in one.
 func errorTitleID(v *visit) string {
-	if v.fragment && v.part == "dialog" {
+	if v.part() == "dialog" {
 		return "dialog-title"
 	}
 	return "title"

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
 )
 
@@ -73,9 +75,9 @@ func (w *world) form(pattern, token string) url.Values {
 	case pattern == "/sign-in":
 		return url.Values{"email": {"owner@acme.example"}, "password": {password}}
 	case pattern == "/keys":
-		return url.Values{"once": {token}, "name": {"made"}, "mode": {"test"}, "expires": {"30d"}}
+		return url.Values{hx.OnceField: {token}, "name": {"made"}, "mode": {"test"}, "expires": {"30d"}}
 	case strings.HasSuffix(pattern, "/roll"):
-		return url.Values{"once": {token}, "overlap": {"24h"}}
+		return url.Values{hx.OnceField: {token}, "overlap": {"24h"}}
 	}
 	return url.Values{}
 }
@@ -103,7 +105,7 @@ func TestMatrixOfRoutesAndRoles(t *testing.T) {
 		for _, column := range columns {
 			w := newWorld(t, development) // a world of its own: what one does shows in no other
 			b := w.enter(column)
-			token := (&Console{o: Options{Random: &counter{}}}).token()
+			token := rand.Text()
 			drive := func(b *browser) (string, string) {
 				var form url.Values
 				if route.method == "POST" {
@@ -183,7 +185,7 @@ func TestAForeignTenantSeesWhatIsNotThere(t *testing.T) {
 		if strip(theirs) != strip(none) {
 			t.Errorf("%s of a foreign key reads otherwise than of none", verb)
 		}
-		form := w.form("/keys/{key}/roll", (&Console{o: Options{Random: &counter{}}}).token())
+		form := w.form("/keys/{key}/roll", rand.Text())
 		if r := b.post("/keys/"+w.otherKey.ID+"/"+verb, form); r.Code != 404 {
 			t.Errorf("posting %s of a foreign key is %d", verb, r.Code)
 		}

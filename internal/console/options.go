@@ -80,13 +80,14 @@ type Options struct {
 
 	PublicURL   string         // where customers call, "https://api.example.com", without a slash at the end; needed
 	Secure      bool           // the console is reached over HTTPS: __Host- cookie, Secure
-	Version     string         // of the program, for /version.json
+	Version     string         // of the program: an open page learns of another one; "" or up to 50 printable characters
+	Secret      toll.Secret    // signs what pages say after a redirect; "": random, and not known to other processes
 	Demo        bool           // say on each page that customers and past usage are made up
 	Development bool           // serve /dev/pieces
 	Languages   []string       // offered languages, the first is the default; nil: en, fr, es
 	Zone        *time.Location // whose months are shown; nil: UTC
 	Clock       toll.Clock     // nil: toll.SystemClock
-	Random      io.Reader      // for tokens of forms; nil: crypto/rand
+	Random      io.Reader      // for request IDs; nil: crypto/rand
 	Logger      *slog.Logger   // nil: slog.Default
 
 	// ClientAddr says who calls, for sign-in's limits: behind a proxy the edge

@@ -40,7 +40,7 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		for _, k := range []toll.Key{w.key, w.otherKey} {
 			html = strings.ReplaceAll(html, "…"+k.Hint, "…HINT")
 		}
-		golden(t, name+".html", strings.ReplaceAll(onceField.ReplaceAllString(html, `name="once" value="TOKEN"`), "><", ">\n<")+"\n")
+		golden(t, name+".html", strings.ReplaceAll(onceField.ReplaceAllString(html, `name="hx-once" value="TOKEN"`), "><", ">\n<")+"\n")
 	}
 }
 
@@ -204,39 +204,6 @@ func between(s, from, to string) string {
 	}
 	s, _, _ = strings.Cut(s, to)
 	return s
-}
-
-func TestOnceForgetsAndStaysSmall(t *testing.T) {
-	t.Parallel()
-	o := newOnce()
-	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	n := 0
-	f := func() (*answer, error) { n++; return &answer{}, nil }
-	for i := range mostTokens + 100 {
-		if _, err := o.do(fmt.Sprint(i), now, f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(o.sent) > mostTokens+1 || len(o.sent) != o.order.Len() {
-		t.Errorf("%d tokens are kept, %d in order", len(o.sent), o.order.Len())
-	}
-	if _, err := o.do("fails", now, func() (*answer, error) { return nil, toll.Errorf(toll.Unavailable, "no") }); err == nil {
-		t.Error("the failure is hidden")
-	}
-	n = 0
-	if _, err := o.do("fails", now, f); err != nil || n != 1 {
-		t.Errorf("a form that failed cannot be sent again: %v", err)
-	}
-	func() {
-		defer func() { _ = recover() }()
-		_, _ = o.do("panics", now, func() (*answer, error) { panic("x") })
-	}()
-	if _, err := o.do("panics", now, f); err != nil {
-		t.Errorf("a form that panicked cannot be sent again: %v", err)
-	}
-	if _, err := o.do("fails", now.Add(rememberToken+time.Second), f); err != nil || n != 3 {
-		t.Errorf("a token is remembered for ever: %v, %d", err, n)
-	}
 }
 
 func TestFiguresAreComparedInWordsThatSaySomething(t *testing.T) {

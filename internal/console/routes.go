@@ -22,42 +22,43 @@ type route struct {
 	audience audience
 	action   account.Action // "" where the audience alone decides
 	serve    func(*Console, *visit) (*answer, error)
+	once     bool // its form has a token (hx.Once), and is done once
 }
 
-// routes is the console: there is no other way in, but for /assets/. A fragment
+// routes is the console: there is no other way in, but for the files of
+// /assets/ and /version.json, which are the same for everybody. A fragment
 // has no route of its own: it is the same route asked for by htmx, so it has
 // passed the same gates.
 func (c *Console) routes() []route {
 	table := []route{
-		{"GET", "/{$}", public, "", (*Console).home},
-		{"GET", "/version.json", public, "", (*Console).version},
-		{"GET", "/sign-in", public, "", (*Console).signInForm},
-		{"POST", "/sign-in", public, "", (*Console).signIn},
-		{"POST", "/sign-out", signedIn, "", (*Console).signOut},
+		{"GET", "/{$}", public, "", (*Console).home, false},
+		{"GET", "/sign-in", public, "", (*Console).signInForm, false},
+		{"POST", "/sign-in", public, "", (*Console).signIn, false},
+		{"POST", "/sign-out", signedIn, "", (*Console).signOut, false},
 
-		{"GET", "/overview", member, account.ReadUsage, (*Console).overview},
-		{"GET", "/keys", member, account.ListKeys, (*Console).keys},
-		{"POST", "/keys", member, account.CreateKey, (*Console).createKey},
-		{"GET", "/keys/new", member, account.CreateKey, (*Console).newKey},
-		{"GET", "/keys/{key}/roll", member, account.RollKey, (*Console).confirmRoll},
-		{"POST", "/keys/{key}/roll", member, account.RollKey, (*Console).rollKey},
-		{"GET", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).confirmRevoke},
-		{"POST", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).revokeKey},
-		{"GET", "/usage", member, account.ReadUsage, (*Console).usage},
-		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV},
-		{"GET", "/plan", member, account.ReadUsage, (*Console).ownPlan},
+		{"GET", "/overview", member, account.ReadUsage, (*Console).overview, false},
+		{"GET", "/keys", member, account.ListKeys, (*Console).keys, false},
+		{"POST", "/keys", member, account.CreateKey, (*Console).createKey, true},
+		{"GET", "/keys/new", member, account.CreateKey, (*Console).newKey, false},
+		{"GET", "/keys/{key}/roll", member, account.RollKey, (*Console).confirmRoll, false},
+		{"POST", "/keys/{key}/roll", member, account.RollKey, (*Console).rollKey, true},
+		{"GET", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).confirmRevoke, false},
+		{"POST", "/keys/{key}/revoke", member, account.RevokeKey, (*Console).revokeKey, false},
+		{"GET", "/usage", member, account.ReadUsage, (*Console).usage, false},
+		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV, false},
+		{"GET", "/plan", member, account.ReadUsage, (*Console).ownPlan, false},
 
-		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers},
-		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer},
-		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage},
-		{"GET", "/customers/{customer}/usage.csv", operator, account.ReadUsage, (*Console).usageCSV},
-		{"GET", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).confirmSuspend},
-		{"POST", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).suspend},
-		{"GET", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).confirmResume},
-		{"POST", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).resume},
+		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers, false},
+		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer, false},
+		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage, false},
+		{"GET", "/customers/{customer}/usage.csv", operator, account.ReadUsage, (*Console).usageCSV, false},
+		{"GET", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).confirmSuspend, false},
+		{"POST", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).suspend, false},
+		{"GET", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).confirmResume, false},
+		{"POST", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).resume, false},
 	}
 	if c.o.Development {
-		table = append(table, route{"GET", "/dev/pieces", public, "", (*Console).gallery})
+		table = append(table, route{"GET", "/dev/pieces", public, "", (*Console).gallery, false})
 	}
 	return table
 }

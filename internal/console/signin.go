@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -19,7 +21,7 @@ type signInView struct {
 }
 
 func (c *Console) signInForm(v *visit) (*answer, error) {
-	next := ownPath(v.r.URL.Query().Get("next"))
+	next := v.wayBack()
 	if v.signedIn() {
 		if next == "" {
 			next = homeOf(v.person)
@@ -27,6 +29,15 @@ func (c *Console) signInForm(v *visit) (*answer, error) {
 		return &answer{to: next}, nil
 	}
 	return signInAnswer(v, http.StatusOK, signInView{Next: next, Again: next != ""}), nil
+}
+
+// wayBack is the page that somebody was led away from to sign in, "" for none.
+func (v *visit) wayBack() string {
+	switch path, _, _ := strings.Cut(hx.Next(v.r, ""), "?"); path {
+	case "", "/", "/sign-in", "/sign-out":
+		return ""
+	}
+	return hx.Next(v.r, "")
 }
 
 func signInAnswer(v *visit, status int, view signInView) *answer {
@@ -37,7 +48,7 @@ func (c *Console) signIn(v *visit) (*answer, error) {
 	if err := v.parseForm(); err != nil {
 		return nil, err
 	}
-	view := signInView{Email: v.r.PostForm.Get("email"), Next: ownPath(v.r.PostForm.Get("next"))}
+	view := signInView{Email: v.r.PostForm.Get("email"), Next: v.wayBack()}
 	password := toll.Secret(v.r.PostForm.Get("password"))
 	if view.Email == "" || password == "" {
 		view.Error = v.T("signin.missing")

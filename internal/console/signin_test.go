@@ -92,30 +92,10 @@ func TestSignInLeadsBackToOwnPathsOnly(t *testing.T) {
 	}
 	// htmx cannot swap sign-in into another page: it is told to load it, and
 	// where to come back to is the page it is on.
-	p := w.browser().htmx("div#results").with("HX-Current-URL", "http://localhost:8080/usage?range=24h").get("/usage?range=7d")
+	p := w.browser().htmx("div#results").with("HX-Current-URL", "http://example.com/usage?range=24h").get("/usage?range=7d")
 	if p.Code != 401 || p.Header().Get("HX-Redirect") != "/sign-in?next=%2Fusage%3Frange%3D24h" || p.Body.Len() != 0 {
 		t.Errorf("htmx without a session gets %d, %q", p.Code, p.Header().Get("HX-Redirect"))
 	}
-}
-
-func FuzzSignInLeadsToNoOtherSite(f *testing.F) {
-	for _, s := range []string{"/usage", "//x", `/\x`, "/%2f/x", "/usage?a=//x", "http://x", "/a\tb", "/sign-in"} {
-		f.Add(s)
-	}
-	base, err := url.Parse("http://console.example/sign-in")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, next string) {
-		p := ownPath(next)
-		if p == "" {
-			return
-		}
-		u, err := base.Parse(p)
-		if err != nil || u.Host != "console.example" || u.Scheme != "http" || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\r\n") {
-			t.Errorf("%q leads to %q (%v)", next, p, err)
-		}
-	})
 }
 
 func TestSignInTellsNothingAndSlowsDown(t *testing.T) {

@@ -1,11 +1,12 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/console/words"
 )
@@ -21,8 +22,20 @@ type visit struct {
 	words  *words.Words
 	person account.Person // the zero Person when nobody is signed in
 
-	fragment bool   // htmx asks for a part of the page
-	part     string // the id of the element that it will put it into
+	menu   string // the menu item that is current
+	bare   bool   // the page is without the menu
+	saying string // what the page says once
+}
+
+type visitKey struct{}
+
+// visitOf is the visit that the gate has begun.
+func visitOf(r *http.Request) *visit { return r.Context().Value(visitKey{}).(*visit) }
+
+// begin puts the visit into the request's context.
+func (v *visit) begin(r *http.Request) *http.Request {
+	v.r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+	return v.r
 }
 
 // T returns a message in the person's language.
@@ -36,19 +49,14 @@ func (v *visit) can(a account.Action, customerID string) bool {
 	return account.Can(v.person, a, customerID) == nil
 }
 
-// readHTMX takes from the request what htmx 4 says of itself. A restore from
-// the history gets the whole page, as a reload would.
-func (v *visit) readHTMX() {
-	h := v.r.Header
-	v.fragment = h.Get("HX-Request") == "true" && h.Get("HX-Request-Type") == "partial" && h.Get("HX-History-Restore-Request") != "true"
-	if v.fragment {
-		_, v.part, _ = strings.Cut(h.Get("HX-Target"), "#")
+// part is the id of the element that htmx will put a part of the page into,
+// "" when the whole page is wanted.
+func (v *visit) part() string {
+	if q := v.c.site.Read(v.r); q.Form() == hx.FragmentForm {
+		return q.Target.ID
 	}
+	return ""
 }
-
-// byHTMX tells whether a script made the request, so that a redirect out of
-// the page must be asked of it.
-func (v *visit) byHTMX() bool { return v.r.Header.Get("HX-Request") == "true" }
 
 func (c *Console) clientAddr(r *http.Request) netip.Addr {
 	if c.o.ClientAddr != nil {

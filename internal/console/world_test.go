@@ -144,7 +144,8 @@ type world struct {
 	key      toll.Key      // of customer
 	server   *httptest.Server
 	otherKey toll.Key
-	problem  error // of the newest configuration file
+	problem  error  // of the newest configuration file
+	fresh    string // the ID of a key that was made for one form
 }
 
 type change func(*Options)
@@ -364,6 +365,7 @@ func (b *browser) htmx(target string) *browser {
 	h := b.header.Clone()
 	h.Set("HX-Request", "true")
 	h.Set("HX-Request-Type", "partial")
+	h.Set("HX-Source", "a")
 	h.Set("HX-Target", target)
 	return &browser{w: b.w, cookies: b.cookies, header: h}
 }

@@ -16,6 +16,8 @@ var english = map[string]string{
 	"config.problem":     "The newest configuration file is not in force; the one before holds",
 	"config.problem.log": "The log says why.",
 	"offline":            "No connection. What you see may be out of date.",
+	"newer":              "A new version of this console is here.",
+	"newer.do":           "Refresh",
 	"toast.dismiss":      "Dismiss",
 	"copy":               "Copy",
 	"copied":             "Copied",

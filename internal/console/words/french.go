@@ -16,6 +16,8 @@ var french = map[string]string{
 	"config.problem":     "Le dernier fichier de configuration n’est pas en vigueur\u202f; le précédent s’applique",
 	"config.problem.log": "Le journal dit pourquoi.",
 	"offline":            "Pas de connexion. Ce que vous voyez n’est peut-être plus à jour.",
+	"newer":              "Une nouvelle version de cette console est là.",
+	"newer.do":           "Actualiser",
 	"toast.dismiss":      "Fermer",
 	"copy":               "Copier",
 	"copied":             "Copié",

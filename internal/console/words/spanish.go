@@ -16,6 +16,8 @@ var spanish = map[string]string{
 	"config.problem":     "El último archivo de configuración no está en vigor; rige el anterior",
 	"config.problem.log": "El registro dice por qué.",
 	"offline":            "Sin conexión. Lo que ve puede no estar al día.",
+	"newer":              "Hay una nueva versión de esta consola.",
+	"newer.do":           "Actualizar",
 	"toast.dismiss":      "Cerrar",
 	"copy":               "Copiar",
 	"copied":             "Copiado",

@@ -19,6 +19,8 @@
     if (target.id === "content" || target === document.body) {
       const dialog = $("#dialog");
       if (dialog?.open) dialog.close();
+      const menu = $("#menu"); // the drawer of a phone; an error's answer brings no new one
+      if (menu?.matches(":popover-open")) menu.hidePopover();
       const to = $("#content [data-summary]") || $("#content [data-autofocus]") || $("#content h1");
       if (to) {
         to.tabIndex = to.tabIndex < 0 ? -1 : to.tabIndex;
@@ -41,9 +43,20 @@
   addEventListener("offline", () => offline(true));
   addEventListener("online", () => offline(false));
 
+  // A newer version answers: one bar says so. What is being typed stays until
+  // the person reloads.
+  document.addEventListener("release", () => {
+    const bar = $("#newer");
+    if (bar) bar.hidden = false;
+  });
+
   document.addEventListener("click", async (e) => {
-    const button = e.target.closest?.("[data-copy], [data-close]");
+    const button = e.target.closest?.("[data-copy], [data-close], [data-reload]");
     if (!button) return;
+    if (button.hasAttribute("data-reload")) {
+      location.reload();
+      return;
+    }
     if (button.hasAttribute("data-close")) {
       const dialog = button.closest("dialog");
       if (dialog) {
