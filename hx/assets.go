@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,11 @@ type AssetOptions struct {
 	// AsBuilt makes no compressed forms: those that the build gave are all that
 	// there are, and a start compresses nothing.
 	AsBuilt bool
+	// Join makes files of others, so that a page asks once: "all.js" of
+	// {"htmx.js", "app.js"}, in that order. Scripts share one scope then, as
+	// classic scripts do anyway; what one throws stops those behind it. The
+	// others stay there under their own names.
+	Join map[string][]string
 }
 
 // Assets are files (style sheets, scripts, fonts) under names that hold a hash
@@ -88,6 +94,12 @@ func NewAssets(files fs.FS, o AssetOptions) (*Assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hx: reading assets: %w", err)
 	}
+	made, err := join(given, o.Join)
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, made...)
+	slices.Sort(names)
 	all := sha256.New()
 	for _, name := range names {
 		if isPackedFormOf(name, given) {
@@ -155,6 +167,15 @@ func typeOf(ext string, content []byte) string {
 // "fonts/inter.woff2"). It panics for a name that is not there: such a page is
 // wrong on each request, and is found by its first test.
 func (a *Assets) URL(name string) string { return a.base + escapePath(a.get(name).hashed) }
+
+// URLUnder is URL for a site that the browser knows under a root (see
+// Options.Root), "" for none. What a CDN serves has no root.
+func (a *Assets) URLUnder(root, name string) string {
+	if a.cdn != "" {
+		return a.URL(name)
+	}
+	return root + a.URL(name)
+}
 
 // Integrity is the value for an integrity attribute (Subresource Integrity),
 // which a file from a CDN should have, with crossorigin="anonymous". It panics

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing/fstest"
 	"time"
@@ -208,4 +209,76 @@ func ExampleHub() {
 	}
 	fmt.Println(hub.Clients())
 	// Output: 0
+}
+
+// Behind a gateway that serves the site under /app, handlers go on naming their
+// own paths.
+func ExampleOptions_root() {
+	site, err := hx.New(hx.Options{SignIn: "/sign-in", Root: func(r *http.Request) string {
+		return r.Header.Get("X-Forwarded-Prefix") // which the gateway sets, and nobody else can
+	}})
+	if err != nil {
+		panic(err)
+	}
+	h := site.Handler(func(_ http.ResponseWriter, r *http.Request) (hx.Answer, error) {
+		if r.URL.Path == "/private" {
+			return hx.Answer{}, hx.Errorf(http.StatusUnauthorized, "Sign in first.")
+		}
+		return hx.Redirect("/notes"), nil
+	})
+	asked(h, "GET", "/", "", "X-Forwarded-Prefix", "/app")
+	asked(h, "GET", "/private", "", "X-Forwarded-Prefix", "/app")
+	// Output:
+	// 303 <a href="/app/notes">See Other</a>.
+	// Location: /app/notes
+	// 303 <a href="/app/sign-in?next=%2Fprivate">See Other</a>.
+	// Location: /app/sign-in?next=%2Fprivate
+}
+
+// A page that needs two scripts asks for one.
+func ExampleAssetOptions_join() {
+	files := fstest.MapFS{"htmx.js": {Data: []byte("var htmx = {}")}, "app.js": {Data: []byte("htmx.ready = true")}}
+	assets, err := hx.NewAssets(files, hx.AssetOptions{Join: map[string][]string{"all.js": {"htmx.js", "app.js"}}})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(assets.URL("all.js"))
+	// Output:
+	// /assets/all-ecef94ceea6d3ae6.js
+}
+
+// A form of more than 20 bytes is too large here.
+func ExampleParseForm() {
+	site, err := hx.New(hx.Options{})
+	if err != nil {
+		panic(err)
+	}
+	h := site.Handler(func(w http.ResponseWriter, r *http.Request) (hx.Answer, error) {
+		if err := hx.ParseForm(w, r, 20); err != nil {
+			return hx.Answer{}, err
+		}
+		return hx.Answer{Fragment: hx.Text(r.PostForm.Get("note"))}, nil
+	})
+	asked(h, "POST", "/", "note=short", "HX-Request", "true")
+	asked(h, "POST", "/", "note=much+too+long+a+note", "HX-Request", "true")
+	// Output:
+	// 200 short
+	// 413 <div role="alert"><h1>Request Entity Too Large</h1><p>What was sent is larger than the 20 bytes that are taken here.</p></div>
+}
+
+// What a component writes, in a page of html/template.
+func ExampleHTML() {
+	content, err := hx.HTML(context.Background(), hx.Text("a < b"), hx.RenderFunc(func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, "<br>")
+		return err
+	}))
+	if err != nil {
+		panic(err)
+	}
+	page := template.Must(template.New("").Parse("<main>{{.}}</main>\n"))
+	if err := page.Execute(os.Stdout, content); err != nil {
+		panic(err)
+	}
+	// Output:
+	// <main>a &lt; b<br></main>
 }

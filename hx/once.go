@@ -118,8 +118,7 @@ func (o *Once) Handler(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, o.o.MostForm)
-		if err := parseForm(r, o.o.MostForm); err != nil {
+		if err := ParseForm(w, r, o.o.MostForm); err != nil {
 			o.site.Fail(w, r, err)
 			return
 		}
@@ -139,22 +138,6 @@ func (o *Once) Handler(next http.Handler) http.Handler {
 			o.site.Fail(w, r, err)
 		}
 	}))
-}
-
-// parseForm reads either kind of form. Of what is no form, the body is left.
-func parseForm(r *http.Request, most int64) error {
-	err := r.ParseForm() // ParseMultipartForm would hide its error
-	if err == nil {
-		err = r.ParseMultipartForm(most)
-	}
-	var big *http.MaxBytesError
-	switch {
-	case err == nil, errors.Is(err, http.ErrNotMultipart):
-		return nil
-	case errors.As(err, &big):
-		return err
-	}
-	return &Fault{Status: http.StatusUnprocessableEntity, Message: "The form could not be read. Open its page again and send it once more.", Cause: err}
 }
 
 // onceToken is the request's token, "" when it has none that could be ours.
@@ -311,7 +294,7 @@ func (o *Once) again(w http.ResponseWriter, r *http.Request, key string, kept []
 	sameForm := k.Form == q.Form() && k.Target == q.Target.ID
 	if !sameForm && k.To != "" {
 		maps.Copy(w.Header(), onlyCookies(k.Header))
-		o.site.Redirect(w, r, k.To)
+		o.site.Redirect(w, r, o.site.ownOf(r, k.To))
 		return nil
 	}
 	if k.Large || !sameForm {

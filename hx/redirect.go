@@ -19,6 +19,9 @@ func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, to string) {
 // redirect is Redirect; plain is a 303 for all.
 func (s *Site) redirect(w http.ResponseWriter, r *http.Request, to string, plain bool) {
 	path, err := LocalPath(to)
+	if err == nil {
+		path, err = LocalPath(s.Path(r, path))
+	}
 	if err != nil {
 		s.Fail(w, r, err)
 		return
@@ -40,6 +43,7 @@ func (s *Site) visit(w http.ResponseWriter, r *http.Request, l Location) {
 		s.Redirect(w, r, l.Path)
 		return
 	}
+	l.Path = s.Path(r, l.Path)
 	if err := SetLocation(w, l); err != nil {
 		s.Fail(w, r, err)
 		return
@@ -68,6 +72,7 @@ func (s *Site) SignIn(w http.ResponseWriter, r *http.Request) {
 	if path, err := LocalPath(next); err == nil && path != "/" && !samePath(path, to) {
 		to += "?next=" + url.QueryEscape(path)
 	}
+	to = s.Path(r, to)
 	Vary(w.Header())
 	w.Header().Set("Cache-Control", NoStore.String())
 	if q.Version == NoHTMX || q.Restore {

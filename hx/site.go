@@ -35,6 +35,14 @@ type Options struct {
 	// leads there and back (see Site.SignIn). "" shows the error.
 	SignIn string
 
+	// Root tells under which path the browser knows this site, when a gateway
+	// before it takes one off ("/daybook"; "" for none). All paths that a handler
+	// gives or gets here are the site's own: the root is put before them when they
+	// are sent (redirects, sign-in), and taken off what the browser says
+	// (Request.CurrentPath, the way back). Path does it for links. Read it from a
+	// header that only the gateway can set. nil is none.
+	Root func(r *http.Request) string
+
 	// BodyID is the id of the body element, when it has one: htmx 2 gives no
 	// other sign that a boosted link replaces the whole body.
 	BodyID string
@@ -101,9 +109,12 @@ func (s *Site) Handler(f func(w http.ResponseWriter, r *http.Request) (Answer, e
 // the answer itself: a download, a stream.
 var Done = errors.New("hx: the answer is written") //nolint:revive,staticcheck // reads like io.EOF: it is no failure
 
-// Read reads the headers of htmx, and knows the body's id.
+// Read reads the headers of htmx, and knows the body's id and the site's root.
 func (s *Site) Read(r *http.Request) Request {
 	q := Read(r)
+	if s.o.Root != nil {
+		q.CurrentPath = s.ownOf(r, q.CurrentPath)
+	}
 	if s.o.BodyID != "" && q.Target.ID == s.o.BodyID && q.Version != NoHTMX {
 		q.Full = true
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -30,6 +29,15 @@ var (
 	aboutRule = hx.Revalidate
 )
 
+// embedded is the folder of assets that was built in.
+func embedded() fs.FS {
+	files, err := fs.Sub(assetFiles, "assets")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return files
+}
+
 // exportTakes is how long an export lasts.
 const exportTakes = 3 * time.Second
 
@@ -43,13 +51,11 @@ type app struct {
 	now    func() time.Time
 }
 
-func newApp(now func() time.Time) (*app, error) {
+// newApp makes the app with these scripts and styles; see embedded.
+func newApp(now func() time.Time, files fs.FS) (*app, error) {
 	a := &app{prices: hx.NewHub(hx.HubOptions{Events: 16}), chat: newChat(), now: now}
-	files, err := fs.Sub(assetFiles, "assets")
-	if err != nil {
-		return nil, err
-	}
-	if a.assets, err = hx.NewAssets(files, hx.AssetOptions{}); err != nil {
+	var err error
+	if a.assets, err = hx.NewAssets(files, hx.AssetOptions{Join: map[string][]string{"items.js": {"htmx.js", "sse.js", "ws.js", "app.js"}}}); err != nil {
 		return nil, err
 	}
 	if a.pages, err = template.New("").Parse(pagesText); err != nil {
@@ -172,14 +178,15 @@ func (a *app) view(name string, data any) hx.Renderer { return hx.Template(a.pag
 
 func (a *app) layout(_ *http.Request, title string, content hx.Renderer) hx.Renderer {
 	return hx.RenderFunc(func(ctx context.Context, w io.Writer) error {
-		var config, body bytes.Buffer
-		if err := hx.Config.Render(ctx, &config); err != nil {
+		config, err := hx.HTML(ctx, hx.Config)
+		if err != nil {
 			return err
 		}
-		if err := content.Render(ctx, &body); err != nil {
+		body, err := hx.HTML(ctx, content)
+		if err != nil {
 			return err
 		}
-		return a.view("page", document{a.assets, title, template.HTML(config.String()), template.HTML(body.String())}).Render(ctx, w) //nolint:gosec // both are HTML, escaped where they were made
+		return a.view("page", document{a.assets, title, config, body}).Render(ctx, w)
 	})
 }
 
@@ -189,6 +196,3 @@ type document struct {
 	Title           string
 	Config, Content template.HTML
 }
-
-// Scripts are loaded in this order.
-func (document) Scripts() []string { return []string{"htmx.js", "sse.js", "ws.js", "app.js"} }

@@ -16,7 +16,7 @@ import (
 
 func opened(t *testing.T, now func() time.Time) (*app, http.Handler) {
 	t.Helper()
-	a, err := newApp(now)
+	a, err := newApp(now, embedded())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func main() {
 func run(listen string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a, err := newApp(time.Now)
+	a, err := newApp(time.Now, embedded())
 	if err != nil {
 		return err
 	}
