@@ -56,7 +56,7 @@ func (a *App) switchAccessLog(to config.AccessLog, file *accessFile) {
 func line(s *edge.Seen) telemetry.Access {
 	p := s.Pass
 	out := telemetry.Access{
-		Arrived: s.Request.Arrived, RequestID: s.Request.ID, Method: s.Request.Method,
+		Arrived: s.Request.Arrived, Decided: p.Decided, RequestID: s.Request.ID, Method: s.Request.Method,
 		Host: s.Request.Host, Path: s.Path, Status: s.Status, Client: s.Request.Client,
 		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
 		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream, Retries: max(0, s.Tries-1), Cache: s.Cache,

@@ -178,6 +178,7 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 			now = p.bearer.holder.order.At(now)
 		}
 	}
+	p.Decided = now
 	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		if p.admission.Departed() {
 			return undecided

@@ -128,6 +128,9 @@ func TestABurstWhoseReadingsComeOutOfOrderPassesWhole(t *testing.T) {
 		if d := h.Admit(&ask, &h.pass); d != gate.Admitted {
 			t.Fatalf("call %d of ten at once: %v (%s)", i+1, d, h.pass.Reason)
 		}
+		if !h.pass.Decided.Equal(noon) {
+			t.Errorf("call %d was decided for %s, and the one before for %s", i+1, h.pass.Decided, noon)
+		}
 		h.pass.Done().Delivered(false)
 	}
 	ask := h.ask()

@@ -36,6 +36,12 @@ type facts struct {
 	Features    []string // shared: not to be changed
 	Mode        toll.Mode
 
+	// Decided is the moment that its limits were decided for: its arrival, or some
+	// microseconds later where a request of the same customer or address that was
+	// read after it was decided before it. Zero where it did not come to its limits,
+	// or another process decided.
+	Decided time.Time
+
 	Reason toll.RefusalReason // why it was refused, "" when it was not
 }
 

@@ -13,6 +13,7 @@ import (
 // out of the line, but for those that every request has.
 type Access struct {
 	Arrived   time.Time
+	Decided   time.Time // for which its limits were decided; written where it is not Arrived
 	RequestID string
 	Method    string
 	Host      string

@@ -19,6 +19,10 @@ func appendAccess(b []byte, a Access, share int) []byte {
 		b = append(b, `",`...)
 	}
 	b = append(b, `"level":"INFO","msg":"request"`...)
+	if !a.Decided.IsZero() && !a.Decided.Equal(a.Arrived) {
+		b = append(appendName(b, "decided"), '"')
+		b = append(a.Decided.AppendFormat(b, time.RFC3339Nano), '"')
+	}
 	b = appendString(b, "id", a.RequestID)
 	b = appendString(b, "method", a.Method)
 	b = appendString(b, "host", a.Host)

@@ -123,6 +123,10 @@ func TestOneLineForEachRequest(t *testing.T) {
 	_, access := NewLogs(&out, slog.LevelError)
 	access.Write(finished)
 	access.Write(Access{RequestID: "01JE", Method: "GET", Path: "/" + key, Status: 429, Refusal: "quota-exceeded"})
+	atOnce := Access{Arrived: finished.Arrived, Decided: finished.Arrived, RequestID: "01JF"}
+	access.Write(atOnce)
+	atOnce.Decided = finished.Arrived.Add(1)
+	access.Write(atOnce)
 	if out.Len() != 0 {
 		t.Error("a line is written by itself")
 	}
@@ -136,6 +140,9 @@ func TestOneLineForEachRequest(t *testing.T) {
 			`"retries":1,"client":"192.0.2.1","upstream":"127.0.0.1:9001","service":"ner","endpoint":"POST /extractions","customer":"cus_1","key":"key_1"}`,
 		`{"level":"INFO","msg":"request","id":"01JE","method":"GET","host":"","path":"/th_live_[redacted]","status":429,"in":0,"out":0,"ms":0,` +
 			`"refusal":"quota-exceeded"}`,
+		`{"time":"2026-11-20T12:00:00.123Z","level":"INFO","msg":"request","id":"01JF","method":"","host":"","path":"","status":0,"in":0,"out":0,"ms":0}`,
+		`{"time":"2026-11-20T12:00:00.123Z","level":"INFO","msg":"request","decided":"2026-11-20T12:00:00.123000001Z",` +
+			`"id":"01JF","method":"","host":"","path":"","status":0,"in":0,"out":0,"ms":0}`,
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines:\n%s", len(lines), out.String())
@@ -146,7 +153,7 @@ func TestOneLineForEachRequest(t *testing.T) {
 		}
 	}
 	access.Write(finished)
-	if strings.Count(out.String(), "\n") != 3 {
+	if strings.Count(out.String(), "\n") != 5 {
 		t.Error("a line after Close is lost")
 	}
 }

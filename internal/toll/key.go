@@ -46,11 +46,12 @@ const (
 	KeyRevoked KeyState = "revoked"
 )
 
-// StateAt says what the key is worth at now. A revoked key stays revoked
-// whatever its expiry says.
+// StateAt says what the key is worth at now. A revoked key is revoked whatever
+// its expiry says, and from the moment that it is known to be: RevokedAt is by
+// the clock of the replica that revoked it, which may be ahead of this one's.
 func (k *Key) StateAt(now time.Time) KeyState {
 	switch {
-	case !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt):
+	case !k.RevokedAt.IsZero():
 		return KeyRevoked
 	case !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt):
 		return KeyExpired
