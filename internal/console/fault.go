@@ -44,6 +44,9 @@ func (v *visit) fault(err error) {
 	if errors.As(err, &e) && v.words.Lang() == "en" && key != "internal" {
 		text = e.Message
 	}
+	if away, written := v.storeAway(); away && status == http.StatusServiceUnavailable {
+		text = v.T("error.away.text", v.words.Moment(written))
+	}
 	a := &answer{
 		status: status,
 		title:  v.T("error." + key + ".title"),
