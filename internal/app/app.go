@@ -22,6 +22,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
+	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
 	"github.com/tollhouse/tollhouse/internal/upstream"
@@ -72,6 +73,10 @@ type App struct {
 	shared   *sharedLimits // nil: this process counts for itself
 	recorder *meter.Recorder
 	drainer  *meter.Drainer
+	keeper   keeper                 // of the local snapshot
+	outage   atomic.Pointer[outage] // of the database, when the program started in one; nil: it is there
+	back     sync.WaitGroup         // of waiting for its end
+	stopBack context.CancelFunc
 	metrics  *telemetry.Metrics
 	access   *telemetry.AccessLog
 
@@ -190,7 +195,9 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 	if err := a.openBooks(ctx, o.prepare); err != nil {
 		return nil, err
 	}
-	a.startDrainer()
+	if a.outage.Load() == nil {
+		a.startDrainer()
+	}
 	if err := a.openGate(ctx); err != nil {
 		return nil, err
 	}
@@ -202,7 +209,11 @@ func start(ctx context.Context, cfg *config.Config, o Options) (_ *App, err erro
 			a.log.Warn(w)
 		}
 	}
-	return a, a.openDoors()
+	if err := a.openDoors(); err != nil {
+		return a, err
+	}
+	a.awaitStore()
+	return a, nil
 }
 
 // Warnings are what is to be known of this start and stops nothing, each a line.
@@ -259,8 +270,12 @@ func (a *App) openListeners() (err error) {
 func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *rooms) error) (err error) {
 	r := a.rooms
 	if r.store, err = openStore(ctx, r.at); err != nil {
+		if a.heir == nil && prepare == nil && errors.Is(err, store.ErrAway) {
+			return a.openBooksAway(ctx, err)
+		}
 		return err
 	}
+	a.keeper = openKeeper(r.at, r.store, a.clock, a.log)
 	versions, err := loadPlans(ctx, r.store, a.cfg, a.clock())
 	if err != nil {
 		return err
@@ -270,7 +285,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 		return err
 	}
 	if a.heir == nil { // else the running process drains
-		if err := drainDead(ctx, a.cfg.Data, r.store, a.clock, a.log); err != nil {
+		if err := drainDead(ctx, a.cfg.Data, r.store, a.keeper.forDrainer(), a.clock, a.log); err != nil {
 			return err
 		}
 	}
@@ -279,26 +294,36 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 			return err
 		}
 	}
+	return a.openJournal()
+}
+
+// openJournal starts this process's lane, with what drains it.
+func (a *App) openJournal() error {
 	lane, err := openLane(a.cfg, a.clock, a.ids.New(a.clock()))
 	if err != nil {
 		return err
 	}
 	a.recorder = meter.NewRecorder(lane)
-	a.drainer = newDrainer(a.cfg.Data, r.store, lane, a.clock, a.log)
-	r.drain = a.flush
+	a.drainer = newDrainer(a.cfg.Data, a.rooms.store, lane, a.keeper.forDrainer(), a.clock, a.log)
+	a.rooms.drain = a.flush
 	return nil
 }
 
-// startDrainer drains from now on, until stopDrainer.
+// startDrainer drains, and keeps the snapshot up to date, from now on until
+// stopDrainer.
 func (a *App) startDrainer() {
 	running, stop := context.WithCancel(context.Background())
 	a.stopDrainer = stop
 	a.draining.Store(true)
 	a.drained.Go(func() { a.drainer.Run(running) })
+	a.drained.Go(func() { a.keeper.run(running) })
 }
 
 // flush drains to the end, where that is for this process to do.
 func (a *App) flush(ctx context.Context, wait time.Duration) error {
+	if away := a.outage.Load(); away != nil {
+		return toll.Errorf(toll.Unavailable, "the database is away since %s, and the journal keeps what was used until it is back", away.began.UTC().Format(time.DateTime+"Z"))
+	}
 	if !a.draining.Load() {
 		return toll.Errorf(toll.Unavailable, "the server is being replaced by a new one at this moment; try again")
 	}

@@ -18,17 +18,18 @@ import (
 func journalRoot(data string) string { return filepath.Join(data, "journal") }
 
 // newDrainer makes the drainer of a data directory, whose lock the caller
-// holds. own is the lane that this process writes; nil in a command.
-func newDrainer(data string, sink meter.Sink, own *journal.Lane, clock toll.Clock, log *slog.Logger) *meter.Drainer {
+// holds. own is the lane that this process writes; nil in a command. keeper is
+// who keeps a copy; nil: nobody.
+func newDrainer(data string, sink meter.Sink, own *journal.Lane, keeper meter.Keeper, clock toll.Clock, log *slog.Logger) *meter.Drainer {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler) // a command gets the error itself
 	}
-	return meter.NewDrainer(meter.DrainerOptions{Root: journalRoot(data), Sink: sink, Own: own, Clock: clock, Log: log})
+	return meter.NewDrainer(meter.DrainerOptions{Root: journalRoot(data), Sink: sink, Own: own, Keeper: keeper, Clock: clock, Log: log})
 }
 
 // drainDead brings in what earlier processes left in the journal.
-func drainDead(ctx context.Context, data string, sink meter.Sink, clock toll.Clock, log *slog.Logger) error {
-	if err := newDrainer(data, sink, nil, clock, log).DrainDead(ctx); err != nil {
+func drainDead(ctx context.Context, data string, sink meter.Sink, keeper meter.Keeper, clock toll.Clock, log *slog.Logger) error {
+	if err := newDrainer(data, sink, nil, keeper, clock, log).DrainDead(ctx); err != nil {
 		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -27,15 +28,15 @@ import (
 type changes struct{ app *App }
 
 func (c changes) CustomerChanged(customer toll.Customer) {
-	if c.app.gate != nil {
-		c.app.gate.PutCustomer(customer)
+	if c.app.gate == nil || c.app.gate.PutCustomer(customer) {
+		c.app.keeper.CustomerChanged(customer)
 	}
 	c.app.told.tell(Change{Customer: &customer})
 }
 
 func (c changes) KeyChanged(key toll.Key) {
-	if c.app.gate != nil {
-		c.app.gate.PutKey(key)
+	if c.app.gate == nil || c.app.gate.PutKey(key) {
+		c.app.keeper.KeyChanged(key)
 	}
 	c.app.told.tell(Change{Key: &key})
 }
@@ -57,26 +58,17 @@ func (a *App) openGate(ctx context.Context) error {
 	if err := a.gate.Switch(rulesOf(a.cfg, a.rooms.plans.versions())); err != nil {
 		return err
 	}
-	store := a.rooms.store
-	watch := store.Watch(ctx) // before the first row is read: nothing is missed
-	err := store.EachCustomer(ctx, func(c toll.Customer) error {
-		a.gate.PutCustomer(c)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading the customers: %w", err)
+	if a.outage.Load() != nil {
+		return a.restoreSaved(ctx)
 	}
-	err = store.EachKey(ctx, func(k toll.Key) error {
-		a.gate.PutKey(k)
-		return nil
-	})
+	watch, err := a.readStore(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the keys: %w", err)
+		return err
 	}
 	now := a.clock()
 	for _, every := range []toll.Every{toll.Daily, toll.Monthly} {
 		start, end := every.PeriodAt(now, a.cfg.TimeZone)
-		used, err := store.UsedBetween(ctx, start, end)
+		used, err := a.rooms.store.UsedBetween(ctx, start, end)
 		if err != nil {
 			return fmt.Errorf("reading what was used since %s: %w", start.Format(time.DateOnly), err)
 		}
@@ -84,10 +76,36 @@ func (a *App) openGate(ctx context.Context) error {
 			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
 		}
 	}
+	a.hearFrom(ctx, watch)
+	return nil
+}
+
+// readStore gives the gate every customer and key, and begins to listen for
+// changes before the first is read: nothing is missed.
+func (a *App) readStore(ctx context.Context) (*store.Watch, error) {
+	watch := a.rooms.store.Watch(ctx)
+	err := a.rooms.store.EachCustomer(ctx, func(c toll.Customer) error {
+		a.gate.PutCustomer(c)
+		return nil
+	})
+	if err != nil {
+		return watch, fmt.Errorf("reading the customers: %w", err)
+	}
+	err = a.rooms.store.EachKey(ctx, func(k toll.Key) error {
+		a.gate.PutKey(k)
+		return nil
+	})
+	if err != nil {
+		return watch, fmt.Errorf("reading the keys: %w", err)
+	}
+	return watch, nil
+}
+
+// hearFrom takes over what other replicas change, until the end.
+func (a *App) hearFrom(ctx context.Context, watch *store.Watch) {
 	hearing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stopHear = stop
 	a.hearing.Go(func() { watch.Run(hearing, changes{a}, a.log) })
-	return nil
 }
 
 // rulesOf is what a configuration says about requests.
@@ -233,7 +251,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
-		Bills:    previews, ConfigProblem: a.LastReload,
+		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState,
 		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}

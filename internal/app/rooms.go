@@ -34,6 +34,7 @@ type rooms struct {
 	store  *store.Store
 	plans  *plans
 	office *account.Office
+	keeper keeper // of a command: what it changes goes into the snapshot too
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error
@@ -121,11 +122,12 @@ func (r *rooms) open(ctx context.Context) error {
 		return err
 	}
 	r.plans.switchTo(versions, r.at.Config)
-	if r.office, err = newOffice(r.store, r.plans, nil, nil, r.clock); err != nil {
+	r.keeper = openKeeper(r.at, r.store, r.clock, nil)
+	if r.office, err = newOffice(r.store, r.plans, nil, r.keeper, r.clock); err != nil {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.
-	if err := drainDead(ctx, r.at.Data, r.store, r.clock, nil); err != nil {
+	if err := drainDead(ctx, r.at.Data, r.store, r.keeper.forDrainer(), r.clock, nil); err != nil {
 		return err
 	}
 	r.drain = func(context.Context, time.Duration) error { return nil }
@@ -135,6 +137,11 @@ func (r *rooms) open(ctx context.Context) error {
 // close gives everything back, also after a failed open.
 func (r *rooms) close() error {
 	var errs []error
+	if r.keeper.of != nil {
+		within, cancel := context.WithTimeout(context.Background(), drainGrace)
+		r.keeper.keep(within)
+		cancel()
+	}
 	if r.store != nil {
 		errs = append(errs, r.store.Close())
 	}

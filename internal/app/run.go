@@ -77,6 +77,12 @@ func (a *App) openTelemetry() {
 		s := a.crowd.Status()
 		return telemetry.Connections{Open: s.Open, Max: s.Max, Closed: s.Closed, Refused: s.Refused, Address: s.Address}
 	})
+	if _, kept := a.keeper.status(); kept {
+		a.metrics.WatchStore(func() telemetry.Store {
+			s, _ := a.keeper.status()
+			return telemetry.Store{Away: a.outage.Load() != nil, Age: a.clock().Sub(s.WrittenAt), Size: s.Size, Failing: s.Err != nil}
+		})
+	}
 	if a.shared != nil {
 		a.metrics.WatchShared(a.shared.status)
 	}
@@ -213,6 +219,10 @@ func (a *App) stop() error {
 	if a.recorder != nil {
 		errs = append(errs, a.recorder.Close())
 	}
+	if a.stopBack != nil { // before it starts what is ended here
+		a.stopBack()
+		a.back.Wait()
+	}
 	if a.stopDrainer != nil && !a.leaving.Load() {
 		a.stopDrainer()
 		a.drained.Wait()
@@ -221,6 +231,7 @@ func (a *App) stop() error {
 		if err := a.drainer.DrainDead(toEnd); err != nil { // the lane is closed, so it is done with
 			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
 		}
+		a.keeper.keep(toEnd)
 	}
 	if a.after != nil { // what was open has been settled over there
 		errs = append(errs, a.after.close())

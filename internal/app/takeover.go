@@ -144,10 +144,10 @@ func zoneName(z *time.Location) string {
 
 // hear makes a change that the other process made hold here.
 func (a *App) hear(c Change) {
-	if c.Customer != nil {
-		a.gate.PutCustomer(*c.Customer)
+	if c.Customer != nil && a.gate.PutCustomer(*c.Customer) {
+		a.keeper.CustomerChanged(*c.Customer)
 	}
-	if c.Key != nil {
-		a.gate.PutKey(*c.Key)
+	if c.Key != nil && a.gate.PutKey(*c.Key) {
+		a.keeper.KeyChanged(*c.Key)
 	}
 }

@@ -72,6 +72,9 @@ func (a *App) Upgrade(ctx context.Context, in UpgradeRequest) (out Upgraded, err
 	if os.Getpid() == 1 {
 		return out, toll.Errorf(toll.Conflict, "this server is process 1 of a container, which ends with it; start a container with the new program beside this one")
 	}
+	if a.outage.Load() != nil {
+		return out, toll.Errorf(toll.Unavailable, "the database is away, and a new process cannot take over without it; a restart can, from the same snapshot as this one")
+	}
 	if !a.upgrading.CompareAndSwap(false, true) {
 		return out, toll.Errorf(toll.Conflict, "an upgrade of this server is under way already; wait for its end")
 	}

@@ -57,6 +57,9 @@ func (c *Console) fault(r *http.Request, f *hx.Fault) hx.Renderer {
 	if v.words.Lang() != "en" || key == "internal" || key == "method" {
 		f.Message = v.T("error." + key + ".text")
 	}
+	if away, written := v.storeAway(); away && f.Status == http.StatusServiceUnavailable {
+		f.Message = v.T("error.away.text", v.words.Moment(written))
+	}
 	return content(v, errorPage(v, title, f.Message))
 }
 

@@ -1,6 +1,10 @@
 package console
 
-import "github.com/a-h/templ"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
 
 // boost is htmx's configuration of every link and form of a page (HCON).
 const boost = `target:"#content" swap:"innerHTML show:top showTarget:body"`
@@ -46,4 +50,25 @@ func (v *visit) configProblem() error {
 		return nil
 	}
 	return v.c.o.ConfigProblem()
+}
+
+// storeAway tells whether the database is away, and of when the snapshot is that
+// stands in for it.
+func (v *visit) storeAway() (away bool, snapshot time.Time) {
+	if v.c.o.Store == nil {
+		return false, time.Time{}
+	}
+	s := v.c.o.Store()
+	return s.Away, s.Snapshot
+}
+
+// snapshot is how the local snapshot is, for operators; nil where none is kept.
+func (v *visit) snapshot() *StoreState {
+	if v.c.o.Store == nil || !v.person.IsOperator() {
+		return nil
+	}
+	if s := v.c.o.Store(); s.Kept {
+		return &s
+	}
+	return nil
 }

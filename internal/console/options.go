@@ -70,6 +70,12 @@ type Options struct {
 	// nil: nothing is said.
 	ConfigProblem func() error
 
+	// Store says how the database and its local snapshot are. While it is away,
+	// pages that cannot be answered say so; operators see the snapshot's age on the
+	// page of customers. nil: nothing is said. It is asked by each such page, so it
+	// must be quick.
+	Store func() StoreState
+
 	// Services lists the services of the configuration, for filters and code
 	// samples. nil: none.
 	Services func() []toll.Service
@@ -113,4 +119,11 @@ func (o *Options) check() error {
 		return errors.New("open the console: PublicURL must be an http or https URL")
 	}
 	return nil
+}
+
+// StoreState is how the database is, and what would stand in for it.
+type StoreState struct {
+	Away     bool      // the program started without it and goes on from the snapshot
+	Kept     bool      // a local snapshot is kept
+	Snapshot time.Time // when the one that is there was written; zero: there is none
 }

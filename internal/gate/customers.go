@@ -91,14 +91,16 @@ func (c *customers) each(visit func(*holder)) {
 }
 
 // PutCustomer makes a customer's standing hold for the next request. Changes
-// may come in any order: the one with the smaller Version is old.
-func (g *Gate) PutCustomer(c toll.Customer) {
+// may come in any order: the one with the smaller Version is old. It tells
+// whether this one was news.
+func (g *Gate) PutCustomer(c toll.Customer) (news bool) {
 	g.changes.Lock()
 	defer g.changes.Unlock()
 	h := g.customers.holder(c.ID)
 	g.follow(&h.counters, &h.testCounters)
-	if was := h.now.Load(); was != nil && was.version > c.Version {
-		return
+	was := h.now.Load()
+	if was != nil && was.version > c.Version {
+		return false
 	}
 	s := &standing{
 		id: c.ID, version: c.Version, planName: c.Subscription.Plan, overrides: c.Subscription.Overrides,
@@ -108,12 +110,14 @@ func (g *Gate) PutCustomer(c toll.Customer) {
 		s.plan = rules.planOf(s)
 	}
 	h.now.Store(s)
+	return was == nil || was.version != c.Version
 }
 
 // PutKey makes a key, or its change, hold for the next request; the order of
 // changes does not matter, as in PutCustomer. A revoked key stays in the ring,
-// so that a refusal can be counted for its customer.
-func (g *Gate) PutKey(k toll.Key) {
+// so that a refusal can be counted for its customer. It tells whether this was
+// news.
+func (g *Gate) PutKey(k toll.Key) (news bool) {
 	g.changes.Lock()
 	defer g.changes.Unlock()
 	b, ok := g.bearers[k.ID]
@@ -126,8 +130,9 @@ func (g *Gate) PutKey(k toll.Key) {
 		g.follow(&b.counters, &b.holder.counters, &b.holder.testCounters)
 	}
 	if b.version > k.Version {
-		return
+		return false
 	}
+	news = !ok || b.version != k.Version
 	b.version = k.Version
 	var own *limit.Set
 	if len(k.Limits) > 0 {
@@ -135,12 +140,19 @@ func (g *Gate) PutKey(k toll.Key) {
 	}
 	b.own.Store(own)
 	g.ring.Put(k, b)
+	return news
 }
 
 // Restore sets what a customer has used of a unit in the quota period that
 // starts at start: the sum of the rollups, before the first request is admitted.
 func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time, used int64) {
 	g.customers.holder(customer).counters.Restore(unit, every, start, used)
+}
+
+// Correct adds to what Restore said, by what it did not know; requests go on
+// beside it. Where replicas share counters the ledger's say comes before it.
+func (g *Gate) Correct(customer, unit string, every toll.Every, start time.Time, by int64) {
+	g.customers.holder(customer).counters.Correct(unit, every, start, by)
 }
 
 // LimitStates returns how much of each policy of its plan a customer has used:

@@ -170,6 +170,20 @@ func (s *State) RestoreScope(unit string, every toll.Every, periodStart time.Tim
 	s.quota(id, periodNumber(periodStart)).value = max(0, used)
 }
 
+// Correct adds to what was counted of a unit, over all services, in the period
+// that starts at periodStart, because the store knows of more, or of less, than
+// Restore was told. Requests go on beside it.
+func (s *State) Correct(unit string, every toll.Every, periodStart time.Time, by int64) {
+	id := known.id(quotaIdentity(unit, every, "", ""))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hasDeparted() {
+		return
+	}
+	sl := s.quota(id, periodNumber(periodStart))
+	sl.value = max(0, plus(sl.value, by))
+}
+
 // Trim forgets what makes no difference any more: rate limits that are whole,
 // concurrency limits with nothing in flight, quotas of periods that ended two
 // days ago or more. It tells whether nothing is left, so that a new State

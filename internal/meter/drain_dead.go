@@ -101,6 +101,7 @@ func (d *Drainer) finish(ctx context.Context, lane string, c *journal.Claimed) (
 	}); err != nil {
 		return err
 	}
+	d.o.Keeper.Keep(ctx)
 	if err := c.Discard(damaged); err != nil {
 		return err
 	}

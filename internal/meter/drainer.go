@@ -23,6 +23,7 @@ type DrainerOptions struct {
 	Log       *slog.Logger  // trouble of the background, each once; nil: slog.Default()
 	Delay     time.Duration // how long records gather before they are drained; 0: 200 ms
 	BatchSize int           // most events or other entries in a batch; 0: 5,000
+	Keeper    Keeper        // nil: nobody keeps a copy
 }
 
 // Drainer brings what is in the journal to the sink, exactly once, and deletes
@@ -81,9 +82,20 @@ func NewDrainer(o DrainerOptions) *Drainer {
 	if o.BatchSize <= 0 {
 		o.BatchSize = defaultBatchSize
 	}
+	if o.Keeper == nil {
+		o.Keeper = forgetful{}
+	}
 	d := &Drainer{o: o, turn: make(chan struct{}, 1), foreign: map[string]*foreign{}}
 	d.condition.init(o.Clock, o.Log)
 	return d
+}
+
+// OwnLane names the lane that this process writes, "" without one.
+func (d *Drainer) OwnLane() string {
+	if d.o.Own == nil {
+		return ""
+	}
+	return d.o.Own.Name()
 }
 
 // Run drains the own lane, at most Delay after a record, and lanes whose
@@ -215,7 +227,7 @@ func (d *Drainer) flushOwn(ctx context.Context) error {
 	}
 	at := d.own.Position()
 	d.condition.caughtUp(at, began, lane.Beyond(at) > 0)
-	return errors.Join(syncErr, lane.Trim(d.stored))
+	return errors.Join(syncErr, lane.Trim(d.o.Keeper.Kept(lane.Name(), d.stored)))
 }
 
 // drainOwn walks over the own lane from where it was left.
@@ -378,6 +390,7 @@ func (d *Drainer) store(ctx context.Context, b *Batch) error {
 	if err := d.insist(ctx, func() error { return d.o.Sink.Drain(ctx, b) }); err != nil {
 		return fmt.Errorf("store usage of %s from %v to %v: %w", b.Lane, b.From, b.Next, err)
 	}
+	d.o.Keeper.Stored(b)
 	d.condition.stored(len(b.Events))
 	return nil
 }

@@ -8,19 +8,28 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // postgresEngine is what PostgreSQL does its own way.
-type postgresEngine struct{ place string }
+type postgresEngine struct {
+	place  string
+	config *pgx.ConnConfig
+	gate   *connector // of the Store's connections
+}
 
 func (e *postgresEngine) where() string { return e.place }
+
+func (e *postgresEngine) oneMoment() *sql.TxOptions {
+	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+}
 
 // kind reads the SQLSTATE
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func (e *postgresEngine) kind(err error) faultKind {
 	var connecting *pgconn.ConnectError
-	if errors.As(err, &connecting) {
+	if errors.As(err, &connecting) || errors.Is(err, ErrAway) {
 		return awayFault // whatever the server said: nobody was let in
 	}
 	var failure *pgconn.PgError

@@ -27,16 +27,29 @@ const (
 // migrationLock is the advisory lock that a process holds while it migrates.
 const migrationLock = 0x746f6c6c686f7573 // "tollhous"
 
-func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
+func openPostgres(ctx context.Context, text string) (*Store, error) {
+	s, e, err := newPostgres(text)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// newPostgres makes a Store whose database has not been looked at yet, and
+// reaches no server.
+func newPostgres(text string) (*Store, *postgresEngine, error) {
 	// What the parser says of a bad URL may quote it, and with it the password.
 	bad := toll.Errorf(toll.Unavailable, "The database's URL is not valid; write postgres://user:password@host:5432/name, with special characters of the password percent-encoded.")
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return nil, bad
+		return nil, nil, bad
 	}
 	config, err := pgx.ParseConfig(text)
 	if err != nil {
-		return nil, bad
+		return nil, nil, bad
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
@@ -44,37 +57,44 @@ func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "tollhouse"
 	}
-	e := &postgresEngine{place: fmt.Sprintf("%q at %s", config.Database, serverOf(config))}
+	e := &postgresEngine{config: config, gate: &connector{Connector: stdlib.GetConnector(*config)}}
+	e.place = fmt.Sprintf("%q at %s", config.Database, serverOf(config))
 	if config.Database == "" {
 		e.place = fmt.Sprintf("%q at %s", config.User, serverOf(config))
 	}
-
-	db := stdlib.OpenDB(*config)
+	db := sql.OpenDB(e.gate)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	s := &Store{engine: e, writer: db, reader: db}
+	return &Store{engine: e, writer: db, reader: db}, e, nil
+}
+
+// prepare looks at the database and brings its schema up to date, over
+// connections of its own; then the Store's may be made.
+func (e *postgresEngine) prepare(ctx context.Context) (err error) {
+	db := stdlib.OpenDB(*e.config)
 	defer func() {
+		err = errors.Join(err, db.Close())
 		if err != nil {
-			err = errors.Join(e.explain(err, config), s.Close())
+			err = e.explain(err, e.config)
 		}
 	}()
-
 	if err := e.inspect(ctx, db); err != nil {
-		return nil, err
+		return err
 	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 120))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p, err := provider("postgres", goose.DialectPostgres, db, goose.WithSessionLocker(locker))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := migrate(ctx, p); err != nil {
-		return nil, err
+		return err
 	}
-	return s, nil
+	e.gate.open.Store(true)
+	return nil
 }
 
 // errNoRights is found before the first table is made, because goose tries
@@ -129,13 +149,18 @@ func (e *postgresEngine) explain(err error, config *pgx.ConnConfig) error {
 		case "42501":
 			noRights = true
 		case "53300":
+			err = away{err}
 			return say("PostgreSQL at %s has no connection left; raise its max_connections or end other programs.", serverOf(config))
 		}
 	}
 	if noRights {
 		return say("The PostgreSQL user %q has not the rights that Tollhouse needs in the database %s; make it the database's owner.", config.User, e.place)
 	}
-	switch e.kind(err) {
+	kind := e.kind(err)
+	if e.saysAway(err) {
+		err = away{err}
+	}
+	switch kind {
 	case awayFault:
 		var met *net.OpError
 		if errors.As(err, &met) { // pgx tries twice, with TLS and without, and tells both times the same

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -147,11 +148,16 @@ func billingPieces(from, to time.Time) []span {
 // UsedBetween sums chargeable usage per customer and unit over [from, to),
 // widened to whole quarters of an hour, by customer, then unit.
 func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Used, error) {
+	used, err := usedBetween(ctx, s.reader, from, to)
+	return used, s.fail(err, fault{doing: "reading what was used"})
+}
+
+func usedBetween(ctx context.Context, db queryer, from, to time.Time) ([]meter.Used, error) {
 	query, args := usedQuery(from, to, "", "")
 	if query == "" {
 		return nil, nil
 	}
-	used, err := collect(ctx, s.reader, func(r row) (meter.Used, error) {
+	used, err := collect(ctx, db, func(r row) (meter.Used, error) {
 		var u meter.Used
 		err := r.Scan(&u.Customer, &u.Unit, &u.Count)
 		return u, err
@@ -159,7 +165,33 @@ func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Us
 	slices.SortFunc(used, func(a, b meter.Used) int {
 		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Unit, b.Unit))
 	})
-	return used, s.fail(err, fault{doing: "reading what was used"})
+	return used, err
+}
+
+// Counted tells what all drains so far came to, at one moment: what was used in
+// each of the periods, as UsedBetween does, and the cursors of the lanes.
+func (s *Store) Counted(ctx context.Context, periods []meter.Period) (meter.Counted, error) {
+	c := meter.Counted{Used: make([][]meter.Used, len(periods)), Cursors: map[string]meter.Position{}}
+	err := s.read(ctx, func(tx *sql.Tx) (err error) {
+		for i, p := range periods {
+			if c.Used[i], err = usedBetween(ctx, tx, p.From, p.To); err != nil {
+				return err
+			}
+		}
+		type cursor struct {
+			lane string
+			at   meter.Position
+		}
+		cursors, err := collect(ctx, tx, func(r row) (c cursor, err error) {
+			err = r.Scan(&c.lane, &c.at.Segment, &c.at.Offset)
+			return c, err
+		}, `select lane, segment, byte_offset from journal_cursor`)
+		for _, at := range cursors {
+			c.Cursors[at.lane] = at.at
+		}
+		return err
+	})
+	return c, s.fail(err, fault{doing: "reading what was counted so far"})
 }
 
 // UsedBy is UsedBetween for one unit of one customer; 0 for one that is not known.

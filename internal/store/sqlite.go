@@ -18,6 +18,10 @@ type sqliteEngine struct{ file string }
 
 func (e *sqliteEngine) where() string { return e.file }
 
+// oneMoment: any transaction that reads sees the database as it was at its first
+// read, for the log is written ahead.
+func (e *sqliteEngine) oneMoment() *sql.TxOptions { return nil }
+
 func (e *sqliteEngine) kind(err error) faultKind {
 	var failure *sqlite.Error
 	if !errors.As(err, &failure) {

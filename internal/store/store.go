@@ -43,6 +43,8 @@ type engine interface {
 	run(ctx context.Context, tx transaction, b *bulk) error
 	// resolve puts the identifiers of those names that are interned into found.
 	resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error
+	// oneMoment are the options of a transaction that reads what was there at its begin.
+	oneMoment() *sql.TxOptions
 	// check looks for damage.
 	check(ctx context.Context, db *sql.DB) error
 	// where names the database to its operator, without a password.

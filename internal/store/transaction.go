@@ -66,6 +66,20 @@ func (s *Store) writeOnce(ctx context.Context, fn func(tx transaction) error) (e
 	return nil
 }
 
+// read runs fn in one transaction that sees the database as it is at one moment,
+// whatever is written meanwhile. fn must only read.
+func (s *Store) read(ctx context.Context, fn func(tx *sql.Tx) error) error {
+	tx, err := s.reader.BeginTx(ctx, s.engine.oneMoment())
+	if err != nil {
+		return err
+	}
+	err = fn(tx)
+	if e := tx.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
 // change executes one statement that must touch exactly one row; none is
 // sql.ErrNoRows.
 func change(ctx context.Context, db execer, query string, args ...any) error {
@@ -92,8 +106,13 @@ type execer interface {
 // row is one row of an answer.
 type row interface{ Scan(into ...any) error }
 
+// queryer is a database or a transaction.
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // collect reads all rows of a query.
-func collect[T any](ctx context.Context, db *sql.DB, scan func(row) (T, error), query string, args ...any) ([]T, error) {
+func collect[T any](ctx context.Context, db queryer, scan func(row) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err

@@ -100,6 +100,53 @@ func (g sharedGauges) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(sharedAlone, prometheus.CounterValue, float64(s.Alone))
 }
 
+// Store is how the database is, and the local snapshot that would stand in for it.
+type Store struct {
+	Away    bool          // the program goes on from the snapshot
+	Age     time.Duration // since the snapshot was written
+	Size    int64         // of the snapshot, in bytes; 0: there is none
+	Failing bool          // the last try to write it failed
+}
+
+// WatchStore makes the gauges of a database with a local snapshot, which ask
+// state at each scrape. It must be called once at most; state must be safe for
+// concurrent use.
+func (m *Metrics) WatchStore(state func() Store) {
+	m.registry.MustRegister(storeGauges{state: state})
+}
+
+var (
+	databaseAway = prometheus.NewDesc("tollhouse_database_away",
+		"1 while the program goes on from the local snapshot, because the database was away when it started.", nil, nil)
+	snapshotAge = prometheus.NewDesc("tollhouse_snapshot_age_seconds",
+		"Time since the local snapshot was written; not there while there is none.", nil, nil)
+	snapshotBytes = prometheus.NewDesc("tollhouse_snapshot_bytes",
+		"Size of the local snapshot; 0 while there is none.", nil, nil)
+	snapshotFailing = prometheus.NewDesc("tollhouse_snapshot_failing",
+		"1 while the local snapshot cannot be written.", nil, nil)
+)
+
+type storeGauges struct{ state func() Store }
+
+// Describe implements prometheus.Collector.
+func (storeGauges) Describe(c chan<- *prometheus.Desc) {
+	c <- databaseAway
+	c <- snapshotAge
+	c <- snapshotBytes
+	c <- snapshotFailing
+}
+
+// Collect implements prometheus.Collector.
+func (g storeGauges) Collect(c chan<- prometheus.Metric) {
+	s := g.state()
+	c <- prometheus.MustNewConstMetric(databaseAway, prometheus.GaugeValue, number(s.Away))
+	if s.Size > 0 {
+		c <- prometheus.MustNewConstMetric(snapshotAge, prometheus.GaugeValue, s.Age.Seconds())
+	}
+	c <- prometheus.MustNewConstMetric(snapshotBytes, prometheus.GaugeValue, float64(s.Size))
+	c <- prometheus.MustNewConstMetric(snapshotFailing, prometheus.GaugeValue, number(s.Failing))
+}
+
 var (
 	journalBacklog = prometheus.NewDesc("tollhouse_journal_backlog_bytes",
 		"Bytes of the journal that are not drained into the store yet.", nil, nil)

@@ -29,6 +29,7 @@ func everything(m *Metrics) {
 		return []Upstream{{"ner", "127.0.0.1:9001", true, 3, 0, 9, "closed"}, {"ner", "127.0.0.1:9002", false, 0, 7, 5, "open"}}
 	})
 	m.WatchShared(func() Shared { return Shared{Away: true, Outages: 2, Replicas: 3, Asked: 40, Alone: 5} })
+	m.WatchStore(func() Store { return Store{Away: true, Age: 90 * time.Second, Size: 4711, Failing: true} })
 	m.WatchConnections(func() Connections { return Connections{Open: 1, Max: 2} })
 	m.WatchEdge(func() Edge {
 		return Edge{

@@ -249,6 +249,8 @@ var english = map[string]string{
 	"bill.note.none":      "Usage costs nothing on your plan.",
 	"bill.earlier":        "It follows the version of your plan that you subscribed to, whose prices may differ from those below.",
 
+	"snapshot.written":         "Local snapshot, for a start while the database is away: written",
+	"snapshot.none":            "There is no local snapshot: a start while the database is away would fail.",
 	"customers.title":          "Customers",
 	"customers.filter":         "Find customers",
 	"customers.search":         "Search by name or ID",
@@ -293,6 +295,7 @@ var english = map[string]string{
 	"error.conflict.text":     "Somebody else was quicker, or the form was sent twice. Look at the list to see how things are.",
 	"error.forbidden.title":   "Not allowed",
 	"error.forbidden.text":    "Your role does not allow this. Ask an owner or admin.",
+	"error.away.text":         "The database is away. API calls are answered all the same, from a snapshot of %s; accounts, keys and usage can be looked at and changed when it is back.",
 	"error.unavailable.title": "Not available just now",
 	"error.unavailable.text":  "This cannot be answered at the moment. Try again in a minute.",
 	"error.method.title":      "Not like this",

@@ -249,6 +249,8 @@ var french = map[string]string{
 	"bill.note.none":      "L’usage ne coûte rien avec votre forfait.",
 	"bill.earlier":        "Elle suit la version du forfait à laquelle vous êtes abonné, dont les prix peuvent différer de ceux ci-dessous.",
 
+	"snapshot.written":         "Instantané local, pour un démarrage sans base de données\u202f: écrit",
+	"snapshot.none":            "Il n’y a pas d’instantané local\u202f: un démarrage sans base de données échouerait.",
 	"customers.title":          "Clients",
 	"customers.filter":         "Trouver des clients",
 	"customers.search":         "Chercher par nom ou ID",
@@ -293,6 +295,7 @@ var french = map[string]string{
 	"error.conflict.text":     "Quelqu’un a été plus rapide, ou le formulaire a été envoyé deux fois. Regardez la liste pour voir où en sont les choses.",
 	"error.forbidden.title":   "Non autorisé",
 	"error.forbidden.text":    "Votre rôle ne le permet pas. Demandez à un propriétaire ou administrateur.",
+	"error.away.text":         "La base de données est absente. Les appels d’API sont servis malgré tout, d’après un instantané du %s\u202f; comptes, clés et usage seront de nouveau accessibles à son retour.",
 	"error.unavailable.title": "Indisponible pour le moment",
 	"error.unavailable.text":  "Impossible de répondre pour l’instant. Réessayez dans une minute.",
 	"error.method.title":      "Pas ainsi",

@@ -249,6 +249,8 @@ var spanish = map[string]string{
 	"bill.note.none":      "El uso no cuesta nada en su plan.",
 	"bill.earlier":        "Sigue la versión del plan a la que se suscribió, cuyos precios pueden diferir de los de abajo.",
 
+	"snapshot.written":         "Instantánea local, para arrancar sin la base de datos: escrita",
+	"snapshot.none":            "No hay instantánea local: arrancar sin la base de datos fallaría.",
 	"customers.title":          "Clientes",
 	"customers.filter":         "Buscar clientes",
 	"customers.search":         "Buscar por nombre o ID",
@@ -293,6 +295,7 @@ var spanish = map[string]string{
 	"error.conflict.text":     "Alguien fue más rápido, o el formulario se envió dos veces. Mire la lista para ver cómo está todo.",
 	"error.forbidden.title":   "No permitido",
 	"error.forbidden.text":    "Su rol no lo permite. Pida ayuda a un propietario o administrador.",
+	"error.away.text":         "La base de datos no está disponible. Las llamadas a la API se atienden igualmente, con una instantánea de %s; cuentas, claves y uso podrán verse y cambiarse cuando vuelva.",
 	"error.unavailable.title": "No disponible por ahora",
 	"error.unavailable.text":  "No se puede responder en este momento. Inténtelo en un minuto.",
 	"error.method.title":      "Así no",

@@ -58,6 +58,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"CountsTextThatCannotBeKept", countsTextThatCannotBeKept},
 		{"FindsEventsByRequestID", findsEventsByRequestID},
 		{"DrainsManyLanesAtOnce", drainsManyLanesAtOnce},
+		{"TellsWhatWasCountedAtOneMoment", tellsWhatWasCountedAtOneMoment},
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"RefusesUnstorableText", refusesUnstorableText},

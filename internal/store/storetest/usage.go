@@ -267,3 +267,48 @@ func keepsNothingUnderAContextThatIsOver(t *testing.T, s *store.Store) {
 	k, err := s.KeysOf(background, "cus_0001")
 	wantSame(t, "the keys", k, err, []toll.Key{key(1, "cus_0001")})
 }
+
+// tellsWhatWasCountedAtOneMoment reads while batches are stored: what was used
+// and the cursor must be of the same one.
+func tellsWhatWasCountedAtOneMoment(t *testing.T, s *store.Store) {
+	ids := toll.NewIDs(nil)
+	day := meter.Period{From: noon.Truncate(24 * time.Hour), To: noon.Truncate(24 * time.Hour).Add(24 * time.Hour)}
+	earlier := meter.Period{From: day.From.Add(-24 * time.Hour), To: day.From}
+	const batches = 40
+	stored := make(chan error, 1)
+	go func() {
+		for i := range int64(batches) {
+			b := &meter.Batch{Lane: "n/one", From: meter.Position{Segment: 1, Offset: i}, Next: meter.Position{Segment: 1, Offset: i + 1}, Events: []toll.Event{event(ids, noon)}}
+			if i == 0 {
+				b.From = meter.Position{}
+			}
+			if err := s.Drain(background, b); err != nil {
+				stored <- err
+				return
+			}
+		}
+		stored <- nil
+	}()
+	seen := int64(-1)
+	for done := false; !done; {
+		select {
+		case err := <-stored:
+			must(t, err)
+			done = true
+		default:
+		}
+		c, err := s.Counted(background, []meter.Period{day, earlier})
+		must(t, err)
+		at, used := c.Cursors["n/one"].Offset, map[string]int64{}
+		for _, u := range c.Used[0] {
+			used[u.Unit] = u.Count
+		}
+		if used[toll.UnitRequests] != at || used["words"] != 3*at || len(c.Used[1]) > 0 || at < seen {
+			t.Fatalf("used %v, before %v, with the cursor at %d after %d", used, c.Used[1], at, seen)
+		}
+		seen = at
+	}
+	if seen != batches {
+		t.Errorf("the last says %d of %d", seen, batches)
+	}
+}

@@ -1,0 +1,196 @@
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// Write writes the snapshot with all that was told so far. After an error the
+// file that was there stays, with what it needs of the journal.
+func (k *Keeper) Write(ctx context.Context) error {
+	k.writing.Lock()
+	defer k.writing.Unlock()
+	began := time.Now()
+	k.mu.Lock()
+	whole := k.whole
+	k.mu.Unlock()
+	var size int64
+	var head Head
+	err := errNotWhole
+	if whole {
+		size, head, err = k.amend()
+	}
+	if err != nil { // also where the old file turns out to be unreadable
+		size, head, err = k.renew(ctx)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil {
+		status := k.Status()
+		status.Err = err
+		k.status.Store(&status)
+		return err
+	}
+	k.exists, k.kept = true, head.Cursors
+	k.status.Store(&Status{WrittenAt: head.WrittenAt, Size: size, Took: time.Since(began)})
+	return nil
+}
+
+var errNotWhole = errors.New("the file lacks something that the store has")
+
+func (k *Keeper) head(cursors map[string]meter.Position, now time.Time) Head {
+	h := Head{Identity: k.o.Whose, WrittenAt: now, Program: k.o.Program, Cursors: maps.Clone(cursors)}
+	maps.DeleteFunc(h.Cursors, func(lane string, _ meter.Position) bool { return k.gone(lane) })
+	return h
+}
+
+// amend writes the file that is there with what changed since.
+func (k *Keeper) amend() (size int64, head Head, err error) {
+	k.mu.Lock()
+	customers, keys, used := k.customers, k.keys, k.used
+	now := k.o.Clock()
+	head = k.head(k.cursors, now)
+	k.empty(maps.Clone(head.Cursors))
+	k.mu.Unlock()
+	defer func() {
+		if err != nil { // all is read anew
+			k.mu.Lock()
+			k.whole = false
+			k.mu.Unlock()
+		}
+	}()
+	old, err := Open(k.o.Path, k.o.Whose)
+	if err != nil {
+		return 0, head, err
+	}
+	defer old.Close()
+	if !old.Head.WrittenAt.Equal(k.Status().WrittenAt) {
+		return 0, head, errNotWhole // another process has written since
+	}
+	w, err := create(k.o.Path, head)
+	if err != nil {
+		return 0, head, err
+	}
+	defer func() {
+		if err != nil {
+			w.abandon()
+		}
+	}()
+	err = old.decode(func(p *page) error {
+		for _, c := range p.Customers {
+			if next, ok := customers[c.ID]; ok {
+				delete(customers, c.ID)
+				if next.Version >= c.Version {
+					c = next
+				}
+			}
+			if err := w.customer(c); err != nil {
+				return err
+			}
+		}
+		for _, key := range p.Keys {
+			if next, ok := keys[key.ID]; ok {
+				delete(keys, key.ID)
+				if next.Version >= key.Version {
+					key = next
+				}
+			}
+			if err := w.key(key); err != nil {
+				return err
+			}
+		}
+		for _, c := range p.Counters {
+			id := counterID{c.Customer, c.Unit, c.Every, c.Start}
+			c.Used += used[id]
+			delete(used, id)
+			if _, end := c.Every.PeriodAt(time.Unix(c.Start, 0), k.o.Location); now.Sub(end) > keptExpiry {
+				continue
+			}
+			if err := w.counter(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, head, err
+	}
+	for _, c := range customers {
+		if err := w.customer(c); err != nil {
+			return 0, head, err
+		}
+	}
+	for _, key := range keys {
+		if err := w.key(key); err != nil {
+			return 0, head, err
+		}
+	}
+	for id, n := range used {
+		if err := w.counter(Counter{id.customer, id.unit, id.every, id.start, n}); err != nil {
+			return 0, head, err
+		}
+	}
+	size, err = w.commit()
+	return size, head, err
+}
+
+// patience is how long the store may take to say what was counted: the drainer
+// waits meanwhile.
+const patience = time.Minute
+
+// renew writes all that the store has.
+func (k *Keeper) renew(ctx context.Context) (size int64, head Head, err error) {
+	now := k.o.Clock()
+	periods := make([]meter.Period, len(everies))
+	for i, every := range everies {
+		periods[i].From, periods[i].To = every.PeriodAt(now, k.o.Location)
+	}
+	k.mu.Lock() // so that a batch is either in what is read here, or told after it
+	within, cancel := context.WithTimeout(ctx, patience)
+	counted, err := k.o.Source.Counted(within, periods)
+	cancel()
+	if err != nil {
+		k.mu.Unlock()
+		return 0, head, err
+	}
+	head = k.head(counted.Cursors, now)
+	k.empty(maps.Clone(head.Cursors))
+	k.whole = true
+	k.mu.Unlock()
+	defer func() {
+		if err != nil {
+			k.mu.Lock()
+			k.whole = false
+			k.mu.Unlock()
+		}
+	}()
+	w, err := create(k.o.Path, head)
+	if err != nil {
+		return 0, head, err
+	}
+	defer func() {
+		if err != nil {
+			w.abandon()
+		}
+	}()
+	if err := k.o.Source.EachCustomer(ctx, func(c toll.Customer) error { return w.customer(c) }); err != nil {
+		return 0, head, err
+	}
+	if err := k.o.Source.EachKey(ctx, func(key toll.Key) error { return w.key(key) }); err != nil {
+		return 0, head, err
+	}
+	for i, every := range everies {
+		for _, u := range counted.Used[i] {
+			if err := w.counter(Counter{u.Customer, u.Unit, every, periods[i].From.Unix(), u.Count}); err != nil {
+				return 0, head, err
+			}
+		}
+	}
+	size, err = w.commit()
+	return size, head, err
+}
