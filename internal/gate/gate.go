@@ -178,7 +178,8 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 			now = p.bearer.holder.order.At(now)
 		}
 	}
-	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
+	p.cost = service.costOf(p.Endpoint)
+	if !p.admission.AdmitCost(now, partitions, p.cost, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		if p.admission.Departed() {
 			return undecided
 		}
