@@ -64,6 +64,7 @@ status 1 when it would not).`,
 			}
 			fmt.Fprintln(w)
 			showPolicies(w, summary.Policies)
+			showCosts(w, summary.Costs)
 			showCompared(w, compared)
 			if compared == nil || compared.Refused == "" {
 				fmt.Fprintf(w, "\n%s is in order (fingerprint %s).\n", *file, summary.Fingerprint)
@@ -75,6 +76,23 @@ status 1 when it would not).`,
 		return err
 	}
 	return cmd
+}
+
+// showCosts prints what calls take that is not one request.
+func showCosts(w io.Writer, costs []app.CostShown) {
+	if len(costs) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, c := range costs {
+		endpoint := c.Endpoint
+		if endpoint == "" {
+			endpoint = "(the others)"
+		}
+		rows = append(rows, []string{c.Service, endpoint, c.Cost})
+	}
+	fmt.Fprintln(w)
+	table(w, []string{"SERVICE", "ENDPOINT", "A CALL TAKES"}, rows)
 }
 
 // checked is what check prints for programs.

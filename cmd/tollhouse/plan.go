@@ -58,9 +58,9 @@ refused comes again. Each customer pays as if it had had the plan all month.`,
 			if !ok {
 				return toll.Errorf(toll.Invalid, "the file has no plan %q", in.Plan)
 			}
-			in.Proposed, in.Services = &plan, map[string][]toll.Policy{}
+			in.Proposed, in.Services, in.Costs = &plan, map[string][]toll.Policy{}, map[string]map[string]toll.Cost{}
 			for _, s := range place.Config.Services {
-				in.Services[s.Name] = s.Policies
+				in.Services[s.Name], in.Costs[s.Name] = s.Policies, s.Costs
 			}
 		}
 		out, err := app.Call[app.Rehearsed](cmd.Context(), place, "plan.rehearse", in)

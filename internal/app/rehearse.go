@@ -16,12 +16,13 @@ import (
 
 // Rehearse asks what a plan would have meant for a past month.
 type Rehearse struct {
-	Plan     string                   `json:"plan"`
-	Of       string                   `json:"of"`                 // whose usage: the customers of this plan
-	Customer string                   `json:"customer,omitempty"` // only this one's, whatever its plan
-	Against  string                   `json:"against"`            // "last-month", "this-month" or a month as 2026-10
-	Proposed *toll.Plan               `json:"proposed,omitempty"` // nil: the plan as it is in force
-	Services map[string][]toll.Policy `json:"services,omitempty"` // with Proposed: the services' own policies
+	Plan     string                          `json:"plan"`
+	Of       string                          `json:"of"`                 // whose usage: the customers of this plan
+	Customer string                          `json:"customer,omitempty"` // only this one's, whatever its plan
+	Against  string                          `json:"against"`            // "last-month", "this-month" or a month as 2026-10
+	Proposed *toll.Plan                      `json:"proposed,omitempty"` // nil: the plan as it is in force
+	Services map[string][]toll.Policy        `json:"services,omitempty"` // with Proposed: the services' own policies
+	Costs    map[string]map[string]toll.Cost `json:"costs,omitempty"`    // with Proposed: what calls take, by service and endpoint
 }
 
 // Rehearsed is what the plan would have meant.
@@ -105,7 +106,7 @@ func monthAgainst(word string, now time.Time, zone *time.Location) (from, to tim
 
 // proposed is the plan to rehearse: as the command read it, or as it is in force.
 func proposed(r *rooms, in Rehearse) (rehearsal.Proposal, error) {
-	p := rehearsal.Proposal{Location: r.at.zone(), Services: in.Services}
+	p := rehearsal.Proposal{Location: r.at.zone(), Services: in.Services, Costs: in.Costs}
 	if in.Proposed != nil {
 		p.Plan = *in.Proposed
 		return p, nil

@@ -2,6 +2,8 @@ package app
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 type Summary struct {
 	Routes   []RouteShown  `json:"routes"`
 	Policies []PolicyShown `json:"policies"`
+	Costs    []CostShown   `json:"costs"`   // of calls that take something else than one request
 	Console  string        `json:"console"` // the console's own host; "" gives it what no service takes
 	Notices  []string      `json:"notices"`
 
@@ -38,10 +41,17 @@ type PolicyShown struct {
 	Per   string `json:"per"` // whom it counts apart
 }
 
+// CostShown is what calls of an endpoint take, in words.
+type CostShown struct {
+	Service  string `json:"service"`
+	Endpoint string `json:"endpoint"` // "" for all that have no cost of their own
+	Cost     string `json:"cost"`
+}
+
 // Summarise compiles a configuration as a server would, without starting
 // anything, and says what it comes to.
 func Summarise(cfg *config.Config) (Summary, error) {
-	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Console: cfg.Console.Host, Notices: append([]string{}, cfg.Notices...), Fingerprint: cfg.Fingerprint}
+	out := Summary{Routes: []RouteShown{}, Policies: []PolicyShown{}, Costs: []CostShown{}, Console: cfg.Console.Host, Notices: append([]string{}, cfg.Notices...), Fingerprint: cfg.Fingerprint}
 	rules := gate.Rules{Services: cfg.Services}
 	for _, plan := range cfg.Plans {
 		rules.Plans = append(rules.Plans, config.PlanVersion(plan, time.Time{}))
@@ -67,6 +77,7 @@ func Summarise(cfg *config.Config) (Summary, error) {
 			Where: host + s.Path + "/", Service: s.Name, Access: string(s.Access), Upstreams: leadsTo,
 		})
 		out.Policies = append(out.Policies, showPolicies("service "+s.Name, s.Policies)...)
+		out.Costs = append(out.Costs, showCosts(s)...)
 	}
 	for _, plan := range cfg.Plans {
 		out.Policies = append(out.Policies, showPolicies("plan "+plan.Name, plan.Policies)...)
@@ -115,6 +126,28 @@ func window(d time.Duration) string {
 		return "hour"
 	}
 	return d.String()
+}
+
+// showCosts says what a service's endpoints cost, what holds for all others first.
+func showCosts(s toll.Service) (out []CostShown) {
+	for _, endpoint := range slices.Sorted(maps.Keys(s.Costs)) {
+		cost := s.Costs[endpoint]
+		var parts []string
+		if cost.Rate > 1 {
+			parts = append(parts, fmt.Sprintf("%d of each rate", cost.Rate))
+		}
+		for _, a := range cost.Uses {
+			parts = append(parts, fmt.Sprintf("%d %s", a.Count, a.Unit))
+		}
+		for _, a := range cost.Reserve {
+			parts = append(parts, fmt.Sprintf("%d %s reserved", a.Count, a.Unit))
+		}
+		if len(parts) == 0 {
+			parts = []string{"one request"}
+		}
+		out = append(out, CostShown{Service: s.Name, Endpoint: endpoint, Cost: strings.Join(parts, ", ")})
+	}
+	return out
 }
 
 func showPolicies(of string, policies []toll.Policy) []PolicyShown {

@@ -168,6 +168,12 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			MaxBody: int64(s.ForwardAuth.MaxBody),
 		}
 	}
+	for _, f := range s.Costs {
+		if out.Costs == nil {
+			out.Costs = make(map[string]toll.Cost, len(s.Costs))
+		}
+		out.Costs[string(f.Endpoint)] = toll.Cost{Rate: int64(f.Cost), Uses: f.Uses.list, Reserve: f.Reserve.list}
+	}
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
 	}

@@ -142,7 +142,7 @@ func code(s string, t reflect.Type) string {
 // Each complete example of the page is a file that people will paste.
 func TestExamplesInDocsParse(t *testing.T) {
 	t.Parallel()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile))+string(fileBytes(t, "../../docs/https.md"))+string(fileBytes(t, "../../docs/static.md"))+string(fileBytes(t, "../../docs/forward-auth.md")), -1)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(fileBytes(t, docsFile))+string(fileBytes(t, "../../docs/https.md"))+string(fileBytes(t, "../../docs/static.md"))+string(fileBytes(t, "../../docs/quotas.md"))+string(fileBytes(t, "../../docs/forward-auth.md")), -1)
 	if len(blocks) < 6 {
 		t.Fatalf("only %d examples", len(blocks))
 	}

@@ -106,10 +106,19 @@ type serviceFile struct {
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
 	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment. What matches none is counted as other."`
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
+	Costs       []costFile         `yaml:"costs" doc:"What calls take of limits and quotas, where that is not one request each; see quotas.md."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
 	protectionFile
+}
+
+// costFile is what calls of an endpoint take.
+type costFile struct {
+	Endpoint endpoint `yaml:"endpoint" example:"POST /extractions" doc:"The calls that it is for. Absent: all that no other entry is for."`
+	Cost     count    `yaml:"cost" min:"1" max:"1000000" default:"1" example:"5" doc:"How much one call takes of each rate limit. A limit that never lets so many pass at once gives all that it lets pass."`
+	Uses     amounts  `yaml:"uses" example:"credits=5" doc:"What one call uses of the service's units, always: it counts for quotas and bill, and what the service reports of them does not."`
+	Reserve  amounts  `yaml:"reserve" example:"words=500" doc:"What one call takes of quotas on the service's units before it is forwarded. What is reported takes its place, be it more or less. A quota with less left refuses the call."`
 }
 
 // filesFile is a directory of files; its path alone stands for it.

@@ -3,9 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // value is a type of single value: how its text is read and how it is
@@ -119,6 +122,43 @@ func (t *toggle) parse(s string) error {
 }
 
 func (t *toggle) form() form { return form{what: "true or false", example: "true", json: "boolean"} }
+
+// amounts is so much of each of some units, written as services report it:
+// "words=500, characters=3000".
+type amounts struct{ list []toll.Amount }
+
+func (a *amounts) parse(s string) error {
+	const how = "write each unit with its number, for example words=500 or \"words=500, characters=3000\""
+	var list []toll.Amount
+	for _, one := range strings.Split(s, ",") {
+		unit, number, ok := strings.Cut(one, "=")
+		unit = strings.TrimSpace(unit)
+		if !ok || checkLabel(unit) != nil {
+			return errors.New("says no amounts; " + how)
+		}
+		var n count
+		if err := n.parse(strings.TrimSpace(number)); err != nil {
+			return fmt.Errorf("has an amount of %s that %w", unit, err)
+		}
+		switch {
+		case n < 1:
+			return fmt.Errorf("has an amount of %s below 1; write 1 or more, or leave it out", unit)
+		case n > toll.MaxCount:
+			return fmt.Errorf("has an amount of %s above %d, which is the most that one call can use", unit, int64(toll.MaxCount))
+		case unit == toll.UnitRequests:
+			return errors.New("names `requests`, and every call is one; leave it out")
+		case slices.ContainsFunc(list, func(b toll.Amount) bool { return b.Unit == unit }):
+			return fmt.Errorf("names %s twice; keep one", unit)
+		}
+		list = append(list, toll.Amount{Unit: unit, Count: int64(n)})
+	}
+	a.list = list
+	return nil
+}
+
+func (a *amounts) form() form {
+	return form{what: "amounts of units", example: "words=500", pattern: `^ *[a-z0-9][a-z0-9_-]* *= *[0-9_]+ *(, *[a-z0-9][a-z0-9_-]* *= *[0-9_]+ *)*$`}
+}
 
 // count is a whole number; its field's min and max tags bound it.
 type count int64

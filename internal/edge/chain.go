@@ -146,7 +146,7 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 	if p.Service.Access == toll.AccessForwardAuth && !k.consult(ctx, c, w, r) {
 		return true
 	}
-	if r.Upgrade != "" {
+	if r.Upgrade != "" || p.Reserves() {
 		if err := p.Open(); err != nil && !c.Unmetered() {
 			k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "proxy_internal_error", Cause: err})
 			return true

@@ -211,7 +211,7 @@ func (g *Gate) admitElsewhere(to Successor, ask *Ask, p *Pass) Decision {
 	}
 	if v.Service != "" {
 		if s := rules.services[v.Service]; s != nil {
-			p.Service = s.of
+			p.Service, p.cost = s.of, s.costOf(v.Endpoint)
 		} else {
 			p.Service = &toll.Service{Name: v.Service} // no pool: the answer is 503
 		}

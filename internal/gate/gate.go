@@ -179,7 +179,8 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 		}
 	}
 	p.Decided = now
-	if !p.admission.Admit(now, partitions, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
+	p.cost = service.costOf(p.Endpoint)
+	if !p.admission.AdmitCost(now, partitions, p.cost, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
 		if p.admission.Departed() {
 			return undecided
 		}

@@ -54,6 +54,7 @@ type way struct {
 	client    netip.Addr
 	bearer    *bearer
 	plan      *plan
+	cost      *toll.Cost // nil: one
 	opened    meter.Ticket
 	ticket    meter.Ticket
 	isOpen    bool
@@ -134,6 +135,11 @@ func (p *Pass) identify() {
 	}
 }
 
+// Reserves tells whether the request holds units that its outcome has still to
+// confirm: then Open must come before it is forwarded, so that a crash leaves it
+// unknown.
+func (p *Pass) Reserves() bool { return p.admission.Reserved() }
+
 // Open journals that the request is under way, so that a crash leaves a trace
 // of it: for streams, long uploads and reserved costs. It may come from another
 // goroutine than the request's own; after the first call, and after Record, it
@@ -182,6 +188,9 @@ func (p *Pass) fill(out *Outcome) (bad int) {
 	e.Service, e.Endpoint, e.Method = p.Service.Name, p.Endpoint, p.method
 	e.Status, e.Latency, e.BytesIn, e.BytesOut = out.Status, out.Latency, out.BytesIn, out.BytesOut
 	e.Units = e.Units[:0]
+	if p.cost != nil && (out.Answered || out.Decided) {
+		e.Units = append(e.Units, p.cost.Uses...) // a report of the same unit is then one too many
+	}
 	for _, field := range out.Usage {
 		var refused int
 		e.Units, refused = AppendUsage(e.Units, field, p.Service.Units)

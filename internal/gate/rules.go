@@ -39,6 +39,36 @@ type service struct {
 	set         *limit.Set
 	perAddress  bool
 	allow, deny ranges
+	costs       map[string]*toll.Cost // by endpoint; nil: none costs other than one
+	cost        *toll.Cost            // of every other endpoint; nil: one
+}
+
+// costOf is what a call of an endpoint takes, nil where that is one.
+func (s *service) costOf(endpoint string) *toll.Cost {
+	if s.costs != nil {
+		if c, ok := s.costs[endpoint]; ok {
+			return c
+		}
+	}
+	return s.cost
+}
+
+// setCosts keeps what the service's endpoints cost.
+func (s *service) setCosts(of map[string]toll.Cost) {
+	for endpoint, c := range of {
+		cost := &c
+		if c.IsZero() {
+			cost = nil // dearer ones of the service do not hold here
+		}
+		if endpoint == "" {
+			s.cost = cost
+			continue
+		}
+		if s.costs == nil {
+			s.costs = make(map[string]*toll.Cost, len(of))
+		}
+		s.costs[endpoint] = cost
+	}
 }
 
 // lets tells whether a client's address may call the service. What has no
@@ -102,6 +132,7 @@ func (g *Gate) Switch(r Rules) error {
 			of: &r.Services[i], set: set, perAddress: set.Counts(toll.PerIP),
 			allow: rangesOf(s.Allow), deny: rangesOf(s.Deny),
 		}
+		next.services[s.Name].setCosts(s.Costs)
 	}
 	for _, v := range r.Plans {
 		set, err := limit.Compile(v.Plan.Policies, loc)

@@ -31,6 +31,7 @@ type judgment struct {
 	ahead  span    // RateLimit
 	period *period // Quota
 	value  int64   // Quota: used; ConcurrencyLimit: in flight
+	cost   int64   // what the request takes; Quota: 0 where its units come with the outcome
 	no     bool    // the policy says no, be it a shadow or not
 
 	// Where the counter is shared with other replicas:
@@ -41,10 +42,11 @@ type judgment struct {
 
 // hold is what an admitted request has taken, or may add to, and must settle or release.
 type hold struct {
-	state  *State
-	rule   *rule
-	period uint32 // Quota: the period in which it was admitted
-	lease  *lease // nil: counted here alone
+	state    *State
+	rule     *rule
+	period   uint32 // Quota: the period in which it was admitted
+	lease    *lease // nil: counted here alone
+	reserved int64  // Quota: what was taken before the outcome
 }
 
 // Admit decides a request at now, which must lie between 1970 and 2200: every
@@ -55,7 +57,7 @@ type hold struct {
 // A rate limit takes one. A quota on requests reserves one; a quota on another
 // unit admits while used < limit and learns its units at Settle. A concurrency
 // limit takes one place until Release. A policy that is in sets twice, or two
-// that share a counter, take once.
+// that share a counter, take once. AdmitCost takes what a request costs instead.
 //
 // A shadow policy never refuses. A shadow rate limit takes only where it would
 // have admitted, so that it reports what it would do; shadow quotas and
@@ -68,6 +70,14 @@ type hold struct {
 // Admit locks the partitions' own mutexes, all at once, in an order that is the
 // same everywhere.
 func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string, sets ...*Set) bool {
+	return a.AdmitCost(now, p, nil, service, endpoint, sets...)
+}
+
+// AdmitCost is Admit for a request that costs something else than one (nil:
+// one): a rate limit takes cost.Rate, and a quota on a unit reserves what
+// cost.Of says of it, and refuses when less is left. Settle puts what was used
+// in the place of what was reserved, be it more or less.
+func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, service, endpoint string, sets ...*Set) bool {
 	a.Release()
 	a.departed, a.owed = false, nil
 	ns := now.UnixNano()
@@ -88,7 +98,7 @@ func (a *Admission) Admit(now time.Time, p Partitions, service, endpoint string,
 			}
 			used[r.partition] = true
 			j := extend(&a.judgments)
-			j.rule, j.state = r, state
+			j.rule, j.state, j.cost = r, state, r.cost(cost)
 		}
 	}
 	var locks locks
@@ -130,18 +140,38 @@ func (j *judgment) look(now time.Time, ns int64, before []judgment) {
 	case toll.RateLimit:
 		j.slot = j.state.counter(r, ns, before)
 		j.ahead = r.pace.ahead(j.slot, ns)
-		j.no = !r.pace.admits(j.ahead)
+		j.no = !r.pace.admits(j.ahead, j.cost)
 	case toll.Quota:
 		j.period = r.calendar.at(now, ns)
 		j.slot = j.state.quota(r.id, j.period.number)
 		j.value = j.slot.value
-		j.no = j.value >= r.policy.Count
+		j.no = j.exceeds()
 	case toll.ConcurrencyLimit:
 		j.slot = j.state.counter(r, ns, before)
 		j.value = j.slot.value
 		j.no = j.value >= r.policy.Count
 	}
 }
+
+// cost is what a request that costs c takes of the rule.
+func (r *rule) cost(c *toll.Cost) int64 {
+	switch {
+	case c == nil:
+		if r.kind == toll.Quota && !r.requests {
+			return 0
+		}
+		return 1
+	case r.kind == toll.RateLimit:
+		return r.pace.clamp(c.Rate)
+	case r.kind == toll.Quota:
+		return c.Of(r.policy.Unit)
+	}
+	return 1
+}
+
+// exceeds tells whether a quota has less left than the request takes; of one
+// that takes nothing before its outcome, whether nothing is left.
+func (j *judgment) exceeds() bool { return j.value > j.rule.policy.Count-max(1, j.cost) }
 
 // take lets the i-th judgment take what the admitted request costs.
 func (a *Admission) take(i int, ns int64) {
@@ -157,13 +187,11 @@ func (a *Admission) take(i int, ns int64) {
 	}
 	switch j.rule.kind {
 	case toll.RateLimit:
-		j.ahead = j.rule.pace.take(j.slot, ns, j.ahead)
+		j.ahead = j.rule.pace.take(j.slot, ns, j.ahead, j.cost)
 		return
 	case toll.Quota:
-		if j.rule.requests {
-			j.slot.value++
-		}
-		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, period: j.period.number})
+		j.slot.value = plus(j.slot.value, j.cost)
+		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, period: j.period.number, reserved: j.cost})
 	case toll.ConcurrencyLimit:
 		j.slot.value++
 		a.holds = append(a.holds, hold{state: j.state, rule: j.rule})
@@ -190,7 +218,7 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 			res.Limit = r.pace.burst
 			res.Remaining, res.Reset = r.pace.remaining(j.ahead)
 			if j.no {
-				res.RetryAfter = r.pace.wait(j.ahead)
+				res.RetryAfter = r.pace.wait(j.ahead, j.cost)
 			}
 		case toll.Quota:
 			res.Remaining = max(0, r.policy.Count-j.value)
@@ -223,9 +251,28 @@ func extend[T any](s *[]T) *T {
 // Sets and of their policies. It is good until the next Admit.
 func (a *Admission) Results() []Result { return a.results }
 
-// Settle tells the outcome. Chargeable keeps what quotas reserved and adds the
-// reported units to their quotas; otherwise what was reserved is given back and
-// units are ignored. Only the first Settle after an Admit counts. Rate limits
+// Reserved tells whether the request holds an amount of a reported unit that
+// its outcome has still to confirm.
+func (a *Admission) Reserved() bool {
+	if a.settled {
+		return false
+	}
+	for i := range a.holds {
+		if h := &a.holds[i]; h.reserved > 0 && !h.rule.requests {
+			return true
+		}
+	}
+	for i := range a.elsewhere {
+		if l := &a.elsewhere[i]; l.Reserved > 0 && l.Name.Unit != toll.UnitRequests {
+			return true
+		}
+	}
+	return false
+}
+
+// Settle tells the outcome. Chargeable keeps the request that quotas reserved
+// and puts the reported units in the place of those that were reserved, be they
+// more or less; otherwise what was reserved is given back and units are ignored. Only the first Settle after an Admit counts. Rate limits
 // keep what they took. What cannot be counted here is Owed.
 //
 // It counts in the period in which the request was admitted, also when that has
@@ -243,7 +290,7 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 		if h.rule.kind != toll.Quota {
 			continue
 		}
-		add := settled(h.rule.policy.Unit, chargeable, units)
+		add := settled(h.rule.policy.Unit, h.reserved, chargeable, units)
 		if add == 0 {
 			continue
 		}
@@ -260,23 +307,21 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 	}
 }
 
-// settled is what an outcome adds to a quota on a unit: requests were reserved
-// at Admit, and other units come with the outcome.
-func settled(unit string, chargeable bool, units []toll.Amount) (add int64) {
-	if unit == toll.UnitRequests {
-		if !chargeable {
-			return -1
-		}
-		return 0
-	}
-	if chargeable {
+// settled is what an outcome adds to a quota on a unit: what was used in the
+// place of what was reserved.
+func settled(unit string, reserved int64, chargeable bool, units []toll.Amount) (add int64) {
+	switch {
+	case !chargeable:
+	case unit == toll.UnitRequests:
+		add = 1
+	default:
 		for _, u := range units {
 			if u.Unit == unit && u.Count > 0 {
 				add = plus(add, u.Count)
 			}
 		}
 	}
-	return add
+	return add - reserved
 }
 
 // Release ends the request: it frees its concurrency limits, and gives back

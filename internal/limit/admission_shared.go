@@ -99,7 +99,7 @@ func (a *Admission) takeShared(i int, now time.Time, ns int64) {
 	case toll.RateLimit:
 		return
 	case toll.Quota:
-		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, period: j.period.number, lease: j.lease})
+		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, period: j.period.number, lease: j.lease, reserved: j.cost})
 	case toll.ConcurrencyLimit:
 		a.holds = append(a.holds, hold{state: j.state, rule: j.rule, lease: j.lease})
 	}

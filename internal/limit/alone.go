@@ -30,14 +30,14 @@ func (l *lease) lookAlone(j *judgment, now time.Time) verdict {
 	ok := false
 	switch l.counter.Kind {
 	case toll.Quota:
-		ok = l.share > 0
+		ok = l.share >= max(1, j.cost)
 	case toll.ConcurrencyLimit:
 		ok = j.slot.value < max(1, p.Count/replicas)
 	case toll.RateLimit:
 		l.paceFor(j.rule.pace, replicas)
 		d := l.pace.ahead(j.slot, now.UnixNano())
-		if ok = l.pace.admits(d); !ok {
-			j.wait = l.pace.wait(d)
+		if ok = l.pace.admits(d, j.cost); !ok {
+			j.wait = l.pace.wait(d, j.cost)
 		}
 	}
 	if !ok {

@@ -149,6 +149,7 @@ type Lease struct {
 	Partition toll.Partition
 	Name      Name
 	Period    uint32 // Quota: the period in which it was admitted
+	Reserved  int64  // Quota: what was taken before the outcome
 }
 
 // Adjustment is what becomes of a Lease: Add is for its counter.
@@ -226,7 +227,7 @@ func (a *Admission) Leases() []Lease {
 }
 
 func (h hold) held() Lease {
-	return Lease{Partition: h.rule.partition, Name: nameOf(known.of(h.rule.id)), Period: h.period}
+	return Lease{Partition: h.rule.partition, Name: nameOf(known.of(h.rule.id)), Period: h.period, Reserved: h.reserved}
 }
 
 // Borrow makes the Admission hold what another process admitted, with what the
@@ -251,7 +252,11 @@ func (a *Admission) settleElsewhere(chargeable bool, units []toll.Amount) {
 		if l.Name.Kind != toll.Quota {
 			continue
 		}
-		if add := settled(l.Name.Unit, chargeable, units); add != 0 {
+		reserved := l.Reserved
+		if l.Name.Unit == toll.UnitRequests {
+			reserved = 1 // also of a process of before costs, which says nothing of it
+		}
+		if add := settled(l.Name.Unit, reserved, chargeable, units); add != 0 {
 			a.owed = append(a.owed, Adjustment{l, add})
 		}
 	}

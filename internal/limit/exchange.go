@@ -21,9 +21,10 @@ func (l *lease) ask(a *Ask, now time.Time, why reason) {
 	}
 	switch why {
 	case toFill:
-		a.Need = l.waiting
+		a.Need = l.wanted
+		each := max(1, l.each)
 		if now.Sub(l.filled) < Beat { // the last batch was gone at once
-			l.spare = min(2*l.spare+1, mostSpare)
+			l.spare = min(2*l.spare+each, mostSpare*each)
 		} else {
 			l.spare /= 2
 		}
@@ -35,7 +36,7 @@ func (l *lease) ask(a *Ask, now time.Time, why reason) {
 	}
 	switch l.counter.Kind {
 	case toll.Quota:
-		if r.silent || r.policy.Shadow || !r.requests {
+		if r.silent || r.policy.Shadow || l.wanted == 0 {
 			a.Need, a.Spare = 0, 0 // it only counts, or learns its units at the end
 		}
 		a.Have, a.Used, a.Acked = l.free, l.used, l.acked
@@ -90,7 +91,7 @@ func (l *lease) answer(a *Ask, g *Grant, sent time.Time, took time.Duration) (mi
 		}
 		sl.value, sl.extra = sent.UnixNano()+(g.Moment-g.Now)*int64(time.Microsecond), 0
 		for range min(l.used-l.acked, l.limit) { // what was used meanwhile
-			l.rule.pace.take(sl, sent.UnixNano(), l.rule.pace.ahead(sl, sent.UnixNano()))
+			l.rule.pace.take(sl, sent.UnixNano(), l.rule.pace.ahead(sl, sent.UnixNano()), 1)
 		}
 	}
 	switch {

@@ -190,8 +190,9 @@ func TestDecidesAsTheModel(t *testing.T) {
 				if len(idle) > 0 {
 					a, idle = idle[0], idle[1:]
 				}
-				want, results, holds := m.admit(now, w.meets(plan, service, endpoint, who))
-				got := a.Admit(now, p, service, endpoint, w.planSets[plan], w.sets[service], w.countSet, nil)
+				cost := someCost(t)
+				want, results, holds := m.admit(now, cost, w.meets(plan, service, endpoint, who))
+				got := a.AdmitCost(now, p, cost, service, endpoint, w.planSets[plan], w.sets[service], w.countSet, nil)
 				if got != want {
 					t.Fatalf("at %s: admitted %v, the model says %v", now, got, want)
 				}
@@ -205,6 +206,22 @@ func TestDecidesAsTheModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// someCost is what a request takes: mostly what any does.
+func someCost(t *rapid.T) *toll.Cost {
+	words := func() []toll.Amount {
+		return []toll.Amount{{Unit: "words", Count: rapid.Int64Range(0, 12).Draw(t, "words before")}}
+	}
+	switch rapid.IntRange(0, 4).Draw(t, "cost") {
+	case 0:
+		return &toll.Cost{Rate: rapid.Int64Range(0, 20).Draw(t, "takes of rates")}
+	case 1:
+		return &toll.Cost{Rate: rapid.Int64Range(0, 4).Draw(t, "takes of rates"), Reserve: words()}
+	case 2:
+		return &toll.Cost{Uses: words()}
+	}
+	return nil
 }
 
 // trimRates is Trim, in a test whose model never forgets a period of a quota.

@@ -51,7 +51,9 @@ type lease struct {
 	lows    [2]int64  // and in the two beats before
 	touched time.Time // last looked at by a request
 	asking  chan struct{}
-	waiting int64
+	waiting int64 // so many requests
+	wanted  int64 // and what they want together
+	each    int64 // and the last of them
 	active  bool
 
 	told   int64 // outages there had been when the last exchange was
@@ -147,14 +149,17 @@ func (l *lease) look(j *judgment, now time.Time) verdict {
 	if l.shared.pool.Away() {
 		return l.lookAlone(j, now)
 	}
-	if r.kind == toll.Quota && (r.silent || r.policy.Shadow || !r.requests) && (l.fresh(now) || r.silent) {
-		if j.value >= r.policy.Count {
+	if r.kind == toll.Quota && (r.silent || r.policy.Shadow || j.cost == 0) && (l.fresh(now) || r.silent) {
+		if j.exceeds() {
 			return no
 		}
 		return yes
 	}
 	if !l.refused.IsZero() && l.limit >= r.limit() && now.Sub(l.refused) < l.refusedFor() && l.fresh(now) {
 		j.wait = max(time.Duration(l.wait)-now.Sub(l.refused), 1)
+		if r.kind == toll.RateLimit { // the ledger tells of one
+			j.wait += r.pace.more(j.cost)
+		}
 		return no
 	}
 	return short
@@ -177,47 +182,42 @@ func (l *lease) held() int64 {
 	return 0
 }
 
-// ready tells whether the lease has room for one more.
+// ready tells whether the lease has room for what the request takes.
 func (l *lease) ready(j *judgment) bool {
 	room := l.free
 	switch l.counter.Kind {
 	case toll.Quota:
-		if !j.rule.requests {
+		if j.cost == 0 {
 			return false
 		}
 	case toll.ConcurrencyLimit:
 		room -= j.slot.value
 	}
-	return room > 0 && l.limit <= j.rule.limit()
+	return room >= j.cost && l.limit <= j.rule.limit()
 }
 
-// take uses one of the lease, for a request that every policy admits. It
+// take uses what the request takes of the lease, for a request that every policy admits. It
 // counts also where there is no lease: shadows, and what is let pass while the
 // ledger is away.
 func (l *lease) take(j *judgment, now time.Time) {
 	switch l.counter.Kind {
 	case toll.Quota:
-		if !j.rule.requests {
-			break
-		}
-		j.slot.value++
-		l.used++
-		if l.free > 0 {
-			l.free--
-		} else if l.share > 0 {
-			l.share--
-		}
+		j.slot.value = plus(j.slot.value, j.cost)
+		l.used = plus(l.used, j.cost)
+		leased := min(j.cost, max(0, l.free))
+		l.free -= leased
+		l.share = max(0, l.share-(j.cost-leased))
 	case toll.ConcurrencyLimit:
 		j.slot.value++
 	case toll.RateLimit:
 		ns, pace := now.UnixNano(), j.rule.pace
-		if l.free > 0 {
-			l.free--
+		if l.free >= j.cost {
+			l.free -= j.cost
 		} else if l.pace != nil && l.outage == l.shared.pool.outage.Load() {
 			pace = l.pace // our share: what flows off slower fills more
 		}
-		j.ahead = pace.take(j.slot, ns, pace.ahead(j.slot, ns))
-		l.used, l.last = l.used+1, now
+		j.ahead = pace.take(j.slot, ns, pace.ahead(j.slot, ns), j.cost)
+		l.used, l.last = l.used+j.cost, now
 	}
 	l.low = min(l.low, l.left())
 	l.wake()

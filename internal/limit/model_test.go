@@ -121,12 +121,32 @@ func (m *model) period(a asked, now time.Time) (used map[time.Time]int64, start,
 
 // modelHold is what an admitted request holds in the model.
 type modelHold struct {
-	asked asked
-	start time.Time
+	asked    asked
+	start    time.Time
+	reserved int64
+}
+
+// costs is what a request takes of a policy.
+func (a asked) costs(cost *toll.Cost) int64 {
+	switch {
+	case a.policy.Kind == toll.Quota && a.policy.Unit != toll.UnitRequests:
+		if cost == nil {
+			return 0
+		}
+		for _, amount := range append(append([]toll.Amount{}, cost.Uses...), cost.Reserve...) {
+			if amount.Unit == a.policy.Unit {
+				return amount.Count
+			}
+		}
+		return 0
+	case a.policy.Kind == toll.RateLimit && cost != nil:
+		return min(max(1, cost.Rate), a.burst())
+	}
+	return 1
 }
 
 // admit decides, and says what each policy says.
-func (m *model) admit(now time.Time, policies []asked) (admitted bool, results []Result, holds []modelHold) {
+func (m *model) admit(now time.Time, cost *toll.Cost, policies []asked) (admitted bool, results []Result, holds []modelHold) {
 	ns := now.UnixNano()
 	admitted = true
 	no := make([]bool, len(policies))
@@ -134,10 +154,10 @@ func (m *model) admit(now time.Time, policies []asked) (admitted bool, results [
 		switch a.policy.Kind {
 		case toll.RateLimit:
 			level := m.levelNow(a, ns, true)
-			no[i] = level.Add(level, big.NewRat(1, 1)).Cmp(big.NewRat(a.burst(), 1)) > 0
+			no[i] = level.Add(level, big.NewRat(a.costs(cost), 1)).Cmp(big.NewRat(a.burst(), 1)) > 0
 		case toll.Quota:
 			used, start, _ := m.period(a, now)
-			no[i] = used[start] >= a.policy.Count
+			no[i] = used[start]+max(1, a.costs(cost)) > a.policy.Count
 		case toll.ConcurrencyLimit:
 			no[i] = m.flight[a.key()] >= a.policy.Count
 		}
@@ -156,13 +176,11 @@ func (m *model) admit(now time.Time, policies []asked) (admitted bool, results [
 			switch a.policy.Kind {
 			case toll.RateLimit:
 				level := m.levelNow(a, ns, true)
-				m.buckets[a.key()] = &bucket{level: level.Add(level, big.NewRat(1, 1)), at: ns, count: a.policy.Count, window: int64(a.policy.Window)}
+				m.buckets[a.key()] = &bucket{level: level.Add(level, big.NewRat(a.costs(cost), 1)), at: ns, count: a.policy.Count, window: int64(a.policy.Window)}
 			case toll.Quota:
 				used, start, _ := m.period(a, now)
-				if a.policy.Unit == toll.UnitRequests {
-					used[start]++
-				}
-				holds = append(holds, modelHold{a, start})
+				used[start] += a.costs(cost)
+				holds = append(holds, modelHold{a, start, a.costs(cost)})
 			case toll.ConcurrencyLimit:
 				m.flight[a.key()]++
 				holds = append(holds, modelHold{asked: a})
@@ -187,7 +205,7 @@ func (m *model) admit(now time.Time, policies []asked) (admitted bool, results [
 				r.Reset = time.Duration(ceil(down.Mul(down, perRequest)))
 			}
 			if no[i] {
-				over := new(big.Rat).Sub(level, big.NewRat(a.burst()-1, 1))
+				over := new(big.Rat).Sub(level, big.NewRat(a.burst()-a.costs(cost), 1))
 				r.RetryAfter = time.Duration(ceil(over.Mul(over, perRequest)))
 			}
 		case toll.Quota:
@@ -217,19 +235,18 @@ func (m *model) settle(holds []modelHold, chargeable bool, units []toll.Amount) 
 		if _, ok := used[h.start]; !ok {
 			continue
 		}
-		if h.asked.policy.Unit == toll.UnitRequests {
-			if !chargeable {
-				// A period that was forgotten and came again holds nothing of
-				// this request: never below zero.
-				used[h.start] = max(0, used[h.start]-1)
-			}
-			continue
+		add := -h.reserved
+		if chargeable && h.asked.policy.Unit == toll.UnitRequests {
+			add++
 		}
 		for _, u := range units {
-			if chargeable && u.Unit == h.asked.policy.Unit {
-				used[h.start] += u.Count
+			if chargeable && u.Unit == h.asked.policy.Unit && u.Unit != toll.UnitRequests {
+				add += u.Count
 			}
 		}
+		// A period that was forgotten and came again holds nothing of this
+		// request: never below zero.
+		used[h.start] = max(0, used[h.start]+add)
 	}
 }
 

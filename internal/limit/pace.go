@@ -89,14 +89,30 @@ func (p *pace) ahead(s *slot, now int64) span {
 	return d
 }
 
-// admits tells whether one more passes.
-func (p *pace) admits(d span) bool { return !d.longerThan(p.most) }
+// upTo is as far ahead as the moment may be for a request of n to pass.
+func (p *pace) upTo(n int64) span {
+	if n == 1 {
+		return p.most
+	}
+	return p.steps(p.burst - p.clamp(n))
+}
 
-// take uses one, for a request at now that found the moment d ahead, and
-// returns how far it is ahead then.
-func (p *pace) take(s *slot, now int64, d span) span {
-	d.ns += p.step.ns
-	part := int64(d.part) + int64(p.step.part)
+// clamp bounds a request's cost by what may pass at once: whatever costs more
+// takes all of that.
+func (p *pace) clamp(n int64) int64 { return min(max(n, 1), p.burst) }
+
+// admits tells whether a request of n passes.
+func (p *pace) admits(d span, n int64) bool { return !d.longerThan(p.upTo(n)) }
+
+// take uses n, for a request at now that found the moment d ahead, and returns
+// how far it is ahead then.
+func (p *pace) take(s *slot, now int64, d span, n int64) span {
+	by := p.step
+	if n != 1 {
+		by = p.steps(p.clamp(n))
+	}
+	d.ns += by.ns
+	part := int64(d.part) + int64(by.part)
 	if part >= p.count {
 		part -= p.count
 		d.ns++
@@ -106,13 +122,22 @@ func (p *pace) take(s *slot, now int64, d span) span {
 	return d
 }
 
-// wait returns how long it takes until one passes, in whole nanoseconds and
-// never early; 0 when one passes now.
-func (p *pace) wait(d span) time.Duration {
-	if p.admits(d) {
+// wait returns how long it takes until a request of n passes, in whole
+// nanoseconds and never early; 0 when it passes now.
+func (p *pace) wait(d span, n int64) time.Duration {
+	upTo := p.upTo(n)
+	if !d.longerThan(upTo) {
 		return 0
 	}
-	return d.less(p.most)
+	return d.less(upTo)
+}
+
+// more returns how much longer than for one it takes until n pass, rounded up.
+func (p *pace) more(n int64) time.Duration {
+	if n = p.clamp(n); n == 1 {
+		return 0
+	}
+	return p.steps(n - 1).whole()
 }
 
 // less returns the time from b to d, rounded up to a nanosecond; b <= d.

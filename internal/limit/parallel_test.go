@@ -70,7 +70,7 @@ func TestParallelDecisionsAreOneSequence(t *testing.T) {
 	meets[3].policy.Service = "ner"
 	for i := range len(admitted) + 1 {
 		for _, d := range refused[int64(i)] {
-			if ok, _, _ := m.admit(d.now, meets); ok {
+			if ok, _, _ := m.admit(d.now, nil, meets); ok {
 				t.Fatalf("after %d admitted, one at %s was refused; the model admits it", i, d.now)
 			}
 		}
@@ -81,7 +81,7 @@ func TestParallelDecisionsAreOneSequence(t *testing.T) {
 		if d.after != int64(i+1) {
 			t.Fatalf("the admitted number %d counted as number %d", i+1, d.after)
 		}
-		if ok, _, _ := m.admit(d.now, meets); !ok {
+		if ok, _, _ := m.admit(d.now, nil, meets); !ok {
 			t.Fatalf("number %d, at %s, was admitted; the model refuses it", i+1, d.now)
 		}
 	}

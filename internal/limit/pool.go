@@ -219,6 +219,7 @@ func (p *Pool) claim(leases []*lease) []*lease {
 // asks already.
 func (p *Pool) await(judgments []judgment) {
 	var all, mine []*lease
+	var costs []int64 // of all
 	var others []chan struct{}
 	for i := range judgments {
 		l := judgments[i].lease
@@ -233,8 +234,9 @@ func (p *Pool) await(judgments []judgment) {
 			l.shared.state.mu.Unlock()
 			continue
 		}
-		all = append(all, l)
+		all, costs = append(all, l), append(costs, judgments[i].cost)
 		l.waiting++
+		l.wanted, l.each = l.wanted+judgments[i].cost, judgments[i].cost
 		if l.asking != nil {
 			others = append(others, l.asking)
 		} else {
@@ -252,9 +254,10 @@ func (p *Pool) await(judgments []judgment) {
 	for _, other := range others {
 		<-other
 	}
-	for _, l := range all {
+	for i, l := range all {
 		l.shared.state.mu.Lock()
 		l.waiting--
+		l.wanted -= costs[i]
 		l.shared.state.mu.Unlock()
 	}
 }

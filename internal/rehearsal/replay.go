@@ -17,8 +17,9 @@ const NotIncluded = "not included"
 // Proposal is the plan to rehearse, with what holds beside it.
 type Proposal struct {
 	Plan     toll.Plan
-	Services map[string][]toll.Policy // the services' own policies
-	Location *time.Location           // whose calendar quotas follow
+	Services map[string][]toll.Policy        // the services' own policies
+	Costs    map[string]map[string]toll.Cost // what calls take, by service and endpoint
+	Location *time.Location                  // whose calendar quotas follow
 }
 
 // Outcome is what a customer's recorded usage comes to under a Proposal.
@@ -60,7 +61,7 @@ func Replay(events iter.Seq2[toll.Event, error], p Proposal) (Outcome, error) {
 		count(out.Recorded, &e)
 		by := NotIncluded
 		if p.Plan.IncludesService(e.Service) {
-			by = walk.admit(&e, plan, services[e.Service])
+			by = walk.admit(&e, costOf(&p, &e), plan, services[e.Service])
 		}
 		if by == "" {
 			count(out.Usage, &e)
@@ -72,6 +73,20 @@ func Replay(events iter.Seq2[toll.Event, error], p Proposal) (Outcome, error) {
 		out.By[by]++
 	}
 	return out, nil
+}
+
+// costOf is what a call takes of rate limits. What it reserves is left out: what
+// it really used is known at once.
+func costOf(p *Proposal, e *toll.Event) *toll.Cost {
+	costs := p.Costs[e.Service]
+	cost, ok := costs[e.Endpoint]
+	if !ok {
+		cost = costs[""]
+	}
+	if cost.Rate <= 1 {
+		return nil
+	}
+	return &toll.Cost{Rate: cost.Rate}
 }
 
 // count adds what an event is rated for.
@@ -105,7 +120,7 @@ type walk struct {
 }
 
 // admit says which policy refuses the call, "" when none does.
-func (w *walk) admit(e *toll.Event, sets ...*limit.Set) (by string) {
+func (w *walk) admit(e *toll.Event, cost *toll.Cost, sets ...*limit.Set) (by string) {
 	for len(w.under) > 0 && !w.under[0].ends.After(e.Time) {
 		ended := heap.Pop(&w.under).(call)
 		ended.admission.Release()
@@ -120,7 +135,7 @@ func (w *walk) admit(e *toll.Event, sets ...*limit.Set) (by string) {
 	if n := len(w.idle); n > 0 {
 		a, w.idle = w.idle[n-1], w.idle[:n-1]
 	}
-	if !a.Admit(e.Time, limit.Partitions{Customer: &w.customer, Key: key}, e.Service, e.Endpoint, sets...) {
+	if !a.AdmitCost(e.Time, limit.Partitions{Customer: &w.customer, Key: key}, cost, e.Service, e.Endpoint, sets...) {
 		for _, r := range a.Results() {
 			if r.Refused {
 				by = r.Policy.Name

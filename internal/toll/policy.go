@@ -65,17 +65,6 @@ type Policy struct {
 	Every Every  // Quota
 }
 
-// PeriodAt returns the period [start, end) of a quota that holds t, by the
-// calendar of loc.
-func (e Every) PeriodAt(t time.Time, loc *time.Location) (start, end time.Time) {
-	t = t.In(loc)
-	y, m, d := t.Date()
-	if e == Daily {
-		return time.Date(y, m, d, 0, 0, 0, 0, loc), time.Date(y, m, d+1, 0, 0, 0, 0, loc)
-	}
-	return time.Date(y, m, 1, 0, 0, 0, 0, loc), time.Date(y, m+1, 1, 0, 0, 0, 0, loc)
-}
-
 // LimitState is how much of one policy is used: what pages and answers show.
 type LimitState struct {
 	Policy  Policy

@@ -68,9 +68,12 @@ type Service struct {
 	XRateLimit      bool    // X-RateLimit-* beside RateLimit
 	Bill            [6]bool // by status/100: which classes of answer count for quota and bill (default 2, 3 and 4)
 	Cache           Cache
-	Delegated       Delegated
-	ForwardAuth     ForwardAuth // of AccessForwardAuth
-	Files           Files       // what it is served from in the place of upstreams
+	// Costs are what calls take of the policies, by endpoint; those of "" hold for
+	// every endpoint that is not in it. nil: each call takes what any does.
+	Costs       map[string]Cost
+	Delegated   Delegated
+	ForwardAuth ForwardAuth // of AccessForwardAuth
+	Files       Files       // what it is served from in the place of upstreams
 }
 
 // Delegated says that a foreign proxy forwards a service's requests and asks

@@ -1,0 +1,29 @@
+package toll
+
+import "time"
+
+// PeriodAt returns the period [start, end) of a quota that holds t, by the
+// calendar of loc. Periods follow each other without gap or overlap, also where
+// clocks are changed at midnight.
+func (e Every) PeriodAt(t time.Time, loc *time.Location) (start, end time.Time) {
+	y, m, d := t.In(loc).Date()
+	if e == Daily {
+		return dayBegins(y, m, d, loc), dayBegins(y, m, d+1, loc)
+	}
+	return dayBegins(y, m, 1, loc), dayBegins(y, m+1, 1, loc)
+}
+
+// dayBegins returns the first moment of a day. That is midnight, or, where
+// clocks are put forward at midnight (Havana, São Paulo once), the moment at
+// which they are. A midnight that comes twice begins the day the first time.
+func dayBegins(y int, m time.Month, d int, loc *time.Location) time.Time {
+	noon := time.Date(y, m, d, 12, 0, 0, 0, loc)
+	y, m, d = noon.Date() // a month's 32nd is another's 1st
+	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
+	if t.Day() != d { // there is no such midnight: Date gave an hour of the day before
+		if _, changed := t.ZoneBounds(); !changed.IsZero() {
+			return changed
+		}
+	}
+	return t
+}
