@@ -55,6 +55,27 @@ func TestExplainSaysWhatBecameOfARequest(t *testing.T) {
 	if got := ask[explained](t, "explain", "--data", data, response.Header.Get("X-Request-Id")); got.Reason != "key-malformed" || got.Customer != "" {
 		t.Errorf("a malformed key: %+v", got)
 	}
+	// The same on the pages: the customer sees their own, operators all, in words.
+	customer, operator := visit(t, f.ConsoleURL), visit(t, f.ConsoleURL)
+	customer.post(t, "/sign-in", "email", f.Customer.Email, "password", f.Customer.Password)
+	operator.post(t, "/sign-in", "email", f.Operator.Email, "password", f.Operator.Password)
+	for id, want := range map[string]string{ids[0]: "Answered, and counted for quota and bill", ids[10]: "Refused by a limit: Calls per minute"} {
+		for who, v := range map[string]*visitor{"the customer": customer, "an operator": operator} {
+			if status, page := v.get(t, "/requests?id="+id); status != 200 || !strings.Contains(page, want) {
+				t.Errorf("to %s %s is %d and does not say %q", who, id, status, want)
+			}
+		}
+	}
+	if status, page := customer.get(t, "/requests"); status != 200 || !strings.Contains(page, ids[10]) {
+		t.Errorf("the newest refusals (%d) lack %s", status, ids[10])
+	}
+	malformed := response.Header.Get("X-Request-Id")
+	if status, _ := customer.get(t, "/requests?id="+malformed); status != 404 {
+		t.Errorf("a request of nobody is %d to a customer", status)
+	}
+	if status, page := operator.get(t, "/requests?id="+malformed); status != 200 || !strings.Contains(page, "Refused: the key is malformed") {
+		t.Errorf("a request of nobody is %d to an operator", status)
+	}
 	if line := refused(t, 1, "explain", "--data", data, "01J00000000000000000000000"); !strings.Contains(line, "no request") {
 		t.Errorf("an unknown request: %q", line)
 	}

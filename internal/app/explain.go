@@ -42,33 +42,68 @@ type PolicyExplained struct {
 	PassesAt time.Time `json:"passes_at,omitzero"` // when this policy, left alone, admits one
 }
 
-// explain finds a request among the refusals that the running server remembers,
-// and among the events.
+// explain says what became of a request, whosever it was.
 func explain(ctx context.Context, r *rooms, in Explain) (Explained, error) {
-	id := strings.TrimSpace(in.RequestID)
-	if id == "" || len(id) > 200 {
-		return Explained{}, toll.FieldError("request_id", "it takes the X-Request-ID of an answer")
-	}
-	if r.refusal != nil {
-		if refused, ok := r.refusal(id); ok {
-			return explainRefusal(&refused), nil
-		}
-	}
-	if err := r.drain(ctx, 0); err != nil {
+	e, err := r.Explain(ctx, in.RequestID, "")
+	if err != nil {
 		return Explained{}, err
 	}
-	events, err := r.store.Events(ctx, meter.EventQuery{RequestID: id, Limit: 1})
-	if err != nil {
-		return Explained{}, fmt.Errorf("looking for the request: %w", err)
+	return explained(&e), nil
+}
+
+// Explain finds a request among the refusals that the running server remembers,
+// and among the events: one of a customer, or of anybody for "".
+func (r *rooms) Explain(ctx context.Context, requestID, customer string) (toll.Explanation, error) {
+	id := strings.TrimSpace(requestID)
+	if id == "" || len(id) > 200 {
+		return toll.Explanation{}, toll.FieldError("request_id", "it takes the X-Request-ID of an answer")
 	}
-	if len(events) == 0 {
-		said := "a refused request is remembered by the server that refused it while it runs, the newest some thousand of them"
-		if r.refusal == nil {
-			said = "no server runs here, and only the one that refused a request remembers it"
+	if refused, ok := r.findRefusal(id, customer); ok {
+		return explainRefusal(&refused), nil
+	}
+	for _, drained := range []bool{false, true} { // the newest may be in the journal only
+		if drained {
+			if err := r.drain(ctx, 0); err != nil {
+				return toll.Explanation{}, err
+			}
 		}
-		return Explained{}, toll.Errorf(toll.NotFound, "no request %s is known: no answer to it was counted, and %s", id, said)
+		events, err := r.store.Events(ctx, meter.EventQuery{RequestID: id, Customer: customer, Limit: 1})
+		if err != nil {
+			return toll.Explanation{}, fmt.Errorf("looking for the request: %w", err)
+		}
+		if len(events) > 0 {
+			return explainEvent(ctx, r, &events[0])
+		}
 	}
-	return explainEvent(ctx, r, &events[0])
+	said := "a refused request is remembered by the server that refused it while it runs, the newest some thousand of them"
+	if r.witness == nil {
+		said = "no server runs here, and only the one that refused a request remembers it"
+	}
+	return toll.Explanation{}, toll.Errorf(toll.NotFound, "no request %s is known: no answer to it was counted, and %s", id, said)
+}
+
+func (r *rooms) findRefusal(id, customer string) (gate.Refusal, bool) {
+	switch {
+	case r.witness == nil:
+		return gate.Refusal{}, false
+	case customer == "":
+		return r.witness.Refusal(id)
+	}
+	return r.witness.RefusalOf(customer, id)
+}
+
+// Refused are the newest refusals of a customer that are remembered, of
+// everybody for "", the newest first.
+func (r *rooms) Refused(customer string, most int) []toll.Explanation {
+	if r.witness == nil {
+		return nil
+	}
+	refusals := r.witness.Refusals(customer, most)
+	out := make([]toll.Explanation, len(refusals))
+	for i := range refusals {
+		out[i] = explainRefusal(&refusals[i])
+	}
+	return out
 }
 
 // sentences say a refusal to people.
@@ -91,27 +126,83 @@ var sentences = map[toll.RefusalReason]string{
 	toll.RefusedOverloaded:   "The service had no place left.",
 }
 
-func explainRefusal(r *gate.Refusal) Explained {
-	out := Explained{
-		RequestID: r.RequestID, Outcome: "refused", At: r.At, Customer: r.Customer, Key: r.Key, Plan: r.Plan,
-		Service: r.Service, Endpoint: r.Endpoint, Reason: string(r.Reason), Says: sentences[r.Reason], Policies: []PolicyExplained{},
+func explainRefusal(r *gate.Refusal) toll.Explanation {
+	out := toll.Explanation{
+		RequestID: r.RequestID, Refused: true, At: r.At, Customer: r.Customer, Key: r.Key, Plan: r.Plan,
+		Service: r.Service, Endpoint: r.Endpoint, Method: r.Method, Reason: r.Reason,
 	}
-	var refusers, away []string
 	for _, f := range r.Findings {
-		left := f.Remaining
-		said := PolicyExplained{PolicyShown: showPolicies("", []toll.Policy{f.Policy})[0], Said: "passed", Left: &left}
+		said := toll.Finding{Policy: f.Policy, Said: toll.SaidPassed, Noted: true, Left: f.Remaining}
 		switch {
 		case f.Refused && f.Away:
-			said.Said = "undecided" // and closed then
-			away = append(away, f.Policy.Name)
+			said.Said = toll.SaidUndecided
 		case f.Refused:
-			said.Said = "refused"
-			refusers = append(refusers, fmt.Sprintf("%s (%s)", f.Policy.Name, said.Limit))
+			said.Said = toll.SaidRefused
 		case f.WouldRefuse:
-			said.Said = "would refuse"
+			said.Said = toll.SaidWouldRefuse
 		}
 		if f.WouldRefuse {
 			said.PassesAt = r.At.Add(f.RetryAfter)
+		}
+		out.Findings = append(out.Findings, said)
+	}
+	return out
+}
+
+// explainEvent explains a request that was let in: its policies all said yes,
+// which is why what each had left was not noted.
+func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (toll.Explanation, error) {
+	out := toll.Explanation{
+		RequestID: e.RequestID, At: e.Time, Customer: e.Customer, Key: e.Key, Plan: e.Plan,
+		Service: e.Service, Endpoint: e.Endpoint, Method: e.Method, Status: e.Status, Class: e.Class,
+	}
+	if e.Class == toll.Chargeable {
+		out.Counted = append([]toll.Amount{{Unit: toll.UnitRequests, Count: 1}}, e.Units...)
+	}
+	version, err := r.store.PlanVersion(ctx, e.PlanVersion)
+	if err != nil && toll.CodeOf(err) != toll.NotFound {
+		return out, fmt.Errorf("reading the plan version %s: %w", e.PlanVersion, err)
+	}
+	passed := func(of string, policies []toll.Policy) {
+		for _, p := range covering(policies, e) {
+			out.Findings = append(out.Findings, toll.Finding{Policy: p, Of: of, Said: toll.SaidPassed})
+		}
+	}
+	passed("plan "+e.Plan, version.Plan.Policies)
+	service := r.service
+	if service == nil && r.at.Config != nil {
+		service = r.at.Config.Service
+	}
+	if service != nil {
+		if s, ok := service(e.Service); ok {
+			passed("service "+e.Service, s.Policies)
+		}
+	}
+	return out, nil
+}
+
+// explained puts an explanation into the words of the command.
+func explained(e *toll.Explanation) Explained {
+	out := Explained{
+		RequestID: e.RequestID, Outcome: "answered", At: e.At, Customer: e.Customer, Key: e.Key, Plan: e.Plan,
+		Service: e.Service, Endpoint: e.Endpoint, Status: e.Status, Reason: string(e.Reason),
+		Counted: map[string]int64{}, Policies: []PolicyExplained{},
+	}
+	for _, a := range e.Counted {
+		out.Counted[a.Unit] += a.Count
+	}
+	var refusers, away []string
+	for _, f := range e.Findings {
+		said := PolicyExplained{PolicyShown: showPolicies(f.Of, []toll.Policy{f.Policy})[0], Said: string(f.Said), PassesAt: f.PassesAt}
+		if f.Noted {
+			said.Left = &f.Left
+		}
+		switch f.Said {
+		case toll.SaidRefused:
+			refusers = append(refusers, fmt.Sprintf("%s (%s)", f.Policy.Name, said.Limit))
+		case toll.SaidUndecided:
+			away = append(away, f.Policy.Name)
+		case toll.SaidPassed, toll.SaidWouldRefuse:
 		}
 		out.Policies = append(out.Policies, said)
 	}
@@ -120,61 +211,33 @@ func explainRefusal(r *gate.Refusal) Explained {
 		out.Says = "Refused by " + strings.Join(refusers, " and ") + "."
 	case len(away) > 0:
 		out.Says = "Undecided by " + strings.Join(away, " and ") + ": the shared counters were away, and it lets nobody pass then."
+	case e.Refused:
+		out.Says = sentences[e.Reason]
+	default:
+		out.Says = answeredSentence(e)
+	}
+	if e.Refused {
+		out.Outcome = "refused"
 	}
 	return out
 }
 
-// explainEvent explains a request that was let in: its policies all said yes,
-// which is why what each had left was not noted.
-func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (Explained, error) {
-	out := Explained{
-		RequestID: e.RequestID, Outcome: "answered", At: e.Time, Customer: e.Customer, Key: e.Key, Plan: e.Plan,
-		Service: e.Service, Endpoint: e.Endpoint, Status: e.Status, Policies: []PolicyExplained{},
-		Counted: map[string]int64{},
+func answeredSentence(e *toll.Explanation) string {
+	switch {
+	case e.Class == toll.Chargeable && e.Status == 0: // a delegated service that settles nothing
+		return "Let in for a foreign proxy, and counted for quota and bill; nobody told how it was answered."
+	case e.Class == toll.Chargeable:
+		return "Answered, and counted for quota and bill."
+	case e.Class == toll.TestUsage:
+		return "Answered to a test key: counted apart, never billed."
+	case e.Class == toll.Unknown:
+		return "It was under way when the server ended, or was never settled, and nobody knows what became of it: not billed."
+	case e.Customer == "":
+		return "Answered, and not counted: this service needs no key, so it is nobody's usage."
+	case e.Status >= 500:
+		return fmt.Sprintf("The answer was %d %s: not counted, and its quota was given back.", e.Status, http.StatusText(e.Status))
 	}
-	switch e.Class {
-	case toll.Chargeable:
-		out.Says = "Answered, and counted for quota and bill."
-		if e.Status == 0 { // a delegated service that settles nothing
-			out.Says = "Let in for a foreign proxy, and counted for quota and bill; nobody told how it was answered."
-		}
-		out.Counted[toll.UnitRequests] = 1
-		for _, u := range e.Units {
-			out.Counted[u.Unit] += u.Count
-		}
-	case toll.TestUsage:
-		out.Says = "Answered to a test key: counted apart, never billed."
-	case toll.Unknown:
-		out.Says = "It was under way when the server ended, or was never settled, and nobody knows what became of it: not billed."
-	default:
-		out.Says = "Answered, and not counted: it was served from a cache that does not count, or its status is not one that the service bills."
-		switch {
-		case e.Customer == "":
-			out.Says = "Answered, and not counted: this service needs no key, so it is nobody's usage."
-		case e.Status >= 500:
-			out.Says = fmt.Sprintf("The answer was %d %s: not counted, and its quota was given back.", e.Status, http.StatusText(e.Status))
-		}
-	}
-	version, err := r.store.PlanVersion(ctx, e.PlanVersion)
-	if err != nil && toll.CodeOf(err) != toll.NotFound {
-		return out, fmt.Errorf("reading the plan version %s: %w", e.PlanVersion, err)
-	}
-	for _, p := range showPolicies("plan "+e.Plan, covering(version.Plan.Policies, e)) {
-		out.Policies = append(out.Policies, PolicyExplained{PolicyShown: p, Said: "passed"})
-	}
-	service := r.service
-	if service == nil && r.at.Config != nil {
-		service = r.at.Config.Service
-	}
-	if service == nil {
-		return out, nil
-	}
-	if s, ok := service(e.Service); ok {
-		for _, p := range showPolicies("service "+e.Service, covering(s.Policies, e)) {
-			out.Policies = append(out.Policies, PolicyExplained{PolicyShown: p, Said: "passed"})
-		}
-	}
-	return out, nil
+	return "Answered, and not counted: it was served from a cache that does not count, or its status is not one that the service bills."
 }
 
 // covering are the policies that an event's call was held against.

@@ -163,7 +163,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.chain.SwitchDeciders(decidersOf(askers))
 	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
-	a.rooms.refusal = a.gate.Refusal
+	a.rooms.witness = a.gate
 	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
 	a.rooms.upgrade = a.Upgrade
@@ -251,7 +251,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
-		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState,
+		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
 		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}

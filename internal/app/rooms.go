@@ -44,8 +44,8 @@ type rooms struct {
 	compare func(ctx context.Context, file string) (Compared, error)
 	// service finds a service of the configuration in force; nil where no server runs.
 	service func(name string) (toll.Service, bool)
-	// refusal finds a refused request; nil where no server runs.
-	refusal func(requestID string) (gate.Refusal, bool)
+	// witness remembers refused requests; nil where no server runs.
+	witness *gate.Gate
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
 	// upgrade hands over to a new program; nil where no server runs.

@@ -81,7 +81,9 @@ func (v *visit) items() []item {
 		{item{"keys", "/keys", "key-round"}, member, account.ListKeys},
 		{item{"usage", "/usage", "chart-column"}, member, account.ReadUsage},
 		{item{"plan", "/plan", "credit-card"}, member, account.ReadUsage},
+		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
+		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 	}
 	var out []item
 	for _, m := range all {

@@ -271,6 +271,7 @@ func TestNewRefusesWhatItCannotServe(t *testing.T) {
 		"no sessions":     func(o *Options) { o.Sessions = nil },
 		"no questions":    func(o *Options) { o.Questions = nil },
 		"no plans":        func(o *Options) { o.Plans = nil },
+		"no requests":     func(o *Options) { o.Requests = nil },
 		"no public URL":   func(o *Options) { o.PublicURL = "" },
 		"an odd URL":      func(o *Options) { o.PublicURL = "ftp://x" },
 		"an odd language": func(o *Options) { o.Languages = []string{"xx"} },

@@ -43,6 +43,17 @@ type Bills interface {
 	Of(ctx context.Context, c toll.Customer, usage map[string]int64) (billing.Preview, error)
 }
 
+// Requests looks up single requests. Both methods see whatever they are asked
+// for: the console asks account.Can before it shows anything.
+type Requests interface {
+	// Explain says what became of a request of a customer, or of anybody for "".
+	// It is a toll.NotFound for what is not known, or not of that customer.
+	Explain(ctx context.Context, requestID, customerID string) (toll.Explanation, error)
+	// Refused are the newest refusals of a customer that are remembered, at most
+	// so many, the newest first; those of everybody for "".
+	Refused(customerID string, most int) []toll.Explanation
+}
+
 // Options are what a console needs. A front that gives requests their ID puts
 // it into the answer's X-Request-ID before it calls the console; otherwise the
 // console makes one. The functions are called on many
@@ -56,6 +67,7 @@ type Options struct {
 	Sessions  Sessions        // needed
 	Questions meter.Questions // needed
 	Plans     account.Plans   // needed
+	Requests  Requests        // needed
 
 	// Limits returns how much of each of a customer's policies is used, from
 	// the gate's memory: the number that refuses is the number that is shown.
@@ -111,8 +123,8 @@ type Sample struct {
 }
 
 func (o *Options) check() error {
-	if o.Office == nil || o.Sessions == nil || o.Questions == nil || o.Plans == nil {
-		return errors.New("open the console: an office, sessions, questions and plans are needed")
+	if o.Office == nil || o.Sessions == nil || o.Questions == nil || o.Plans == nil || o.Requests == nil {
+		return errors.New("open the console: an office, sessions, questions, plans and requests are needed")
 	}
 	u, err := url.Parse(o.PublicURL)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {

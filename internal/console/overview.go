@@ -98,7 +98,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	if err != nil {
 		return o, fmt.Errorf("ask for the month's refusals: %w", err)
 	}
-	o.Tiles = append(o.Tiles, v.refusedTile(refusals))
+	o.Tiles = append(o.Tiles, v.refusedTile(customer.ID, refusals))
 
 	o.Meters = c.limitMeters(v, customer.ID)
 
@@ -178,7 +178,19 @@ func (v *visit) money(m toll.Money, currency string) string {
 	return v.words.Money(string(m.Decimal()), currency)
 }
 
-func (v *visit) refusedTile(points []meter.RefusalPoint) piece.Tile {
+// refusalsOf is the page that explains a customer's refusals, "" for who may not
+// read of requests.
+func (v *visit) refusalsOf(customerID string) string {
+	switch {
+	case !v.can(account.ReadRequests, customerID):
+		return ""
+	case v.person.IsOperator():
+		return "/requests?customer=" + url.QueryEscape(customerID)
+	}
+	return "/requests"
+}
+
+func (v *visit) refusedTile(customerID string, points []meter.RefusalPoint) piece.Tile {
 	t := piece.Tile{Label: v.T("tile.refused")}
 	var total int64
 	by := map[toll.RefusalReason]int64{}
@@ -197,6 +209,7 @@ func (v *visit) refusedTile(points []meter.RefusalPoint) piece.Tile {
 		t.Note = v.T("tile.refused.none")
 	} else {
 		t.Note = v.T("tile.refused.mostly", v.words.Or("refused."+string(most), string(most)))
+		t.Href = v.refusalsOf(customerID)
 	}
 	return t
 }

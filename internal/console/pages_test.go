@@ -29,6 +29,12 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"customers": {"support@house.example", "/customers?sort=created&order=desc"},
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},
+		"requests":  {"owner@globex.example", "/requests"},
+
+		"explainrefused":  {"owner@acme.example", "/requests?id=" + refusedID},
+		"explainanswered": {"viewer@acme.example", "/requests?id=" + answeredID},
+		"explainunknown":  {"owner@initech.example", "/requests?id=" + refusedID},
+		"explainoperator": {"viewer@house.example", "/requests?id=" + nobodysID},
 	} {
 		w := newWorld(t)
 		b := w.browser()

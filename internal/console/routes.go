@@ -48,6 +48,8 @@ func (c *Console) routes() []route {
 		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV, false},
 		{"GET", "/plan", member, account.ReadUsage, (*Console).ownPlan, false},
 
+		{"GET", "/requests", signedIn, account.ReadRequests, (*Console).requests, false},
+
 		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers, false},
 		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer, false},
 		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage, false},

@@ -67,6 +67,7 @@ func (w *world) examinations() map[string]examined {
 		"GET /usage.csv":          {noPage: "a file for programs"},
 		"GET /plan":               {as: asOwner, fails: true, route: hxtest.Route{Path: "/plan", Target: "content"}},
 
+		"GET /requests":                       {as: asOwner, fails: true, none: "/requests?id=01KAH000000000000000000000", route: hxtest.Route{Path: "/requests?id=" + refusedID, Target: "results"}},
 		"GET /customers":                      {as: asSupport, fails: true, route: hxtest.Route{Path: "/customers?q=a", Target: "results"}},
 		"GET /customers/{customer}":           {as: asSupport, fails: true, none: "/customers/none", route: hxtest.Route{Path: cus, Target: "content"}},
 		"GET /customers/{customer}/usage":     {as: asSupport, fails: true, none: "/customers/none/usage", route: hxtest.Route{Path: cus + "/usage", Target: "results"}},
@@ -138,14 +139,22 @@ const inside = "postgres://tollhouse:hunter2@10.0.0.3"
 
 // failing is a console behind whose door everything fails.
 func failing(o *Options) {
-	o.Office, o.Questions = failingOffice{}, &ledger{fail: errors.New(inside)}
+	o.Office, o.Questions, o.Requests = failingOffice{}, &ledger{fail: errors.New(inside)}, failingRequests{}
 }
 
 // panicking is one behind whose door everything panics: there is nothing in
 // the interfaces.
 func panicking(o *Options) {
-	o.Office, o.Questions = struct{ Office }{}, struct{ meter.Questions }{}
+	o.Office, o.Questions, o.Requests = struct{ Office }{}, struct{ meter.Questions }{}, struct{ Requests }{}
 }
+
+type failingRequests struct{}
+
+func (failingRequests) Explain(context.Context, string, string) (toll.Explanation, error) {
+	return toll.Explanation{}, errors.New(inside)
+}
+
+func (failingRequests) Refused(string, int) []toll.Explanation { return nil }
 
 type failingOffice struct{ Office }
 

@@ -149,7 +149,7 @@ func (c *Console) readUsage(v *visit, u *usageView, customerID string) error {
 	if err != nil {
 		return fmt.Errorf("ask for refusals: %w", err)
 	}
-	refused := v.refusedTile(refusals)
+	refused := v.refusedTile(customerID, refusals)
 	refused.Label = v.T("usage.refused")
 	u.Tiles = append(u.Tiles, refused)
 

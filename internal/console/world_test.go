@@ -127,6 +127,60 @@ func (l *ledger) past(customer string, now time.Time, days int, perHour int64) {
 	}
 }
 
+// lookup answers for single requests.
+type lookup struct{ all []toll.Explanation }
+
+func (l *lookup) Explain(_ context.Context, id, customer string) (toll.Explanation, error) {
+	for _, e := range l.all {
+		if e.RequestID == id && (customer == "" || e.Customer == customer) {
+			return e, nil
+		}
+	}
+	return toll.Explanation{}, toll.Errorf(toll.NotFound, "no request %s is known", id)
+}
+
+func (l *lookup) Refused(customer string, most int) (out []toll.Explanation) {
+	for _, e := range l.all {
+		if e.Refused && (customer == "" || e.Customer == customer) && len(out) < most {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// The requests that the world knows of.
+const (
+	refusedID  = "01KAH2V7Q3M8X2C4B5N6P7R8S0" // by a limit
+	answeredID = "01KAH2V7Q3M8X2C4B5N6P7R8S1"
+	failedID   = "01KAH2V7Q3M8X2C4B5N6P7R8S2" // 502 of the service
+	theirsID   = "01KAH2V7Q3M8X2C4B5N6P7R8S3" // of the other customer
+	nobodysID  = "01KAH2V7Q3M8X2C4B5N6P7R8S4" // with a key that nobody has
+	expiredID  = "01KAH2V7Q3M8X2C4B5N6P7R8S5"
+)
+
+func (w *world) lookup() *lookup {
+	at := w.now.Add(-90 * time.Second)
+	call := toll.Explanation{At: at, Customer: w.customer.ID, Key: w.key.ID, Plan: "pro", Service: "ner", Endpoint: "POST /extractions", Method: "POST"}
+	refused, answered, failed, theirs, nobodys, expired := call, call, call, call, call, call
+	refused.RequestID, refused.Refused, refused.Reason = refusedID, true, toll.RefusedLimit
+	extractions := toll.Policy{Name: "extractions", Kind: toll.RateLimit, Count: 120, Window: time.Minute, Service: "ner", Endpoint: "POST /extractions"}
+	shadow := toll.Policy{Name: "trial", Kind: toll.RateLimit, Count: 5, Burst: 20, Window: time.Second, Shadow: true}
+	refused.Findings = []toll.Finding{
+		{Policy: perMinute("minute", 300), Of: "plan pro", Said: toll.SaidPassed, Noted: true, Left: 49},
+		{Policy: extractions, Of: "plan pro", Said: toll.SaidRefused, Noted: true, PassesAt: at.Add(3 * time.Minute)},
+		{Policy: shadow, Of: "service ner", Said: toll.SaidWouldRefuse, Noted: true, PassesAt: at.Add(time.Second)},
+		{Policy: aMonth(100_000), Of: "plan pro", Said: toll.SaidPassed, Noted: true, Left: 65_604},
+	}
+	answered.RequestID, answered.Status, answered.Class = answeredID, 200, toll.Chargeable
+	answered.Counted = []toll.Amount{{Unit: toll.UnitRequests, Count: 1}, {Unit: "words", Count: 10}}
+	answered.Findings = []toll.Finding{{Policy: perMinute("minute", 300), Of: "plan pro", Said: toll.SaidPassed}, {Policy: aMonth(100_000), Of: "plan pro", Said: toll.SaidPassed}}
+	failed.RequestID, failed.Status, failed.Class = failedID, 502, toll.NotBillable
+	theirs.RequestID, theirs.Refused, theirs.Reason, theirs.Customer, theirs.Key = theirsID, true, toll.RefusedNotIncluded, w.other.ID, w.otherKey.ID
+	nobodys.RequestID, nobodys.Refused, nobodys.Reason, nobodys.Customer, nobodys.Key, nobodys.Plan = nobodysID, true, toll.RefusedKeyUnknown, "", "", ""
+	expired.RequestID, expired.Refused, expired.Reason, expired.At = expiredID, true, toll.RefusedKeyExpired, at.Add(-time.Hour)
+	return &lookup{[]toll.Explanation{refused, answered, failed, theirs, nobodys, expired}}
+}
+
 // world is a console over the real office and sessions, with memory below.
 type world struct {
 	t        testing.TB
@@ -193,7 +247,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
 
 	w.options = Options{
-		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans,
+		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans, Requests: w.lookup(),
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),
 		Limits: w.limits, ConfigProblem: w.configProblem,
 		Services: func() []toll.Service {

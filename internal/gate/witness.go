@@ -2,6 +2,7 @@ package gate
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,4 +127,40 @@ func (g *Gate) Refusal(requestID string) (Refusal, bool) {
 		shard.mu.Unlock()
 	}
 	return Refusal{}, false
+}
+
+// RefusalOf finds a refused request of one customer: nobody else's of the same
+// ID, which a trusted caller may have given twice.
+func (g *Gate) RefusalOf(customer, requestID string) (Refusal, bool) {
+	for _, r := range g.Refusals(customer, witnessShards*witnessesEach) {
+		if r.RequestID == requestID[:min(len(requestID), maxWitnessText)] {
+			return r, true
+		}
+	}
+	return Refusal{}, false
+}
+
+// Refusals are the newest refusals of a customer that are remembered, at most so
+// many, the newest first; of everybody, those who were not identified
+// included, for "". It is for people who ask, not for the request path.
+func (g *Gate) Refusals(customer string, most int) []Refusal {
+	var all []Refusal
+	for i := range g.witness.shards {
+		if customer != "" && uint64(i) != maphash.String(g.witness.seed, customer)%witnessShards {
+			continue
+		}
+		shard := &g.witness.shards[i]
+		shard.mu.Lock()
+		for k := range shard.seen {
+			if r := &shard.seen[k]; customer == "" || r.Customer == customer {
+				found := r.Refusal
+				found.RequestID, found.Method = r.id.String(), r.method.String()
+				found.Findings = append([]Finding(nil), found.Findings...)
+				all = append(all, found)
+			}
+		}
+		shard.mu.Unlock()
+	}
+	slices.SortStableFunc(all, func(a, b Refusal) int { return b.At.Compare(a.At) })
+	return all[:min(len(all), max(0, most))]
 }

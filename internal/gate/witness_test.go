@@ -54,3 +54,38 @@ func TestAFloodOfRefusalsTakesBoundedMemoryAndDrivesOutItsOwn(t *testing.T) {
 		t.Error("the newest refusal is forgotten")
 	}
 }
+
+func TestTheRefusalsOfACustomerAreItsOwnAndTheNewestFirst(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for i := range 8 { // the quota is 5
+		ask := h.ask()
+		ask.RequestID, ask.Now = fmt.Sprintf("request-%d", i), ask.Now.Add(time.Duration(i)*time.Second)
+		if h.Admit(&ask, &h.pass) == gate.Admitted {
+			if _, err := h.pass.Record(&gate.Outcome{Status: 200, Answered: true}); err != nil {
+				t.Fatal(err)
+			}
+			h.pass.Done()
+		}
+	}
+	nobodys := h.ask()
+	nobodys.RequestID, nobodys.Authorization = "request-6", "" // the same ID, of nobody
+	h.Admit(&nobodys, &h.pass)
+
+	var got []string
+	for _, r := range h.Refusals(h.customer.ID, 2) {
+		got = append(got, r.RequestID)
+	}
+	if fmt.Sprint(got) != "[request-7 request-6]" {
+		t.Errorf("the newest two are %v", got)
+	}
+	if r, ok := h.RefusalOf(h.customer.ID, "request-6"); !ok || r.Customer != h.customer.ID || len(r.Findings) == 0 {
+		t.Errorf("found %v, %+v", ok, r)
+	}
+	if _, ok := h.RefusalOf("cus_other", "request-6"); ok {
+		t.Error("another customer finds it")
+	}
+	if n := len(h.Refusals("", 100)); n != 4 {
+		t.Errorf("%d refusals of everybody, want 3 and nobody's", n)
+	}
+}
