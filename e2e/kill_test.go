@@ -89,7 +89,7 @@ func TestKilledUnderLoadLosesNothingAndDoublesNothing(t *testing.T) {
 }
 
 // killConfig writes a configuration whose journal is synced as said.
-func killConfig(t *testing.T, dir, service, sync string) string {
+func killConfig(t *testing.T, dir, service, sync string, units ...string) string {
 	t.Helper()
 	file := filepath.Join(dir, "tollhouse.yml")
 	config := fmt.Sprintf(`
@@ -98,10 +98,10 @@ data: %q
 journal: { sync: %s }
 access_log: off
 services:
-  api: { path: /api, upstreams: [%q], access: key, units: [words] }
+  api: { path: /api, upstreams: [%q], access: key, units: [%s] }
 plans:
   load: { name: Load, includes: [api], limits: [ { name: second, rate: 1000000/second } ] }
-`, filepath.Join(dir, "data"), sync, service)
+`, filepath.Join(dir, "data"), sync, service, strings.Join(append(units, "words"), ", "))
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

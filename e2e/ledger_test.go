@@ -25,14 +25,17 @@ type ledger struct {
 	slow    atomic.Bool    // the service takes its time, as a model does
 	crowded chan struct{}  // closed when so many calls are open for the first time in a round
 	round   int
+	padding string // further units that the service reports
 }
 
 // call is one request with an answer that ends.
 type call struct {
 	round   int
-	arrived bool // at the service, through the gateway
-	whole   bool // its answer was read whole: it is acknowledged
-	refused bool // the gateway answered 503: it was not counted, and says so
+	arrived bool          // at the service, through the gateway
+	whole   bool          // its answer was read whole: it is acknowledged
+	refused bool          // the gateway answered 503: it was not counted, and says so
+	at      time.Time     // when it was read whole
+	age     time.Duration // of that, when power was cut
 }
 
 func newLedger() *ledger { return &ledger{calls: make([]call, 1), streams: map[string]int{}} }
@@ -59,7 +62,7 @@ func (l *ledger) service(t *testing.T) *httptest.Server {
 			case <-r.Context().Done():
 			}
 		}
-		words := "words=" + strconv.Itoa(n)
+		words := "words=" + strconv.Itoa(n) + l.padding
 		switch {
 		case failing(n):
 			w.Header().Set("Tollhouse-Usage", words)
@@ -113,9 +116,28 @@ func (l *ledger) finish(n, status int) {
 	defer l.mu.Unlock()
 	c := &l.calls[n]
 	c.whole, c.refused = status != http.StatusServiceUnavailable, status == http.StatusServiceUnavailable
+	c.at = time.Now()
 	if c.arrived {
 		l.open.Add(-1)
 	}
+}
+
+// cut notes when power was cut in this round.
+func (l *ledger) cut(at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := len(l.calls) - 1; n > 0 && l.calls[n].round == l.round; n-- {
+		if c := &l.calls[n]; !c.at.IsZero() {
+			c.age = at.Sub(c.at)
+		}
+	}
+}
+
+// age is how long a call's answer had been read when power was cut.
+func (l *ledger) age(n int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls[n].age
 }
 
 // next begins another round: what was open is not any more.
@@ -130,6 +152,7 @@ func (l *ledger) next(round int) {
 type load struct {
 	all    sync.WaitGroup
 	client *http.Client
+	over   atomic.Bool
 }
 
 // load lets so many clients call, and so many follow an event stream. Where
@@ -147,7 +170,7 @@ func (l *ledger) load(t *testing.T, url, key string, callers, followers int, ref
 	}
 	for range callers {
 		g.all.Go(func() {
-			for {
+			for !g.over.Load() {
 				n := l.begin()
 				response, err := get("/api/call?n=" + strconv.Itoa(n))
 				if err != nil {
@@ -199,4 +222,27 @@ func (l *ledger) load(t *testing.T, url, key string, callers, followers int, ref
 func (g *load) ended() {
 	g.all.Wait()
 	g.client.CloseIdleConnections()
+}
+
+// stop ends the load while its server lives.
+func (g *load) stop() {
+	g.over.Store(true)
+	g.ended()
+}
+
+// sums are how many calls came to what.
+type sums struct{ whole, refused int }
+
+func (l *ledger) sum() (s sums) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.calls {
+		if c.whole {
+			s.whole++
+		}
+		if c.refused {
+			s.refused++
+		}
+	}
+	return s
 }

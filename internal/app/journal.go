@@ -26,9 +26,15 @@ func newDrainer(data string, sink meter.Sink, own *journal.Lane, clock toll.Cloc
 	return meter.NewDrainer(meter.DrainerOptions{Root: journalRoot(data), Sink: sink, Own: own, Clock: clock, Log: log})
 }
 
-// drainDead brings in what earlier processes left in the journal.
+// drainDead brings in what earlier processes left in the journal. Without a log
+// a command waits for it, and gets the error.
 func drainDead(ctx context.Context, data string, sink meter.Sink, clock toll.Clock, log *slog.Logger) error {
-	if err := newDrainer(data, sink, nil, clock, log).DrainDead(ctx); err != nil {
+	d := newDrainer(data, sink, nil, clock, log)
+	drain := d.DrainDead
+	if log == nil {
+		drain = func(ctx context.Context) error { return drainDeadWithin(ctx, d) }
+	}
+	if err := drain(ctx); err != nil {
 		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
 	}
 	return nil
