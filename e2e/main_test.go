@@ -20,7 +20,7 @@ func run(m *testing.M) int {
 		return beOrigin(address, os.Getenv(originName), os.Getenv(originNotes))
 	}
 	if binary = os.Getenv(ownBinary); binary != "" {
-		return m.Run() // a test in a process of its own
+		return pgserver.Main(m) // a test in a process of its own
 	}
 	dir, err := os.MkdirTemp("", "tollhouse-e2e")
 	if err != nil {

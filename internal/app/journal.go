@@ -27,17 +27,23 @@ func newDrainer(data string, sink meter.Sink, own *journal.Lane, clock toll.Cloc
 }
 
 // drainDead brings in what earlier processes left in the journal. Without a log
-// a command waits for it, and gets the error.
-func drainDead(ctx context.Context, data string, sink meter.Sink, clock toll.Clock, log *slog.Logger) error {
+// a command waits for it, and gets the error. damages are how many stretches of it
+// could not be read.
+func drainDead(ctx context.Context, data string, sink meter.Sink, clock toll.Clock, log *slog.Logger) (damages int64, err error) {
 	d := newDrainer(data, sink, nil, clock, log)
 	drain := d.DrainDead
 	if log == nil {
 		drain = func(ctx context.Context) error { return drainDeadWithin(ctx, d) }
 	}
-	if err := drain(ctx); err != nil {
-		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+	err = drain(ctx)
+	damaged := d.Status()
+	if log == nil && damaged.Damages > 0 { // no error, and not to be kept silent about
+		slog.Error(damaged.Damage, "damages", damaged.Damages, "bytes", damaged.DamagedBytes)
 	}
-	return nil
+	if err != nil {
+		return damaged.Damages, fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+	}
+	return damaged.Damages, nil
 }
 
 // openLane makes this process's lane.
