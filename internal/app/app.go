@@ -82,6 +82,8 @@ type App struct {
 
 	badUsage, failures, uncounted repeated // of requests, for the log
 	accessFile                    atomic.Pointer[accessFile]
+	damagesFound                  int64        // in the journal, at the start
+	unmeteredServed               atomic.Int64 // requests
 
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
@@ -285,7 +287,7 @@ func (a *App) openBooks(ctx context.Context, prepare func(context.Context, *room
 		return err
 	}
 	if a.heir == nil { // else the running process drains
-		if err := drainDead(ctx, a.cfg.Data, r.store, a.keeper.forDrainer(), a.clock, a.log); err != nil {
+		if a.damagesFound, err = drainDead(ctx, a.cfg.Data, r.store, a.keeper.forDrainer(), a.clock, a.log); err != nil {
 			return err
 		}
 	}

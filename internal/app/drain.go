@@ -20,6 +20,7 @@ const (
 // drains is a meter.Drainer, as far as a command needs it.
 type drains interface {
 	Flush(ctx context.Context) error
+	DrainDead(ctx context.Context) error
 	Status() meter.Status
 }
 
@@ -34,21 +35,7 @@ func drainWithin(ctx context.Context, d drains, wait time.Duration) error {
 	wait = min(wait, longestWait)
 	within, cancel := context.WithTimeout(ctx, max(wait, slowPatience))
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- d.Flush(within) }()
-	look := time.NewTicker(lookEvery)
-	defer look.Stop()
-	var err error
-	for waited, over := time.Duration(0), false; !over; {
-		select {
-		case err = <-done:
-			over = true
-		case <-look.C:
-			if waited += lookEvery; waited >= wait && d.Status().Error != "" {
-				cancel()
-			}
-		}
-	}
+	err := unlessItFails(within, d.Flush, d.Status, wait)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -61,4 +48,38 @@ func drainWithin(ctx context.Context, d drains, wait time.Duration) error {
 		err = errors.New(now.Error)
 	}
 	return &toll.Error{Code: toll.Unavailable, Message: missing, Cause: err}
+}
+
+// drainDeadWithin brings in what ended processes left, for a command that runs
+// without a server: however long that takes while it goes on, but it does not
+// wait without a word for a store that takes nothing.
+func drainDeadWithin(ctx context.Context, d drains) error {
+	err := unlessItFails(ctx, d.DrainDead, d.Status, drainPatience)
+	now := d.Status()
+	if err == nil || ctx.Err() != nil || now.Error == "" {
+		return err
+	}
+	return &toll.Error{Code: toll.Unavailable,
+		Message: "The database does not take what an earlier process left in the journal. Nothing is lost: mend what is said here, and try again.",
+		Cause:   errors.New(now.Error)}
+}
+
+// unlessItFails calls drain, and ends it when the store has failed for as long as wait.
+func unlessItFails(ctx context.Context, drain func(context.Context) error, status func() meter.Status, wait time.Duration) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- drain(ctx) }()
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for waited := time.Duration(0); ; {
+		select {
+		case err := <-done:
+			return err
+		case <-look.C:
+			if waited += lookEvery; waited >= wait && status().Error != "" {
+				cancel()
+			}
+		}
+	}
 }

@@ -20,6 +20,8 @@ func (s stuck) Flush(ctx context.Context) error {
 	return ctx.Err()
 }
 
+func (s stuck) DrainDead(ctx context.Context) error { return s.Flush(ctx) }
+
 func (s stuck) Status() meter.Status {
 	return meter.Status{Backlog: 4711, Lag: 90 * time.Second, Error: s.why}
 }
@@ -50,6 +52,28 @@ func TestADrainThatCannotProceedIsSaidAtOnce(t *testing.T) {
 		leave()
 		if err := drainWithin(ctx, stuck{}, 0); !errors.Is(err, context.Canceled) {
 			t.Errorf("whoever asked has left: %v", err)
+		}
+	})
+}
+
+func TestACommandDoesNotWaitSilentlyForAStoreThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := drainDeadWithin(t.Context(), stuck{"database or disk is full"})
+		if took := time.Since(began); took != drainPatience {
+			t.Errorf("it took %s", took)
+		}
+		for _, said := range []string{"Nothing is lost", "disk is full"} {
+			if toll.CodeOf(err) != toll.Unavailable || !strings.Contains(Say(err), said) {
+				t.Errorf("%q lacks %q", Say(err), said)
+			}
+		}
+		ctx, leave := context.WithTimeout(t.Context(), time.Hour)
+		defer leave()
+		began = time.Now() // slow, and nothing fails: it takes what it takes
+		if _ = drainDeadWithin(ctx, stuck{}); time.Since(began) != time.Hour {
+			t.Errorf("a slow one took %s", time.Since(began))
 		}
 	})
 }

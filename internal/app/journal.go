@@ -27,12 +27,24 @@ func newDrainer(data string, sink meter.Sink, own *journal.Lane, keeper meter.Ke
 	return meter.NewDrainer(meter.DrainerOptions{Root: journalRoot(data), Sink: sink, Own: own, Keeper: keeper, Clock: clock, Log: log})
 }
 
-// drainDead brings in what earlier processes left in the journal.
-func drainDead(ctx context.Context, data string, sink meter.Sink, keeper meter.Keeper, clock toll.Clock, log *slog.Logger) error {
-	if err := newDrainer(data, sink, nil, keeper, clock, log).DrainDead(ctx); err != nil {
-		return fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+// drainDead brings in what earlier processes left in the journal. Without a log
+// a command waits for it, and gets the error. damages are how many stretches of it
+// could not be read.
+func drainDead(ctx context.Context, data string, sink meter.Sink, keeper meter.Keeper, clock toll.Clock, log *slog.Logger) (damages int64, err error) {
+	d := newDrainer(data, sink, nil, keeper, clock, log)
+	drain := d.DrainDead
+	if log == nil {
+		drain = func(ctx context.Context) error { return drainDeadWithin(ctx, d) }
 	}
-	return nil
+	err = drain(ctx)
+	damaged := d.Status()
+	if log == nil && damaged.Damages > 0 { // no error, and not to be kept silent about
+		slog.Error(damaged.Damage, "damages", damaged.Damages, "bytes", damaged.DamagedBytes)
+	}
+	if err != nil {
+		return damaged.Damages, fmt.Errorf("draining what an earlier process left in the journal: %w", err)
+	}
+	return damaged.Damages, nil
 }
 
 // openLane makes this process's lane.

@@ -211,8 +211,14 @@ func (a *App) serveWith(server *http.Server, what string, listener net.Listener)
 	})
 }
 
-// ready is what /readyz answers by.
-func (a *App) ready(context.Context) error { return a.recorder.Err() }
+// ready is what /readyz answers by: a server that would rather serve than count
+// is ready also when it cannot count.
+func (a *App) ready(context.Context) error {
+	if a.unmetered() {
+		return nil
+	}
+	return a.recorder.Err()
+}
 
 // sample is the call that the console shows as code.
 var sample = console.Sample{

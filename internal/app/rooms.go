@@ -127,7 +127,7 @@ func (r *rooms) open(ctx context.Context) error {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.
-	if err := drainDead(ctx, r.at.Data, r.store, r.keeper.forDrainer(), r.clock, nil); err != nil {
+	if _, err := drainDead(ctx, r.at.Data, r.store, r.keeper.forDrainer(), r.clock, nil); err != nil {
 		return err
 	}
 	r.drain = func(context.Context, time.Duration) error { return nil }

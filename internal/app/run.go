@@ -68,7 +68,10 @@ func (a *App) openTelemetry() {
 	a.metrics.WatchEdge(a.edgeState)
 	a.metrics.WatchJournal(func() telemetry.Journal {
 		s := a.drainer.Status()
-		return telemetry.Journal{Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil}
+		return telemetry.Journal{
+			Backlog: s.Backlog, Lag: s.Lag, Full: a.recorder.Err() != nil,
+			Damages: s.Damages + a.damagesFound, Stuck: s.Stuck, Unmetered: a.unmeteredServed.Load(),
+		}
 	})
 	a.metrics.WatchConfig(func() telemetry.Config {
 		return telemetry.Config{Fingerprint: a.live.Load().cfg.Fingerprint, Refused: a.LastReload() != nil}
@@ -148,6 +151,9 @@ func (a *App) requestFailed(r *exchange.Request, err error) {
 			a.log.Error("request failed", "request", r.ID, "error", err, "requests_before", untold)
 		}
 		return
+	}
+	if a.unmetered() {
+		a.unmeteredServed.Add(1)
 	}
 	if untold, ok := a.uncounted.tell(r.Arrived); ok {
 		what := "requests are refused, because they cannot be metered"

@@ -82,21 +82,18 @@ func (d *Drainer) finish(ctx context.Context, lane string, c *journal.Claimed) (
 			err = errors.Join(err, c.Release())
 		}
 	}()
-	doubts, damaged := lane+DoubtsSuffix, map[uint64]bool{}
-	if err := d.look(ctx, lane, c, d.takeEvents, func(damage *journal.Damage) {
-		d.condition.damaged(lane, damage)
-		damaged[damage.At.Segment] = damage.Missing == 0
-	}); err != nil {
+	doubts := lane + DoubtsSuffix
+	told := func(damage *journal.Damage) { d.condition.damaged(lane, damage) }
+	if err := d.look(ctx, lane, c, d.takeEvents, told); err != nil {
 		return err
 	}
-	open, err := d.leftOpen(c)
+	open, damaged, err := d.survey(c)
 	if err != nil {
 		return err
 	}
 	if err := d.look(ctx, doubts, c, d.takeDoubts(open), func(damage *journal.Damage) {
 		if damage.Missing == 0 { // what was drained and done may be gone by right
-			d.condition.damaged(lane, damage)
-			damaged[damage.At.Segment] = true
+			told(damage)
 		}
 	}); err != nil {
 		return err
@@ -122,31 +119,44 @@ func (d *Drainer) look(ctx context.Context, name string, c *journal.Claimed, tak
 	return errors.Join(err, r.Close())
 }
 
-// leftOpen returns the IDs of the open records that no event followed.
-func (d *Drainer) leftOpen(c *journal.Claimed) (map[toll.ULID]bool, error) {
-	open := map[toll.ULID]bool{}
+// survey reads all of a lane that still has a file: which records are open and
+// no event followed, and in which segments something cannot be read. Both are
+// found anew at each try, wherever the cursors are: a process that ends between
+// its last batch and the deletion of the files must not have a damaged one
+// deleted by the next.
+func (d *Drainer) survey(c *journal.Claimed) (open map[toll.ULID]bool, damaged map[uint64]bool, err error) {
+	open, damaged = map[toll.ULID]bool{}, map[uint64]bool{}
 	r := c.Reader(Position{})
+	defer func() { err = errors.Join(err, r.Close()) }()
 	for {
 		record, err := r.Next()
 		var damage *journal.Damage
 		switch {
 		case errors.Is(err, io.EOF):
-			return open, r.Close()
+			return open, damaged, nil
 		case errors.As(err, &damage):
+			if damage.Missing == 0 {
+				damaged[damage.At.Segment] = true
+			}
 			continue
 		case err != nil:
-			return nil, errors.Join(err, r.Close())
+			return nil, nil, err
 		}
 		var e toll.Event
+		var refusal toll.Refusal
+		switch record.Kind {
+		case kindOpen, kindEvent, kindClosing:
+			err = d.decoder.Event(record.Payload, &e)
+		case kindRefusal:
+			err = d.decoder.Refusal(record.Payload, &refusal)
+		}
 		switch {
+		case err != nil:
+			damaged[record.At.Segment] = true
 		case record.Kind == kindOpen && record.State == journal.Recorded:
-			if d.decoder.Event(record.Payload, &e) == nil {
-				open[e.ID] = true
-			}
+			open[e.ID] = true
 		case record.Kind == kindClosing:
-			if d.decoder.Event(record.Payload, &e) == nil {
-				delete(open, e.ID)
-			}
+			delete(open, e.ID)
 		}
 	}
 }

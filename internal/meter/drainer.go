@@ -86,7 +86,7 @@ func NewDrainer(o DrainerOptions) *Drainer {
 		o.Keeper = forgetful{}
 	}
 	d := &Drainer{o: o, turn: make(chan struct{}, 1), foreign: map[string]*foreign{}}
-	d.condition.init(o.Clock, o.Log)
+	d.condition.init(o.Root, o.Clock, o.Log)
 	return d
 }
 

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type Status struct {
 	ErrorSince   time.Time     // since when tries have failed; zero when they do not
 	Damages      int64         // stretches of journal that could not be read since the start
 	DamagedBytes int64         // in them; their segments are kept aside
+	Damage       string        // the last of them: what, where and what to do; "" when there is none
 }
 
 // Status returns how the Drainer is doing. It does not wait for a drain.
@@ -41,12 +43,14 @@ func (d *Drainer) Status() Status {
 type condition struct {
 	clock toll.Clock
 	log   *slog.Logger
+	root  string // of the journal, to say where something lies
 
 	mu      sync.Mutex
 	status  Status
 	since   time.Time // when the oldest record that waits in the own lane was seen
 	at      Position  // up to where the own lane was read and stored
-	told    string    // the last error that was logged
+	told    string    // the last error of a lane that was logged
+	toldAt  time.Time // when a failure to store was last logged
 	damages map[damageAt]bool
 }
 
@@ -55,8 +59,8 @@ type damageAt struct {
 	at   Position
 }
 
-func (c *condition) init(clock toll.Clock, log *slog.Logger) {
-	c.clock, c.log, c.damages = clock, log, map[damageAt]bool{}
+func (c *condition) init(root string, clock toll.Clock, log *slog.Logger) {
+	c.root, c.clock, c.log, c.damages = root, clock, log, map[damageAt]bool{}
 }
 
 func (c *condition) now() (s Status, since time.Time, at Position) {
@@ -133,17 +137,26 @@ func (c *condition) stored(events int) {
 	c.recovered()
 }
 
-// failed notes an error; the same one again is not logged again.
+// tellAgainAfter is how long a store that goes on failing is not logged again,
+// also when it says it in other words: a driver's error often names a port that
+// is another one at each try.
+const tellAgainAfter = time.Minute
+
+// failed notes an error; the same one again is not logged again, and another one
+// only after a while.
 func (c *condition) failed(err error) {
 	now := c.clock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := err.Error()
-	if c.status.ErrorSince.IsZero() {
+	first := c.status.ErrorSince.IsZero()
+	if first {
 		c.status.ErrorSince = now
 	}
-	if c.status.Error != text {
-		c.status.Error = text
+	news := c.status.Error != text
+	c.status.Error = text
+	if first || news && now.Sub(c.toldAt) >= tellAgainAfter {
+		c.toldAt = now
 		c.log.Error("The journal cannot be drained; everything is kept and tried again", "error", err)
 	}
 }
@@ -167,10 +180,14 @@ func (c *condition) recovered() {
 func (c *condition) damaged(lane string, damage *journal.Damage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at := (damageAt{lane, damage.At}); !c.damages[at] {
-		c.damages[at] = true
-		c.status.Damages++
-		c.status.DamagedBytes += damage.Bytes
-		c.log.Error("A part of the journal cannot be read; its segment is kept aside", "lane", lane, "damage", damage)
+	at := damageAt{lane, damage.At}
+	if c.damages[at] {
+		return
 	}
+	c.damages[at] = true
+	c.status.Damages++
+	c.status.DamagedBytes += damage.Bytes
+	c.status.Damage = damage.Explain(filepath.Join(c.root, filepath.FromSlash(lane)))
+	c.log.Error(c.status.Damage, "lane", lane, "segment", damage.At.Segment, "offset", damage.At.Offset,
+		"bytes", damage.Bytes, "segments_missing", damage.Missing, "torn", damage.Torn)
 }

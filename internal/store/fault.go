@@ -25,6 +25,7 @@ const (
 	fullFault             // the disk is full
 	damageFault           // the file is damaged
 	awayFault             // the server or the disk does not answer
+	rightsFault           // the database's user may not do that
 )
 
 // fault says what to tell when an operation fails.
@@ -68,6 +69,8 @@ func (s *Store) fail(err error, f fault) error {
 		return tell(toll.Unavailable, "", "The database's disk is full; its operator must make room.", f.doing, err)
 	case damageFault:
 		return tell(toll.Unavailable, "", "The database is damaged; its operator must restore it from a backup.", f.doing, fmt.Errorf("%s: %w", s.engine.where(), err))
+	case rightsFault:
+		return tell(toll.Unavailable, "", "The database's user has not the rights for this any more; grant it select, insert, update and delete on the tables of Tollhouse's schema.", f.doing, err)
 	case awayFault:
 		return tell(toll.Unavailable, "", "The database does not answer; try again in a moment.", f.doing, err)
 	}

@@ -55,6 +55,8 @@ func (e *postgresEngine) kind(err error) faultKind {
 		return fullFault
 	case "55P03":
 		return busyFault
+	case "42501":
+		return rightsFault
 	case "XX001", "XX002":
 		return damageFault
 	}

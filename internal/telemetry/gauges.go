@@ -11,6 +11,10 @@ type Journal struct {
 	Backlog int64         // bytes of lanes that are not drained yet
 	Lag     time.Duration // age of the oldest event that is not drained yet; 0 when none is
 	Full    bool          // requests are refused, or served unmetered, because the journal can take no more
+	Damages int64         // stretches of it that could not be read since the start
+	Stuck   int           // lanes of ended processes that could not be finished
+	// Unmetered is how many requests were served since the start without being counted.
+	Unmetered int64
 }
 
 // WatchJournal makes the journal's gauges, which ask state at each scrape. It
@@ -154,6 +158,12 @@ var (
 		"Age of the oldest usage event that is not drained yet.", nil, nil)
 	journalFull = prometheus.NewDesc("tollhouse_journal_full",
 		"1 while the journal can take no more events.", nil, nil)
+	journalDamages = prometheus.NewDesc("tollhouse_journal_damages_total",
+		"Stretches of the journal that could not be read; the log says which, and their segments are kept aside.", nil, nil)
+	journalStuck = prometheus.NewDesc("tollhouse_journal_stuck_lanes",
+		"Journal lanes of ended processes that could not be drained yet; the log says why.", nil, nil)
+	journalUnmetered = prometheus.NewDesc("tollhouse_unmetered_requests_total",
+		"Requests that were served without being counted, because the journal could not take them (journal.when_full).", nil, nil)
 	configInfo = prometheus.NewDesc("tollhouse_config_info",
 		"Always 1; the label is the fingerprint of the configuration that holds.", []string{"fingerprint"}, nil)
 	configRefused = prometheus.NewDesc("tollhouse_config_refused",
@@ -177,6 +187,9 @@ func (journalGauges) Describe(c chan<- *prometheus.Desc) {
 	c <- journalBacklog
 	c <- journalLag
 	c <- journalFull
+	c <- journalDamages
+	c <- journalStuck
+	c <- journalUnmetered
 }
 
 // Collect implements prometheus.Collector.
@@ -185,6 +198,9 @@ func (g journalGauges) Collect(c chan<- prometheus.Metric) {
 	c <- prometheus.MustNewConstMetric(journalBacklog, prometheus.GaugeValue, float64(s.Backlog))
 	c <- prometheus.MustNewConstMetric(journalLag, prometheus.GaugeValue, s.Lag.Seconds())
 	c <- prometheus.MustNewConstMetric(journalFull, prometheus.GaugeValue, number(s.Full))
+	c <- prometheus.MustNewConstMetric(journalDamages, prometheus.CounterValue, float64(s.Damages))
+	c <- prometheus.MustNewConstMetric(journalStuck, prometheus.GaugeValue, float64(s.Stuck))
+	c <- prometheus.MustNewConstMetric(journalUnmetered, prometheus.CounterValue, float64(s.Unmetered))
 }
 
 type configGauges struct{ state func() Config }

@@ -25,10 +25,10 @@ var ErrLocked = errors.New("another process holds the lock")
 // it is.
 var ErrNewer = errors.New("a journal of a newer format")
 
-// newer is the whole error about a newer format version.
-func newer(version uint32) error {
+// newer is the whole error about a segment of a newer format version.
+func newer(version uint32, segment string) error {
 	return &toll.Error{Code: toll.Conflict,
-		Message: "The journal was written by a newer Tollhouse. Start that version again and let it drain the journal before going back; nothing was changed.",
+		Message: "The journal segment " + segment + " was written by a newer Tollhouse. Start that version again and let it drain the journal before going back; nothing was changed.",
 		Cause:   fmt.Errorf("%w: version %d, this program reads up to %d", ErrNewer, version, Version)}
 }
 

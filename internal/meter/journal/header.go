@@ -61,7 +61,7 @@ func decodeHeader(b []byte) (header, error) {
 		size:    int64(binary.LittleEndian.Uint64(b[48:])),
 	}
 	if h.version > Version {
-		return h, newer(h.version)
+		return h, ErrNewer
 	}
 	return h, nil
 }

@@ -160,7 +160,9 @@ func (r *Reader) readHeader() error {
 	start := Position{Segment: r.number}
 	switch {
 	case errors.Is(err, ErrNewer):
-		return errors.Join(err, r.Close())
+		return errors.Join(newer(h.version, filepath.Join(r.dir, segmentName(r.number))), r.Close())
+	case r.size == 0:
+		return &Damage{At: start, Reason: "the file is empty"}
 	case err != nil:
 		return &Damage{At: start, Bytes: min(r.size, headerSize), Reason: "the header cannot be read"}
 	case h.lane != r.lane || h.number != r.number:
