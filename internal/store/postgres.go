@@ -7,12 +7,19 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // postgresEngine is what PostgreSQL does its own way.
-type postgresEngine struct{ place string }
+type postgresEngine struct {
+	place      string
+	hypertable bool   // single events stand in TimescaleDB's
+	layout     Layout // both are set before the store is used
+	mu         sync.Mutex
+	weeks      map[week]bool // whose partitions need not be made; under mu
+}
 
 func (e *postgresEngine) where() string { return e.place }
 
@@ -83,6 +90,9 @@ func (e *postgresEngine) run(ctx context.Context, tx transaction, b *bulk) error
 	query := b.postgres
 	if b.insert != "" {
 		query = `insert into ` + b.insert + ` (` + b.columnNames() + `) select * from unnest(` + strings.Join(arrays, ", ") + `) ` + b.conflict
+	}
+	if b.insert == "usage_event" && e.hypertable {
+		query = eventInsert(b, arrays)
 	}
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err

@@ -27,7 +27,7 @@ const (
 // migrationLock is the advisory lock that a process holds while it migrates.
 const migrationLock = 0x746f6c6c686f7573 // "tollhous"
 
-func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
+func openPostgres(ctx context.Context, text string, clock toll.Clock) (_ *Store, err error) {
 	// What the parser says of a bad URL may quote it, and with it the password.
 	bad := toll.Errorf(toll.Unavailable, "The database's URL is not valid; write postgres://user:password@host:5432/name, with special characters of the password percent-encoded.")
 	u, err := url.Parse(text)
@@ -53,7 +53,7 @@ func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	s := &Store{engine: e, writer: db, reader: db}
+	s := &Store{engine: e, writer: db, reader: db, clock: clock}
 	defer func() {
 		if err != nil {
 			err = errors.Join(e.explain(err, config), s.Close())
@@ -72,6 +72,9 @@ func openPostgres(ctx context.Context, text string) (_ *Store, err error) {
 		return nil, err
 	}
 	if err := migrate(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := e.adopt(ctx, db); err != nil {
 		return nil, err
 	}
 	return s, nil
