@@ -60,6 +60,8 @@ func TestStore(t *testing.T, open Opener) {
 		{"DrainsManyLanesAtOnce", drainsManyLanesAtOnce},
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
+		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
+		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
 		{"RefusesUnstorableText", refusesUnstorableText},
 		{"KeepsNothingUnderAContextThatIsOver", keepsNothingUnderAContextThatIsOver},
 	} {
