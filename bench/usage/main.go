@@ -93,7 +93,7 @@ func run(ctx context.Context, s settings) (err error) {
 			return fmt.Errorf("verifying: %w", err)
 		}
 	}
-	if r.answers, err = ask(ctx, server, m, s.runs); err != nil {
+	if r.answers, err = ask(ctx, &server, m, s.runs); err != nil {
 		return fmt.Errorf("asking: %w", err)
 	}
 	if s.drained > 0 {
