@@ -105,6 +105,9 @@ is still in the journal could not be brought into them.`,
 				rows = append(rows, row)
 			}
 			table(w, []string{"UNIT", "RECEIVED", "= BILLED", "+ INCLUDED", "+ NOT BILLABLE", "+ TEST", "+ UNKNOWN"}, rows)
+			if audit.Since != nil {
+				fmt.Fprintf(w, "Single events that came before %s are gone (retention.events): what was received is what the sums say.\n", moment(*audit.Since))
+			}
 			if audit.Doubts > 0 {
 				fmt.Fprintf(w, "%d requests are in doubt after a crash; list them with --doubts.\n", audit.Doubts)
 			}

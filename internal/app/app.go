@@ -142,6 +142,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	beside, end := context.WithCancel(ctx)
 	defer end()
 	go a.tidy(beside)
+	go a.retain(beside)
 	if a.file != "" {
 		go a.watchFile(beside)
 	}

@@ -92,6 +92,9 @@ type UsageAudited struct {
 	Doubts   int                           `json:"doubts"`
 	// Undrained says what is not in the sums yet and why, "" when nothing is missing.
 	Undrained string `json:"undrained,omitempty"`
+	// Since is from when on single events are kept, when that is not the whole
+	// period: what was received is then what the rollups say.
+	Since *time.Time `json:"events_since,omitempty"`
 }
 
 // UsageAudit asks for the statement of a period.
@@ -124,8 +127,15 @@ func auditUsage(ctx context.Context, r *rooms, in UsageAudit) (UsageAudited, err
 		return UsageAudited{}, err
 	}
 	out := UsageAudited{From: from, To: to, Units: meter.Statement(rows, included), Balanced: true, Undrained: undrained}
-	received, err := r.store.Received(ctx, from, to)
-	if err != nil {
+	received := map[string]int64{}
+	if since, gone, err := eventsGone(ctx, r.store, from); err != nil {
+		return UsageAudited{}, err
+	} else if gone {
+		out.Since = &since
+		for unit, c := range out.Units {
+			received[unit] = c.Received
+		}
+	} else if received, err = r.store.Received(ctx, from, to); err != nil {
 		return UsageAudited{}, err
 	}
 	for unit := range received { // also what no rollup knows of

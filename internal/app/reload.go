@@ -285,6 +285,7 @@ func difference(was, next *config.Config) []string {
 		{"certificates", was.Certificates, next.Certificates},
 		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
 		{"console.host", was.Console.Host, next.Console.Host},
+		{"retention", was.Retention, next.Retention},
 		{"access_log", was.AccessLog, next.AccessLog},
 		{"journal.when_full", was.Journal.WhenFull, next.Journal.WhenFull},
 	} {

@@ -23,6 +23,7 @@ type Config struct {
 	Redis          toll.Secret   // "redis://…"; "" for none
 	Secrets        Secrets
 	Journal        Journal
+	Retention      Retention
 	AccessLog      AccessLog
 	Console        Console
 	Services       []toll.Service // by name
@@ -110,6 +111,11 @@ type Secrets struct {
 type Journal struct {
 	Sync     Sync
 	WhenFull WhenFull
+}
+
+// Retention says how long usage is kept. Sums are kept for ever.
+type Retention struct {
+	Events time.Duration // single events, from when they came; a day or longer
 }
 
 // AccessLog says what becomes of the lines that requests leave.

@@ -45,6 +45,7 @@ func (c *checker) convert() *Config {
 			Sync:     Sync{Always: f.Journal.Sync.always, Every: f.Journal.Sync.every},
 			WhenFull: WhenFull(f.Journal.WhenFull),
 		},
+		Retention: Retention{Events: time.Duration(f.Retention.Events)},
 		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:      string(f.Console.Host),

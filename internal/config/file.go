@@ -21,6 +21,7 @@ type file struct {
 	Redis        redisURL           `yaml:"redis" example:"redis://127.0.0.1:6379" doc:"The Redis or Valkey through which several replicas share limits (limits.md): redis://, rediss:// for TLS, or unix:///PATH. Absent: each counts for itself."`
 	Secrets      secretsFile        `yaml:"secrets" doc:"What nobody may read. Give them as ${NAME} or ${file:PATH}, so that the file itself can be shown to everybody."`
 	Journal      journalFile        `yaml:"journal" doc:"The crash-safe log that usage events are written to first."`
+	Retention    retentionFile      `yaml:"retention" doc:"How long usage is kept; see usage.md."`
 	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
 	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
@@ -64,6 +65,10 @@ type secretsFile struct {
 type journalFile struct {
 	Sync     syncMode `yaml:"sync" default:"50ms" doc:"When usage events are forced to the disk: always (before each answer ends), or at most so long after. A crash of the process loses nothing either way; this is about power cuts. 1ms to 10s."`
 	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the disk is full: refuse requests that cannot be metered, or serve them for nothing."`
+}
+
+type retentionFile struct {
+	Events duration `yaml:"events" default:"90d" min:"1d" max:"36500d" doc:"How long single usage events are kept, from when they came. Sums of usage and latencies are kept for ever."`
 }
 
 // accessLogFile is where requests leave their lines; that alone stands for it.

@@ -54,6 +54,25 @@ type Point struct {
 	Count int64     // never 0: what adds up to nothing is left out
 }
 
+// LatencyQuestion asks how long requests took, of all customers. Empty fields
+// do not narrow.
+type LatencyQuestion struct {
+	From, To time.Time // [From, To): From is taken down and To up to the step (Whole: to the hour)
+	Step     Step      // Hour, Day or Whole
+	By       By        // ByNothing, ByService or ByEndpoint
+	Service  string
+	Endpoint string // as in the event, "POST /extractions"
+}
+
+// LatencyPoint is one answer to a LatencyQuestion: of Count requests half took
+// no longer than P50, and so on; each within sketch.RelativeError (1.6 %).
+type LatencyPoint struct {
+	Start         time.Time // UTC; LatencyQuestion.From for Whole
+	Group         string    // the value of By, "" for ByNothing
+	Count         int64     // requests whose outcome is known; never 0
+	P50, P95, P99 time.Duration
+}
+
 // EventQuery asks for single events, the newest first.
 type EventQuery struct {
 	Customer    string
@@ -108,9 +127,10 @@ const (
 // Questions is the store as pages, invoices and audits ask it. Every call is
 // safe for concurrent use and reads rollups, except Events and Doubts.
 type Questions interface {
-	Series(ctx context.Context, q Question) ([]Point, error)              // by Start, then Group (its bytes); steps without usage are left out
-	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error) // by Start, Reason, Policy
-	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)       // by ID, descending
+	Series(ctx context.Context, q Question) ([]Point, error)                  // by Start, then Group (its bytes); steps without usage are left out
+	Latencies(ctx context.Context, q LatencyQuestion) ([]LatencyPoint, error) // by Start, then Group; steps without requests are left out
+	Refusals(ctx context.Context, q RefusalQuery) ([]RefusalPoint, error)     // by Start, Reason, Policy
+	Events(ctx context.Context, q EventQuery) ([]toll.Event, error)           // by ID, descending
 	// UsedBetween sums chargeable usage per customer and unit over [from, to),
 	// whole quarters of an hour; by Customer, then Unit.
 	UsedBetween(ctx context.Context, from, to time.Time) ([]Used, error)

@@ -29,7 +29,10 @@ func Await(o Options) (*Store, error) {
 	if o.URL == "" {
 		return nil, toll.Errorf(toll.Invalid, "Only a PostgreSQL database can be waited for.")
 	}
-	s, _, err := newPostgres(o.URL.Reveal())
+	if o.Clock == nil {
+		o.Clock = toll.SystemClock
+	}
+	s, _, err := newPostgres(o.URL.Reveal(), o.Clock)
 	return s, err
 }
 

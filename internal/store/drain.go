@@ -47,6 +47,9 @@ func (s *Store) Drain(ctx context.Context, b *meter.Batch) error {
 	}
 	names := s.names.begin(namesOf(b))
 	f := fault{doing: "draining the journal", exists: "A usage event of the batch is stored already, so its journal was tampered with or is from another installation."}
+	if err := s.engine.makeRoom(ctx, s.writer, b.Events, s.clock()); err != nil {
+		return s.fail(err, f)
+	}
 	err := s.write(ctx, f, func(tx transaction) error {
 		if err := moveCursor(ctx, tx, b); err != nil {
 			return err
@@ -64,7 +67,11 @@ func (s *Store) Drain(ctx context.Context, b *meter.Batch) error {
 				return err
 			}
 		}
-		return nil
+		hours := latenciesOf(b.Events, named)
+		if err := s.addLatencies(ctx, tx, "latency_hour", hours); err != nil {
+			return err
+		}
+		return s.addLatencies(ctx, tx, "latency_day", hours.days())
 	})
 	if err == nil {
 		s.names.learned(names)

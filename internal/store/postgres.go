@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +19,10 @@ type postgresEngine struct {
 	place  string
 	config *pgx.ConnConfig
 	gate   *connector // of the Store's connections
+
+	layout atomic.Pointer[Layout] // nil before the database was prepared
+	mu     sync.Mutex
+	weeks  map[week]bool // whose partitions need not be made; under mu
 }
 
 func (e *postgresEngine) where() string { return e.place }
@@ -94,6 +100,9 @@ func (e *postgresEngine) run(ctx context.Context, tx transaction, b *bulk) error
 	query := b.postgres
 	if b.insert != "" {
 		query = `insert into ` + b.insert + ` (` + b.columnNames() + `) select * from unnest(` + strings.Join(arrays, ", ") + `) ` + b.conflict
+	}
+	if b.insert == "usage_event" && e.hypertable() {
+		query = eventInsert(b, arrays)
 	}
 	_, err := tx.ExecContext(ctx, query, args...)
 	return err

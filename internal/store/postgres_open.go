@@ -27,8 +27,8 @@ const (
 // migrationLock is the advisory lock that a process holds while it migrates.
 const migrationLock = 0x746f6c6c686f7573 // "tollhous"
 
-func openPostgres(ctx context.Context, text string) (*Store, error) {
-	s, e, err := newPostgres(text)
+func openPostgres(ctx context.Context, text string, clock toll.Clock) (*Store, error) {
+	s, e, err := newPostgres(text, clock)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func openPostgres(ctx context.Context, text string) (*Store, error) {
 
 // newPostgres makes a Store whose database has not been looked at yet, and
 // reaches no server.
-func newPostgres(text string) (*Store, *postgresEngine, error) {
+func newPostgres(text string, clock toll.Clock) (*Store, *postgresEngine, error) {
 	// What the parser says of a bad URL may quote it, and with it the password.
 	bad := toll.Errorf(toll.Unavailable, "The database's URL is not valid; write postgres://user:password@host:5432/name, with special characters of the password percent-encoded.")
 	u, err := url.Parse(text)
@@ -66,7 +66,7 @@ func newPostgres(text string) (*Store, *postgresEngine, error) {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	return &Store{engine: e, writer: db, reader: db}, e, nil
+	return &Store{engine: e, writer: db, reader: db, clock: clock}, e, nil
 }
 
 // prepare looks at the database and brings its schema up to date, over
@@ -91,6 +91,9 @@ func (e *postgresEngine) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if err := migrate(ctx, p); err != nil {
+		return err
+	}
+	if err := e.adopt(ctx, db); err != nil {
 		return err
 	}
 	e.gate.open.Store(true)
@@ -164,7 +167,7 @@ func (e *postgresEngine) explain(err error, config *pgx.ConnConfig) error {
 	case awayFault:
 		var met *net.OpError
 		if errors.As(err, &met) { // pgx tries twice, with TLS and without, and tells both times the same
-			err = met
+			err = away{met}
 		}
 		return say("PostgreSQL at %s cannot be reached; start it, or correct the address in the database's URL.", serverOf(config))
 	case fullFault:

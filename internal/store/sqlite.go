@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // sqliteEngine is what SQLite does its own way.
@@ -47,6 +50,9 @@ func (e *sqliteEngine) kind(err error) faultKind {
 	}
 	return otherFault
 }
+
+// makeRoom does nothing: one table holds all events.
+func (e *sqliteEngine) makeRoom(context.Context, *sql.DB, []toll.Event, time.Time) error { return nil }
 
 // run executes the rows one by one with one prepared statement, on the driver
 // itself: what database/sql does for every execution costs a tenth of the drain.

@@ -36,7 +36,7 @@ const (
 // program's database is not taken for one's own.
 const applicationID = 0x546f6c6c
 
-func openSQLite(ctx context.Context, dir string) (_ *Store, err error) {
+func openSQLite(ctx context.Context, dir string, clock toll.Clock) (_ *Store, err error) {
 	file := filepath.Join(dir, FileName)
 	e := &sqliteEngine{file: file}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -61,7 +61,7 @@ func openSQLite(ctx context.Context, dir string) (_ *Store, err error) {
 	}
 	reader.SetMaxOpenConns(max(4, 2*runtime.GOMAXPROCS(0)))
 	reader.SetMaxIdleConns(max(4, 2*runtime.GOMAXPROCS(0)))
-	s := &Store{engine: e, writer: writer, reader: reader}
+	s := &Store{engine: e, writer: writer, reader: reader, clock: clock}
 	defer func() {
 		if err != nil {
 			err = errors.Join(e.explain(err), s.Close())

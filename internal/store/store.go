@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -18,6 +19,9 @@ type Options struct {
 	// Dir is the directory of the SQLite database (its file is FileName). It is
 	// made when it is not there. It does not matter when URL is given.
 	Dir string
+	// Clock says which weeks of events need room, and which are too old; the
+	// system's when nil.
+	Clock toll.Clock
 }
 
 // Store is an open database. Every method is safe for concurrent use.
@@ -26,6 +30,7 @@ type Store struct {
 	writer *sql.DB // SQLite: one connection
 	reader *sql.DB // PostgreSQL: the same as writer
 	names  nameCache
+	clock  toll.Clock
 	closed atomic.Bool
 }
 
@@ -45,6 +50,13 @@ type engine interface {
 	resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error
 	// oneMoment are the options of a transaction that reads what was there at its begin.
 	oneMoment() *sql.TxOptions
+	// makeRoom sees to it that a batch of events has a place to go to.
+	makeRoom(ctx context.Context, db *sql.DB, events []toll.Event, now time.Time) error
+	// sketches reads the sketches of those rows of a table of latencies, whose
+	// period, service and endpoint are given, and keeps others from changing them.
+	sketches(ctx context.Context, tx transaction, table string, keys []column) (map[latencyKey][]byte, error)
+	// retain drops the events with a smaller ID, and makes room for coming ones.
+	retain(ctx context.Context, s *Store, before toll.ULID, now time.Time) (dropped int64, err error)
 	// check looks for damage.
 	check(ctx context.Context, db *sql.DB) error
 	// where names the database to its operator, without a password.
@@ -58,11 +70,14 @@ type engine interface {
 // program: then nothing was changed. Several processes may open one database at
 // the same time.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = toll.SystemClock
+	}
 	switch {
 	case o.URL != "":
-		return openPostgres(ctx, o.URL.Reveal())
+		return openPostgres(ctx, o.URL.Reveal(), o.Clock)
 	case o.Dir != "":
-		return openSQLite(ctx, o.Dir)
+		return openSQLite(ctx, o.Dir, o.Clock)
 	}
 	return nil, toll.Errorf(toll.Invalid, "No database was named; give a directory for SQLite or the URL of a PostgreSQL database.")
 }

@@ -36,6 +36,7 @@ func TestSink(t *testing.T, open func(t *testing.T) Store) {
 		{"TakesAFullBatch", takesAFullBatch},
 		{"AnswersNothingWhenEmpty", answersNothingWhenEmpty},
 		{"AnswersSeries", answersSeries},
+		{"AnswersLatencies", answersLatencies},
 		{"AddsUpRefusals", addsUpRefusals},
 		{"PagesEvents", pagesEvents},
 		{"SumsUsageThatCounts", sumsUsageThatCounts},

@@ -164,6 +164,7 @@ func (w world) compareTheRest(rt *rapid.T, s Store, model *Memory) {
 		Customer: w.maybe(rt, "cus", 2), From: from.Truncate(time.Minute), To: to.Truncate(time.Minute),
 		Step: rapid.SampledFrom([]meter.Step{meter.Hour, meter.Day, meter.Whole}).Draw(rt, "refusal step"),
 	}
+	w.compareLatencies(rt, s, model)
 	wantRefusals, _ := model.Refusals(ctx, r)
 	refusals, err := s.Refusals(ctx, r)
 	same(rt, fmt.Sprintf("refusals %+v", r), refusals, err, wantRefusals)

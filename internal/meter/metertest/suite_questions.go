@@ -47,6 +47,8 @@ func answersNothingWhenEmpty(t *testing.T, s Store) {
 	from, to := morning, morning.Add(time.Hour)
 	points, err := s.Series(ctx, meter.Question{From: from, To: to})
 	same(t, "series", points, err, nil)
+	latencies, err := s.Latencies(ctx, meter.LatencyQuestion{From: from, To: to})
+	same(t, "latencies", latencies, err, nil)
 	refusals, err := s.Refusals(ctx, meter.RefusalQuery{From: from, To: to})
 	same(t, "refusals", refusals, err, nil)
 	events, err := s.Events(ctx, meter.EventQuery{Limit: 1})

@@ -61,6 +61,8 @@ func TestStore(t *testing.T, open Opener) {
 		{"TellsWhatWasCountedAtOneMoment", tellsWhatWasCountedAtOneMoment},
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
+		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
+		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
 		{"RefusesUnstorableText", refusesUnstorableText},
 		{"KeepsNothingUnderAContextThatIsOver", keepsNothingUnderAContextThatIsOver},
 	} {

@@ -36,13 +36,15 @@ var ErrNotInstalled = errors.New("PostgreSQL is not installed (Debian: apt-get i
 
 // Server is a running cluster. It is safe for concurrent use.
 type Server struct {
-	dir     string // its data and its socket
-	process *exec.Cmd
-	leash   io.Closer // the cluster ends when this is closed, or this process dies
-	ended   chan struct{}
-	output  *bytes.Buffer
-	admin   *pgx.Conn
-	mu      sync.Mutex // over admin
+	dir string // its data and its socket
+	// timescale: the server loads TimescaleDB, so a database may have it.
+	timescale bool
+	process   *exec.Cmd
+	leash     io.Closer // the cluster ends when this is closed, or this process dies
+	ended     chan struct{}
+	output    *bytes.Buffer
+	admin     *pgx.Conn
+	mu        sync.Mutex // over admin
 }
 
 // PasswordUser may connect with its password only, unlike the superuser
@@ -57,8 +59,9 @@ const (
 const port = 5432
 
 // Start makes a cluster and starts it (about half a second). It is fast and
-// forgets everything on a crash. ErrNotInstalled: there is no PostgreSQL here.
-func Start(ctx context.Context) (_ *Server, err error) {
+// forgets everything on a crash. Further settings are "name=value".
+// ErrNotInstalled: there is no PostgreSQL here.
+func Start(ctx context.Context, further ...string) (_ *Server, err error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -101,8 +104,17 @@ func Start(ctx context.Context) (_ *Server, err error) {
 		return nil, err
 	}
 	s.leash = outer
-	s.process = exec.Command("sh", "-c", script, "sh", dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir,
-		"-c", "listen_addresses=", "-c", "port="+strconv.Itoa(port), "-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+	s.timescale = hasTimescale(bin)
+	settings := []string{"-c", "listen_addresses=", "-c", "port=" + strconv.Itoa(port), "-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"}
+	if s.timescale {
+		// Its workers stay away: a test runs a policy itself when it means to.
+		settings = append(settings, "-c", "shared_preload_libraries=timescaledb", "-c", "timescaledb.telemetry_level=off", "-c", "timescaledb.max_background_workers=0")
+	}
+	for _, setting := range further {
+		settings = append(settings, "-c", setting)
+	}
+	s.process = exec.Command("sh", "-c", script, "sh", dir, filepath.Join(bin, "postgres"), "-D", data, "-k", dir)
+	s.process.Args = append(s.process.Args, settings...)
 	s.process.Dir, s.process.SysProcAttr, s.process.ExtraFiles = dir, account, []*os.File{inner}
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	err = s.process.Start()
@@ -162,6 +174,16 @@ func (s *Server) Exec(ctx context.Context, statement string) error {
 	defer s.mu.Unlock()
 	_, err := s.admin.Exec(ctx, statement)
 	return err
+}
+
+// ExecIn runs a statement in a database of the cluster, as the superuser.
+func (s *Server) ExecIn(ctx context.Context, database, statement string) error {
+	c, err := pgx.Connect(ctx, s.URL(database))
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, statement)
+	return errors.Join(err, c.Close(ctx))
 }
 
 // socketDir makes a directory whose name is short enough for a socket's (107
@@ -227,6 +249,25 @@ func binaries() (string, error) {
 		}
 	}
 	return "", ErrNotInstalled
+}
+
+// HasTimescale tells whether a database of the cluster may have the extension
+// TimescaleDB: it is installed beside the server, and loaded.
+func (s *Server) HasTimescale() bool { return s.timescale }
+
+// hasTimescale looks for TimescaleDB among the extensions of the server whose
+// programs stand in bin: where Debian keeps them, and where others do.
+func hasTimescale(bin string) bool {
+	const control = "extension/timescaledb.control"
+	home := filepath.Dir(bin)
+	shares := []string{filepath.Join(home, "share"), filepath.Join(home, "share", "postgresql")}
+	if root, version, debian := strings.Cut(home, "/lib/postgresql/"); debian {
+		shares = append(shares, filepath.Join(root, "share", "postgresql", version))
+	}
+	return slices.ContainsFunc(shares, func(share string) bool {
+		_, err := os.Stat(filepath.Join(share, control))
+		return err == nil
+	})
 }
 
 func executable(path string) bool {

@@ -1,0 +1,82 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/store"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+const days = 24 * time.Hour
+
+// dropsEventsThatCameTooLongAgo: of an old, a late and a fresh event the old
+// goes, and no sum changes.
+func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
+	ids := toll.NewIDs(nil)
+	now := time.Now().UTC().Truncate(time.Microsecond) // the store's clock is the system's here
+	old, doubtful, late, fresh := event(ids, now.Add(-120*days)), event(ids, now.Add(-119*days)), event(ids, now.Add(-time.Minute)), event(ids, now)
+	late.Time = old.Time.Add(time.Second)
+	must(t, s.Drain(background, &meter.Batch{
+		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{old, doubtful, late, fresh}, Undelivered: []toll.ULID{doubtful.ID},
+	}))
+	whole := meter.Question{From: now.Add(-150 * days), To: now.Add(time.Hour)}
+	wantAll := func(what string, events ...toll.Event) {
+		t.Helper()
+		got, err := s.Events(background, meter.EventQuery{Limit: 10})
+		wantSame(t, what, got, err, events)
+		points, err := s.Series(background, whole)
+		wantSame(t, what+", in the rollups", points, err, []meter.Point{{Start: whole.From, Count: 4}})
+		took, err := s.Latencies(background, meter.LatencyQuestion{From: whole.From, To: whole.To})
+		if err != nil || len(took) != 1 || took[0].Count != 4 {
+			t.Errorf("%s: latencies %+v, %v", what, took, err)
+		}
+	}
+	wantAll("at first", fresh, late, doubtful, old)
+	since, err := s.EventsSince(background)
+	wantSame(t, "all are there", since, err, time.Time{})
+
+	got, err := s.Retain(background, 200*days)
+	wantSame(t, "nothing is too old", got, err, store.Retained{})
+	wantAll("when nothing is too old", fresh, late, doubtful, old)
+
+	for range 2 { // the second time there is nothing left to do
+		got, err = s.Retain(background, 90*days)
+		must(t, err)
+		if off := got.Since.Sub(now.Add(-90 * days)).Abs(); off > time.Hour {
+			t.Errorf("events are kept since %v, want %v", got.Since, now.Add(-90*days))
+		}
+		wantAll("after the old are gone", fresh, late)
+		doubts, err := s.Doubts(background, whole.From, whole.To)
+		wantSame(t, "doubts", doubts, err, nil)
+	}
+
+	another := event(ids, now.Add(time.Second))
+	must(t, s.Drain(background, &meter.Batch{Lane: "n/a", From: meter.Position{Segment: 1, Offset: 1}, Next: meter.Position{Segment: 1, Offset: 2}, Events: []toll.Event{another}}))
+	_, err = s.Retain(background, time.Minute)
+	wantCode(t, "to keep nothing", err, toll.Invalid)
+}
+
+// keepsAnIDUniqueWheneverItCame: an event may lie in any week, and each week
+// refuses an ID that is there.
+func keepsAnIDUniqueWheneverItCame(t *testing.T, s *store.Store) {
+	ids := toll.NewIDs(nil)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	to := meter.Position{}
+	for _, at := range []time.Time{
+		time.UnixMilli(0).UTC(), now.AddDate(-5, 0, 0), now.Add(-40 * days), now.Add(-8 * days), now, now.Add(20 * days), now.AddDate(50, 0, 0),
+	} {
+		e := event(ids, at)
+		from := to
+		to = meter.Position{Segment: 1, Offset: from.Offset + 1}
+		must(t, s.Drain(background, &meter.Batch{Lane: "n/a", From: from, Next: to, Events: []toll.Event{e}}))
+		e.Time = now // the same ID, another time
+		err := s.Drain(background, &meter.Batch{Lane: "n/a", From: to, Next: meter.Position{Segment: 2}, Events: []toll.Event{event(ids, now), e}})
+		wantCode(t, "an ID of "+at.String()+" that is there", err, toll.Conflict)
+	}
+	got, err := s.Events(background, meter.EventQuery{Limit: 100})
+	if err != nil || len(got) != 7 {
+		t.Errorf("%d events, %v; want 7", len(got), err)
+	}
+}
