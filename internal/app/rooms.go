@@ -34,6 +34,7 @@ type rooms struct {
 	store  *store.Store
 	plans  *plans
 	office *account.Office
+	tokens *account.Tokens // API tokens
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error
@@ -98,6 +99,14 @@ func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed a
 	})
 }
 
+// newTokens opens the API tokens in a store.
+func newTokens(s *store.Store, clock toll.Clock) (*account.Tokens, error) {
+	return account.NewTokens(s, account.TokenOptions{
+		Mint:  func() (toll.Secret, [32]byte, string, error) { return apikey.NewToken(nil) },
+		Check: apikey.CheckToken, Clock: clock,
+	})
+}
+
 // openRooms opens an installation for one command, as its only owner.
 func openRooms(ctx context.Context, at Installation) (*rooms, error) {
 	lock, err := openData(at.Data)
@@ -122,6 +131,9 @@ func (r *rooms) open(ctx context.Context) error {
 	}
 	r.plans.switchTo(versions, r.at.Config)
 	if r.office, err = newOffice(r.store, r.plans, nil, nil, r.clock); err != nil {
+		return err
+	}
+	if r.tokens, err = newTokens(r.store, r.clock); err != nil {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.

@@ -1,0 +1,6 @@
+package api
+
+// operations are all there are: each adds itself with register.
+var operations = []func(*API){
+	addShowToken,
+}

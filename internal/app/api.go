@@ -1,0 +1,34 @@
+package app
+
+import (
+	"net/http"
+
+	"github.com/tollhouse/tollhouse/internal/api"
+	"github.com/tollhouse/tollhouse/internal/console"
+)
+
+// openAPI opens the management API over the rooms.
+func (a *App) openAPI() (*api.API, error) {
+	return api.New(api.Options{
+		Tokens: a.rooms.tokens, Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,
+		Clock: a.clock, IDs: a.ids, Logger: a.log,
+	})
+}
+
+// desk is what answers on the console's host: the management API below its
+// prefix, and the console's pages everywhere else.
+type desk struct {
+	api     *api.API
+	console *console.Console
+}
+
+func (f desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.api.Has(r) {
+		f.api.ServeHTTP(w, r)
+		return
+	}
+	f.console.ServeHTTP(w, r)
+}
+
+// Has tells whether there is anything at a request's path.
+func (f desk) Has(r *http.Request) bool { return f.api.Has(r) || f.console.Has(r) }
