@@ -138,8 +138,11 @@ func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (Explained, erro
 		if e.Status == 0 { // a delegated service that settles nothing
 			out.Says = "Let in for a foreign proxy, and counted for quota and bill; nobody told how it was answered."
 		}
-		out.Counted[toll.UnitRequests] = 1
+		out.Counted[toll.UnitRequests] = e.Requests()
 		for _, u := range e.Units {
+			if u.Unit == toll.UnitRequests {
+				continue
+			}
 			out.Counted[u.Unit] += u.Count
 		}
 	case toll.TestUsage:

@@ -43,6 +43,8 @@ type engine interface {
 	run(ctx context.Context, tx transaction, b *bulk) error
 	// resolve puts the identifiers of those names that are interned into found.
 	resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error
+	// outside finds what is stored of events from outside.
+	outside(ctx context.Context, tx transaction, ids []identity) (contents, error)
 	// check looks for damage.
 	check(ctx context.Context, db *sql.DB) error
 	// where names the database to its operator, without a password.

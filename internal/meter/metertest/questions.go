@@ -11,9 +11,16 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// amounts returns what an event counts: one request, and its reported units.
+// amounts returns what an event counts: its requests, mostly one, and its
+// reported units.
 func amounts(e toll.Event) []toll.Amount {
-	return append([]toll.Amount{{Unit: toll.UnitRequests, Count: 1}}, e.Units...)
+	all := []toll.Amount{{Unit: toll.UnitRequests, Count: e.Requests()}}
+	for _, u := range e.Units {
+		if u.Unit != toll.UnitRequests {
+			all = append(all, u)
+		}
+	}
+	return all
 }
 
 // width returns how wide a step is, 0 for Whole.

@@ -73,6 +73,9 @@ func (w world) event(rt *rapid.T, n uint64) toll.Event {
 	}
 	e.ID = exampleID(e.Time, n)
 	e.Key = e.Customer + "_key" + rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "key")
+	if rapid.IntRange(0, 3).Draw(rt, "outside") == 0 {
+		e.Units = append(e.Units, toll.Amount{Unit: toll.UnitRequests, Count: rapid.SampledFrom([]int64{0, 0, 1, 7, toll.MaxCount}).Draw(rt, "requests")})
+	}
 	for _, unit := range []string{"words", "characters"} {
 		if rapid.Bool().Draw(rt, unit) {
 			e.Units = append(e.Units, toll.Amount{Unit: unit, Count: rapid.Int64Range(0, toll.MaxCount).Draw(rt, "count")})

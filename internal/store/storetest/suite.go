@@ -60,6 +60,10 @@ func TestStore(t *testing.T, open Opener) {
 		{"DrainsManyLanesAtOnce", drainsManyLanesAtOnce},
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
+		{"CountsAnEventFromOutsideOnceForEver", countsAnEventFromOutsideOnceForEver},
+		{"CountsTheRequestsThatAnEventFromOutsideNames", countsTheRequestsThatAnEventFromOutsideNames},
+		{"CountsABatchOnceThatCameManyTimesAtOnce", countsABatchOnceThatCameManyTimesAtOnce},
+		{"StoresNothingOfABatchThatCannotBeStored", storesNothingOfABatchThatCannotBeStored},
 		{"RefusesUnstorableText", refusesUnstorableText},
 		{"KeepsNothingUnderAContextThatIsOver", keepsNothingUnderAContextThatIsOver},
 	} {
