@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -85,5 +88,94 @@ func TestAnAPITokenOpensTheManagementAPIUntilItIsRevoked(t *testing.T) {
 	}
 	if answer := callAPI(t, "GET", at[:len(at)-len("token")]+"openapi.json", "", ""); answer.status != 200 {
 		t.Errorf("the contract: %d", answer.status)
+	}
+}
+
+// outsideEvent is a usage event from outside, of so many words.
+func outsideEvent(id, customer string, words int) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/worker","type":"job.done","subject":%q,"data":{"words":%d}}`, id, customer, words)
+}
+
+func TestUsageEventsFromOutsideCountOnceInQuotaUsageAndAudit(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	p, f := demo(t, data, "--empty")
+	customers := ask[struct{ Customers []customer }](t, "customer", "list", "--data", data, "--plan", "free").Customers
+	if len(customers) != 1 {
+		t.Fatalf("customers of the free plan: %+v", customers)
+	}
+	id := customers[0].ID
+	token := ask[apiToken](t, "token", "create", "--data", data, "--for", f.Operator.Email, "--name", "job", "--scope", "events:write").Token
+	at := strings.TrimSuffix(f.ConsoleURL, "/") + "/api/v1/events"
+	const one, many = "Content-Type: application/cloudevents+json", "Content-Type: application/cloudevents-batch+json"
+
+	var all sync.WaitGroup
+	var counted atomic.Int64
+	batch := "[" + outsideEvent("1", id, 100) + "," + outsideEvent("2", id, 20) + "," + outsideEvent("3", id, 3) + "]"
+	for range 8 {
+		all.Go(func() {
+			var taken struct{ Counted, Repeated int64 }
+			answer := callAPI(t, "POST", at, token, batch, many)
+			if answer.status != 200 || json.Unmarshal(answer.body, &taken) != nil || taken.Counted+taken.Repeated != 3 {
+				t.Errorf("%d %s", answer.status, answer.body)
+			}
+			counted.Add(taken.Counted)
+		})
+	}
+	all.Wait()
+	if counted.Load() != 3 {
+		t.Errorf("the same batch, eight times at once: %d counted, want 3", counted.Load())
+	}
+	if answer := callAPI(t, "POST", at, token, outsideEvent("2", id, 21), one); answer.status != 409 || !strings.Contains(string(answer.body), `"id":"2"`) {
+		t.Errorf("another content: %d %s", answer.status, answer.body)
+	}
+	if answer := callAPI(t, "POST", at, token, outsideEvent("4", "cus_nobody", 1), one); answer.status != 422 || !strings.Contains(string(answer.body), `"subject"`) {
+		t.Errorf("nobody's: %d %s", answer.status, answer.body)
+	}
+	if answer := callAPI(t, "POST", at, token, strings.Replace(outsideEvent("5", id, 0), "words\":0", "requests\":990", 1), one); answer.status != 200 {
+		t.Errorf("requests: %d %s", answer.status, answer.body)
+	}
+
+	shown := ask[struct {
+		Usage []struct {
+			Customer, Unit string
+			Count          int64
+		}
+	}](t, "usage", "show", "--data", data, "--customer", id)
+	used := map[string]int64{}
+	for _, u := range shown.Usage {
+		used[u.Unit] = u.Count
+	}
+	if used["words"] != 123 || used["requests"] != 990 {
+		t.Errorf("usage show: %+v", shown)
+	}
+	audit := ask[map[string]struct{ Received, Billed, Included int64 }](t, "usage", "audit", "--data", data)
+	if a := audit["words"]; a.Received != 123 || a.Billed+a.Included != 123 {
+		t.Errorf("usage audit: %+v", audit)
+	}
+	// The free plan has a thousand requests a month: 990 came from outside.
+	passed := 0
+	for range 40 {
+		response, body := post(t, f, f.APIKey, sentence)
+		if response.StatusCode == 200 {
+			passed++
+		}
+		if strings.Contains(body, "monthly") {
+			break
+		}
+		if response.StatusCode == 429 {
+			break // the rate limit: ten at once
+		}
+	}
+	if passed > 10 {
+		t.Errorf("%d requests passed behind 990 of 1000", passed)
+	}
+	if response, body := post(t, f, f.APIKey, sentence); response.StatusCode != 429 || !strings.Contains(body, "monthly") || !strings.Contains(strings.Join(response.Header.Values("RateLimit"), ","), `"monthly";r=0`) {
+		t.Errorf("the quota does not see what came from outside: %d %s %v", response.StatusCode, body, response.Header)
+	}
+	p.kill()
+	_, f = demo(t, data, "--empty")
+	if answer := callAPI(t, "POST", strings.TrimSuffix(f.ConsoleURL, "/")+"/api/v1/events", token, batch, many); answer.status != 200 || !strings.Contains(string(answer.body), `"repeated":3`) {
+		t.Errorf("after kill -9: %d %s", answer.status, answer.body)
 	}
 }

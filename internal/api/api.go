@@ -30,6 +30,7 @@ type Tokens interface {
 // Options are what an API needs. What is not said to be optional is needed.
 type Options struct {
 	Tokens  Tokens
+	Events  Events
 	Version string         // of the program
 	URL     string         // of the console, with a slash at the end, for the contract
 	Zone    *time.Location // of days and months where a question names none; nil: UTC
@@ -52,8 +53,8 @@ type API struct {
 
 // New opens the API. What is missing in the options is an error.
 func New(o Options) (*API, error) {
-	if o.Tokens == nil {
-		return nil, errors.New("open the management API: tokens are needed")
+	if o.Tokens == nil || o.Events == nil {
+		return nil, errors.New("open the management API: tokens and events are needed")
 	}
 	if o.Zone == nil {
 		o.Zone = time.UTC

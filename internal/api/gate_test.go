@@ -55,7 +55,7 @@ func TestEveryOperationHasARuleThatHolds(t *testing.T) {
 // customer, another one and nobody in particular.
 func TestTheGateHoldsForEveryOperationAndRole(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stocked)
+	w := newWorld(t)
 	tokens := map[account.Subject][2]string{}
 	for _, s := range account.Subjects() {
 		w.person(t, s)
@@ -228,6 +228,3 @@ func TestEachProblemIsExplained(t *testing.T) {
 		}
 	}
 }
-
-// stocked gives the operations what they need, all of it empty.
-func stocked(o *Options) {}

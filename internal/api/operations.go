@@ -3,4 +3,5 @@ package api
 // operations are all there are: each adds itself with register.
 var operations = []func(*API){
 	addShowToken,
+	addSendEvents,
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -26,11 +27,12 @@ type world struct {
 	store  *accounttest.Store
 	tokens *account.Tokens
 	logged *bytes.Buffer
+	intake *intake
 }
 
 func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
-	w := &world{store: accounttest.NewStore(), logged: new(bytes.Buffer)}
+	w := &world{store: accounttest.NewStore(), logged: new(bytes.Buffer), intake: &intake{}}
 	clock := func() time.Time { return noon }
 	var err error
 	w.tokens, err = account.NewTokens(w.store, account.TokenOptions{
@@ -44,7 +46,8 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 			Subscription: toll.Subscription{Plan: "pro", PlanVersion: "pro@1", Since: noon},
 		}))
 	}
-	o := Options{Tokens: w.tokens, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
+	events := meter.NewDoor(meter.OutsideOptions{Intake: w.intake, Counters: w.intake, Units: func() []string { return []string{"words", "pages"} }, Clock: clock})
+	o := Options{Tokens: w.tokens, Events: events, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
 	for _, c := range change {
 		c(&o)
 	}
