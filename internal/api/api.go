@@ -37,6 +37,8 @@ type Options struct {
 	Clock   toll.Clock     // nil: toll.SystemClock
 	IDs     *toll.IDs      // nil: toll.NewIDs(nil)
 	Logger  *slog.Logger   // nil: slog.Default()
+	// MaxBatch is how many bytes the events of one request may have; 0: 64 MB.
+	MaxBatch int64
 }
 
 // API answers the management API. It is safe for concurrent use.
@@ -64,6 +66,9 @@ func New(o Options) (*API, error) {
 	}
 	if o.IDs == nil {
 		o.IDs = toll.NewIDs(nil)
+	}
+	if o.MaxBatch == 0 {
+		o.MaxBatch = mostBody
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

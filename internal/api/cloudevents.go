@@ -156,16 +156,47 @@ func (r *eventReader) wrong(index int, s *meter.Sent, field, message string) {
 	r.flaws.add(w)
 }
 
-// attributes are the texts of an event that mean something here; whatever else
-// there is, CloudEvents calls an extension, and it is passed over.
-var attributes = []string{"id", "source", "type", "subject", "time", "specversion", "datacontenttype"}
+// attribute is a part of an event that means something here; whatever else there
+// is, CloudEvents calls an extension, and it is passed over.
+type attribute uint8
+
+const (
+	anID attribute = iota
+	aSource
+	aType
+	aSubject
+	aTime
+	aVersion
+	aDataType
+	someData
+	someBase64
+	anExtension
+)
+
+// names are what the attributes are called.
+var names = [anExtension]string{"id", "source", "type", "subject", "time", "specversion", "datacontenttype", "data", "data_base64"}
+
+func attributeCalled(name string) attribute {
+	for i, n := range names {
+		if n == name {
+			return attribute(i)
+		}
+	}
+	return anExtension
+}
+
+// texts are the attributes that are texts, as far as they were said.
+type texts struct {
+	text [someData]string
+	said [someData]bool
+}
 
 // event reads an object, whose brace has been read. An event with a mistake is
 // noted with the first of them, and read to its end.
 func (r *eventReader) event(index int) error {
 	s := meter.Sent{Index: index}
-	texts := map[string]string{}
-	seen := map[string]bool{}
+	var said texts
+	var seen [anExtension + 1]bool
 	field, message := "", ""
 	note := func(f, m string) {
 		if message == "" {
@@ -182,30 +213,28 @@ func (r *eventReader) event(index int) error {
 		if err != nil {
 			return err
 		}
-		known := name == "data" || name == "data_base64"
-		for _, a := range attributes {
-			known = known || a == name
-		}
-		if known && seen[name] {
+		what := attributeCalled(name)
+		if seen[what] && what != anExtension {
 			note(name, "It is there twice.")
 		}
-		seen[name] = known
+		seen[what] = true
 		switch {
-		case name == "data" && value == json.Delim('{'):
+		case what == anExtension || value == nil:
+		case what == someData && value == json.Delim('{'):
 			if s.Units, err = r.units(note); err != nil {
 				return err
 			}
 			continue
-		case name == "data" && value != nil:
+		case what == someData:
 			note("data", `It is an object of units, as in {"words": 123}.`)
-		case name == "data_base64" && value != nil:
+		case what == someBase64:
 			note("data_base64", "Send data as JSON: an object of units.")
-		case known && value != nil:
+		default:
 			text, is := value.(string)
 			if !is {
 				note(name, "It is a text.")
 			}
-			texts[name] = text
+			said.text[what], said.said[what] = text, true
 		}
 		if err := r.skip(value); err != nil {
 			return err
@@ -214,8 +243,7 @@ func (r *eventReader) event(index int) error {
 	if _, err := r.d.Token(); err != nil { // the closing brace
 		return err
 	}
-	s.ID, s.Source, s.Type, s.Customer = texts["id"], texts["source"], texts["type"], texts["subject"]
-	if f, m := fill(&s, texts, r.form != oneOrMany); m != "" {
+	if f, m := said.fill(&s, r.form != oneOrMany); m != "" {
 		note(f, m)
 	}
 	if message != "" {
@@ -295,16 +323,17 @@ func (r *eventReader) skip(first json.Token) error {
 	}
 }
 
-// fill takes over the attributes that are no plain texts. It says what is wrong.
-func fill(s *meter.Sent, texts map[string]string, cloudEvent bool) (field, message string) {
-	if v, said := texts["specversion"]; said && v != "1.0" || !said && cloudEvent {
+// fill takes the attributes over into an event. It says what is wrong.
+func (t *texts) fill(s *meter.Sent, cloudEvent bool) (field, message string) {
+	s.ID, s.Source, s.Type, s.Customer = t.text[anID], t.text[aSource], t.text[aType], t.text[aSubject]
+	if said := t.said[aVersion]; said && t.text[aVersion] != "1.0" || !said && cloudEvent {
 		return "specversion", `It is "1.0".`
 	}
-	if ct, said := texts["datacontenttype"]; said && !isJSON(ct) {
+	if t.said[aDataType] && !isJSON(t.text[aDataType]) {
 		return "datacontenttype", "data is JSON: application/json, or nothing."
 	}
-	if text, said := texts["time"]; said {
-		if err := s.Time.UnmarshalText([]byte(text)); err != nil || s.Time.IsZero() {
+	if t.said[aTime] {
+		if err := s.Time.UnmarshalText([]byte(t.text[aTime])); err != nil || s.Time.IsZero() {
 			s.Time = time.Time{}
 			return "time", "It is a moment as RFC 3339 writes it, with an offset: 2026-11-20T12:00:00+05:30."
 		}
@@ -324,32 +353,32 @@ func isJSON(mediaType string) bool {
 func readBinary(h http.Header, from io.Reader) (*eventReader, error) {
 	r := &eventReader{d: json.NewDecoder(from), form: justOne, count: 1}
 	r.d.UseNumber()
-	texts := map[string]string{}
+	var said texts
 	field, message := "", ""
 	note := func(f, m string) {
 		if message == "" {
 			field, message = f, m
 		}
 	}
-	for _, name := range attributes {
+	for what, name := range names[:aDataType] { // that one is the body's own
 		values := h["Ce-"+strings.ToUpper(name[:1])+name[1:]]
 		if len(values) > 1 {
 			note(name, "It is there twice.")
 		}
-		if len(values) == 0 || name == "datacontenttype" { // that one is the body's own
+		if len(values) == 0 {
 			continue
 		}
 		text, err := url.PathUnescape(values[0]) // §3.1.3.2
 		if err != nil {
 			note(name, "Its percent-encoding cannot be read.")
 		}
-		texts[name] = text
+		said.text[what], said.said[what] = text, true
 	}
 	first, err := r.d.Token()
 	if err != nil {
 		return nil, r.failed(err)
 	}
-	s := meter.Sent{ID: texts["id"], Source: texts["source"], Type: texts["type"], Customer: texts["subject"]}
+	var s meter.Sent
 	if first != json.Delim('{') {
 		note("data", `It is an object of units, as in {"words": 123}.`)
 		err = r.skip(first)
@@ -362,7 +391,7 @@ func readBinary(h http.Header, from io.Reader) (*eventReader, error) {
 	if _, err := r.d.Token(); !errors.Is(err, io.EOF) {
 		return nil, &unreadable{fmt.Sprintf("Something follows the end of the data, at byte %d.", r.d.InputOffset())}
 	}
-	if f, m := fill(&s, texts, true); m != "" {
+	if f, m := said.fill(&s, true); m != "" {
 		note(f, m)
 	}
 	if message != "" {

@@ -24,7 +24,7 @@ type Events interface {
 
 // The bounds of what is read at once.
 const (
-	mostBody   = 64 << 20 // bytes of a batch
+	mostBody   = 64 << 20 // bytes of a batch, unless Options say otherwise
 	smallBody  = 64 << 10 // what does not have to wait for a large one
 	largeOnes  = 2        // batches that are read and stored at the same time: each may take 100 MB
 	largeQueue = 20 * time.Second
@@ -72,7 +72,7 @@ func addSendEvents(a *API) {
 			return nil, err
 		}
 		defer leave()
-		read, err := in.Raw.events()
+		read, err := in.Raw.events(a.o.MaxBatch)
 		if err != nil {
 			return nil, err
 		}
@@ -106,15 +106,15 @@ func room(ctx context.Context, large chan struct{}, length int64) (leave func(),
 	}
 }
 
-// events reads the request's events in whatever form they come.
-func (r *rawRequest) events() (*eventReader, error) {
+// events reads the request's events in whatever form they come, of most bytes.
+func (r *rawRequest) events(most int64) (*eventReader, error) {
 	h := r.request.Header
 	if c := h.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
 		return nil, unsupported("The body must not be compressed; it says Content-Encoding: " + shorten(c) + ".")
 	}
 	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	media = strings.ToLower(strings.TrimSpace(media))
-	body := http.MaxBytesReader(r.response, r.request.Body, mostBody)
+	body := http.MaxBytesReader(r.response, r.request.Body, most)
 	var read *eventReader
 	var err error
 	switch {
@@ -137,7 +137,7 @@ func (r *rawRequest) events() (*eventReader, error) {
 	case errors.As(err, &nonsense):
 		return nil, &problem{Status: http.StatusBadRequest, kind: "api-invalid", Title: "Unreadable", Detail: nonsense.message + " Nothing was taken."}
 	case errors.As(err, &large):
-		return nil, tooLarge(fmt.Sprintf("A batch may have %d MB. Nothing was taken: send it in parts.", mostBody>>20))
+		return nil, tooLarge(fmt.Sprintf("A batch may have %d bytes. Nothing was taken: send it in parts.", most))
 	case errors.Is(err, errTooMany):
 		return nil, tooLarge(fmt.Sprintf("A batch may have %d events. Nothing was taken: send it in parts.", mostEvents))
 	}

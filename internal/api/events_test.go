@@ -2,9 +2,9 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http/httptest"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +196,8 @@ func TestRefusesABodyThatIsNoEvents(t *testing.T) {
 
 // bigBatch is a batch of n events, those at the places of wrong with a mistake.
 func bigBatch(n int, wrong ...int) string {
+	before, rest, _ := strings.Cut(cloudEvent("job-#", "#"), "#")
+	after, _, _ := strings.Cut(rest, "#")
 	var b strings.Builder
 	b.WriteByte('[')
 	for i := range n {
@@ -208,28 +210,34 @@ func bigBatch(n int, wrong ...int) string {
 				words = "-1"
 			}
 		}
-		b.WriteString(cloudEvent(fmt.Sprint("job-", i), words))
+		b.WriteString(before)
+		b.WriteString(strconv.Itoa(i))
+		b.WriteString(after)
+		b.WriteString(words)
+		b.WriteString("}}")
 	}
 	b.WriteByte(']')
 	return b.String()
 }
 
-func TestOneMistakeInAHundredThousandRefusesAllOrItselfAsAsked(t *testing.T) {
+// A hundred thousand are sent to the whole program, in e2e.
+func TestOneMistakeInManyRefusesAllOrItselfAsAsked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	token := w.admin(t)
-	batch := bigBatch(mostEvents, 77_777)
+	const many = 10_000
+	batch := bigBatch(many, 7_777)
 	p := wantProblem(t, "all", w.send(t, token, batch, batchType), 422, "api-invalid")
-	if len(p.Errors) != 1 || *p.Errors[0].Index != 77_777 || p.Errors[0].ID != "job-77777" || p.Errors[0].Field != "data.words" || len(w.intake.stored) > 0 {
+	if len(p.Errors) != 1 || *p.Errors[0].Index != 7_777 || p.Errors[0].ID != "job-7777" || p.Errors[0].Field != "data.words" || len(w.intake.stored) > 0 {
 		t.Fatalf("%+v, %d stored", p, len(w.intake.stored))
 	}
 	out := w.ask(t, "POST", "/api/v1/events?partial=true", token, batch, batchType)
 	var got takenEvents
 	must(t, json.Unmarshal(out.Body.Bytes(), &got))
-	if got.Received != mostEvents || got.Counted != mostEvents-1 || got.Refused != 1 || *got.Errors[0].Index != 77_777 {
+	if got.Received != many || got.Counted != many-1 || got.Refused != 1 || *got.Errors[0].Index != 7_777 {
 		t.Errorf("the rest: %s", out.Body)
 	}
-	wantProblem(t, "one too many", w.send(t, token, bigBatch(mostEvents+1), batchType), 413, "api-too-large")
+	wantProblem(t, "one too many", w.send(t, token, "["+strings.Repeat("0,", mostEvents)+"0]", batchType), 413, "api-too-large")
 }
 
 func TestListsTheFirstHundredMistakesAndCountsAll(t *testing.T) {
@@ -243,9 +251,10 @@ func TestListsTheFirstHundredMistakesAndCountsAll(t *testing.T) {
 
 func TestRefusesABatchThatIsTooLarge(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	body := `{"x":"` + strings.Repeat("x", mostBody) + `"}`
-	wantProblem(t, "65 MB", w.send(t, w.admin(t), body), 413, "api-too-large")
+	w := newWorld(t, func(o *Options) { o.MaxBatch = 1000 })
+	wantTaken(t, "just right", w.send(t, w.admin(t), cloudEvent("1", "1")+strings.Repeat(" ", 1000-len(cloudEvent("1", "1")))), takenEvents{Received: 1, Counted: 1})
+	body := `{"x":"` + strings.Repeat("x", 1000) + `"}`
+	wantProblem(t, "a long one", w.send(t, w.admin(t), body), 413, "api-too-large")
 }
 
 func TestTakesNothingWhileTheStoreIsAway(t *testing.T) {
@@ -289,4 +298,15 @@ func FuzzReadEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkReadsABatch(b *testing.B) {
+	batch := bigBatch(10_000)
+	b.SetBytes(int64(len(batch)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if r, err := readEvents(strings.NewReader(batch), manyOnly); err != nil || len(r.sent) != 10_000 {
+			b.Fatal(err)
+		}
+	}
 }
