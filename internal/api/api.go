@@ -31,12 +31,15 @@ type Tokens interface {
 type Options struct {
 	Tokens  Tokens
 	Events  Events
+	Usage   Usage
 	Version string         // of the program
 	URL     string         // of the console, with a slash at the end, for the contract
 	Zone    *time.Location // of days and months where a question names none; nil: UTC
 	Clock   toll.Clock     // nil: toll.SystemClock
 	IDs     *toll.IDs      // nil: toll.NewIDs(nil)
 	Logger  *slog.Logger   // nil: slog.Default()
+	// Limits tells what a customer has used of its limits, as the gate counts. nil: not told.
+	Limits func(customer string) []toll.LimitState
 	// MaxBatch is how many bytes the events of one request may have; 0: 64 MB.
 	MaxBatch int64
 }
@@ -55,8 +58,8 @@ type API struct {
 
 // New opens the API. What is missing in the options is an error.
 func New(o Options) (*API, error) {
-	if o.Tokens == nil || o.Events == nil {
-		return nil, errors.New("open the management API: tokens and events are needed")
+	if o.Tokens == nil || o.Events == nil || o.Usage == nil {
+		return nil, errors.New("open the management API: tokens, events and usage are needed")
 	}
 	if o.Zone == nil {
 		o.Zone = time.UTC

@@ -4,4 +4,7 @@ package api
 var operations = []func(*API){
 	addShowToken,
 	addSendEvents,
+	addShowUsage,
+	addExportUsage,
+	addWatchUsage,
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/meter/metertest"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -28,11 +29,12 @@ type world struct {
 	tokens *account.Tokens
 	logged *bytes.Buffer
 	intake *intake
+	memory *metertest.Memory
 }
 
 func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
-	w := &world{store: accounttest.NewStore(), logged: new(bytes.Buffer), intake: &intake{}}
+	w := &world{store: accounttest.NewStore(), logged: new(bytes.Buffer), intake: &intake{}, memory: &metertest.Memory{}}
 	clock := func() time.Time { return noon }
 	var err error
 	w.tokens, err = account.NewTokens(w.store, account.TokenOptions{
@@ -47,7 +49,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 		}))
 	}
 	events := meter.NewDoor(meter.OutsideOptions{Intake: w.intake, Counters: w.intake, Units: func() []string { return []string{"words", "pages"} }, Clock: clock})
-	o := Options{Tokens: w.tokens, Events: events, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
+	o := Options{Tokens: w.tokens, Events: events, Usage: w.memory, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
 	for _, c := range change {
 		c(&o)
 	}

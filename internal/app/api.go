@@ -8,13 +8,15 @@ import (
 	"github.com/tollhouse/tollhouse/internal/api"
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // openAPI opens the management API over the rooms.
 func (a *App) openAPI() (*api.API, error) {
 	events := meter.NewDoor(meter.OutsideOptions{Intake: a.rooms.store, Counters: a.gate, Units: a.units, Clock: a.clock, IDs: a.ids})
 	return api.New(api.Options{
-		Tokens: a.rooms.tokens, Events: events, Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,
+		Tokens: a.rooms.tokens, Events: events, Usage: a.rooms.store, Limits: func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
+		Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,
 		Clock: a.clock, IDs: a.ids, Logger: a.log,
 	})
 }

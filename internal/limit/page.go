@@ -48,7 +48,9 @@ func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
 // Refresh asks the ledger for what replicas share of the policies and was not
 // looked at lately, so that LimitStates then tells of all replicas. It is for
 // pages: it waits for the ledger, and does nothing while that is away.
-func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) { s.refresh(ctx, now, p, false) }
+func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) {
+	s.refresh(ctx, now, p, false)
+}
 
 // refresh asks for silent policies too, where it is told to.
 func (s *Set) refresh(ctx context.Context, now time.Time, p Partitions, silent bool) {

@@ -91,8 +91,15 @@ func (m *Memory) Series(_ context.Context, q meter.Question) ([]meter.Point, err
 		}
 	}
 	slices.SortFunc(points, func(a, b meter.Point) int {
+		if q.Top > 0 {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
+		}
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
 	})
+	points = slices.DeleteFunc(points, func(p meter.Point) bool { return q.After != "" && p.Group <= q.After })
+	if most := cmp.Or(q.Top, q.Limit); most > 0 && len(points) > most {
+		points = points[:most:most]
+	}
 	return points, nil
 }
 

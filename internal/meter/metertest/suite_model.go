@@ -154,6 +154,17 @@ func (w world) compareSeries(rt *rapid.T, s Store, model *Memory) {
 	if rapid.Bool().Draw(rt, "of classes") {
 		q.Classes = []toll.Class{toll.Chargeable, toll.Unknown}
 	}
+	if q.Step == meter.Whole {
+		switch paged := q.By == meter.ByCustomer || q.By == meter.ByKey || q.By == meter.ByService || q.By == meter.ByUnit; rapid.IntRange(0, 3).Draw(rt, "of the groups") {
+		case 0:
+			q.Top = rapid.IntRange(1, 4).Draw(rt, "top")
+		case 1:
+			if paged {
+				q.Limit = rapid.IntRange(0, 3).Draw(rt, "at most")
+				q.After = rapid.SampledFrom([]string{"", "cus", w.name(rt, "cus", 3), w.name(rt, "svc", 2), "words"}).Draw(rt, "after")
+			}
+		}
+	}
 	want, _ := model.Series(context.Background(), q)
 	got, err := s.Series(context.Background(), q)
 	same(rt, fmt.Sprintf("series %+v", q), got, err, want)
