@@ -126,3 +126,16 @@ func oneKeyID(_ *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// oneTokenID wants the ID of one API token as a command's only argument.
+func oneTokenID(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) != 1:
+		return fmt.Errorf("it takes the ID of one API token; `tollhouse token list` shows it")
+	case strings.HasPrefix(args[0], "th_"):
+		return fmt.Errorf("that is a token itself; it takes the token's ID, which begins with tok_ and which `tollhouse token list` shows")
+	case !strings.HasPrefix(args[0], "tok_"):
+		return fmt.Errorf("%q is no ID of an API token: one begins with tok_, and `tollhouse token list` shows it", args[0])
+	}
+	return nil
+}

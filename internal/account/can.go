@@ -39,6 +39,17 @@ func Can(p Person, action Action, customerID string) error {
 	return nil
 }
 
+// ScopeOf says what an action is done to, OnInstallation for one that nobody
+// knows (Can then says no).
+func ScopeOf(action Action) Scope {
+	for i := range rules {
+		if rules[i].Action == action {
+			return rules[i].Scope
+		}
+	}
+	return OnInstallation
+}
+
 func errNoCustomer() *toll.Error {
 	return toll.Errorf(toll.NotFound, "There is no such customer.")
 }

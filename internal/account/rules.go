@@ -38,6 +38,11 @@ const (
 	ListOperators       Action = "operator.list"
 	CreateOperator      Action = "operator.create"
 	SetOperatorPassword Action = "operator.password" // of another person
+
+	WriteEvents Action = "event.write"  // send usage in from outside: what customers pay for
+	ListTokens  Action = "token.list"   // API tokens of other people
+	CreateToken Action = "token.create" // in another person's name
+	RevokeToken Action = "token.revoke" // another person's
 )
 
 // Scope says what an action is done to.
@@ -115,6 +120,11 @@ var rules = []Rule{
 	{ListOperators, OnInstallation, operators},
 	{CreateOperator, OnInstallation, chief},
 	{SetOperatorPassword, OnInstallation, chief},
+
+	{WriteEvents, OnInstallation, chief},
+	{ListTokens, OnInstallation, operators},
+	{CreateToken, OnInstallation, chief}, // as taking a person over by a new password
+	{RevokeToken, OnInstallation, desk},
 }
 
 // Rules returns the table of action x role as data, for the matrix that checks

@@ -19,6 +19,7 @@ type Store interface {
 	KeyStore
 	PeopleStore
 	SessionStore
+	TokenStore
 }
 
 // CustomerStore keeps customers.
@@ -76,4 +77,19 @@ type SessionStore interface {
 	RevokeSession(ctx context.Context, id string, at time.Time) error
 	// SessionsOf lists a person's sessions, the newest first.
 	SessionsOf(ctx context.Context, kind toll.PersonKind, personID string) ([]toll.Session, error)
+}
+
+// TokenStore keeps API tokens.
+type TokenStore interface {
+	// CreateToken refuses a person that is not there with NotFound.
+	CreateToken(ctx context.Context, t toll.APIToken) error
+	Token(ctx context.Context, id string) (toll.APIToken, error)
+	TokenByHash(ctx context.Context, hash [32]byte) (toll.APIToken, error)
+	// TokensOf lists a person's tokens, the newest first.
+	TokensOf(ctx context.Context, kind toll.PersonKind, personID string) ([]toll.APIToken, error)
+	// RevokeToken sets RevokedAt and returns the token; one that is revoked
+	// already keeps its moment.
+	RevokeToken(ctx context.Context, id string, at time.Time) (toll.APIToken, error)
+	// TouchToken raises LastUsedAt; an earlier time changes nothing.
+	TouchToken(ctx context.Context, id string, at time.Time) error
 }

@@ -37,34 +37,39 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 // hint (the last four characters), to be kept. It fails when random does, or
 // for a mode that is neither live nor test.
 func New(mode toll.Mode, random io.Reader) (text toll.Secret, hash [32]byte, hint string, err error) {
+	switch mode {
+	case toll.Live:
+		return textOf(livePrefix, random)
+	case toll.Test:
+		return textOf(testPrefix, random)
+	}
+	return "", hash, "", toll.FieldError("mode", "A key is live or test, not %q.", string(mode))
+}
+
+// textOf makes a text: a prefix, the random part and the checksum of both.
+func textOf(prefix string, random io.Reader) (text toll.Secret, hash [32]byte, hint string, err error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	b := make([]byte, 0, textLen)
-	switch mode {
-	case toll.Live:
-		b = append(b, livePrefix...)
-	case toll.Test:
-		b = append(b, testPrefix...)
-	default:
-		return "", hash, "", toll.FieldError("mode", "A key is live or test, not %q.", string(mode))
-	}
+	length := len(prefix) + randomLen
+	b := make([]byte, 0, length+checksumLen)
+	b = append(b, prefix...)
 	var pool [48]byte
-	for len(b) < prefixLen+randomLen {
+	for len(b) < length {
 		if _, err := io.ReadFull(random, pool[:]); err != nil {
 			return "", hash, "", fmt.Errorf("read randomness for a key: %w", err)
 		}
 		for _, c := range pool {
 			// 248 is the largest multiple of 62 in a byte: what lies above is
 			// thrown away, or some characters would be likelier than others.
-			if c < 248 && len(b) < prefixLen+randomLen {
+			if c < 248 && len(b) < length {
 				b = append(b, base62[c%62])
 			}
 		}
 	}
 	sum := checksum(b)
 	b = append(b, sum[:]...)
-	return toll.Secret(b), sha256.Sum256(b), string(b[textLen-hintLen:]), nil
+	return toll.Secret(b), sha256.Sum256(b), string(b[len(b)-hintLen:]), nil
 }
 
 // checksum is over 38 characters only: the byte by byte form costs little and,
@@ -92,16 +97,28 @@ func Check(text string) error {
 	if p := text[:prefixLen]; p != livePrefix && p != testPrefix {
 		return ErrMalformed
 	}
-	for i := prefixLen; i < textLen; i++ {
+	return checkAfter(prefixLen, text)
+}
+
+// checkAfter holds what comes behind a prefix against the alphabet, and the
+// checksum against all before it.
+func checkAfter(prefix int, text string) error {
+	for i := prefix; i < len(text); i++ {
 		if !isBase62(text[i]) {
 			return ErrMalformed
 		}
 	}
 	// A checksum against mistakes, no secret: it need not be compared in constant time.
-	if sum := checksum(text[:textLen-checksumLen]); string(sum[:]) != text[textLen-checksumLen:] {
+	if at := len(text) - checksumLen; !checks(text, at) {
 		return ErrMalformed
 	}
 	return nil
+}
+
+// checks tells whether the text from at on is the checksum of what is before.
+func checks(text string, at int) bool {
+	sum := checksum(text[:at])
+	return string(sum[:]) == text[at:]
 }
 
 func isBase62(c byte) bool {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
+	"github.com/tollhouse/tollhouse/internal/api"
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
@@ -64,6 +65,7 @@ type App struct {
 	gate     *gate.Gate
 	chain    *edge.Chain
 	front    *edge.Front
+	api      *api.API
 	file     string
 	override func(*config.Config)
 	live     atomic.Pointer[current]

@@ -157,7 +157,12 @@ func explainEvent(ctx context.Context, r *rooms, e *toll.Event) (toll.Explanatio
 		Service: e.Service, Endpoint: e.Endpoint, Method: e.Method, Status: e.Status, Class: e.Class,
 	}
 	if e.Class == toll.Chargeable {
-		out.Counted = append([]toll.Amount{{Unit: toll.UnitRequests, Count: 1}}, e.Units...)
+		out.Counted = []toll.Amount{{Unit: toll.UnitRequests, Count: e.Requests()}}
+		for _, u := range e.Units {
+			if u.Unit != toll.UnitRequests {
+				out.Counted = append(out.Counted, u)
+			}
+		}
 	}
 	version, err := r.store.PlanVersion(ctx, e.PlanVersion)
 	if err != nil && toll.CodeOf(err) != toll.NotFound {

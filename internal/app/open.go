@@ -45,7 +45,10 @@ func (a *App) openOffice() (err error) {
 	if a.passwords, err = account.NewPasswords(account.PasswordOptions{}); err != nil {
 		return err
 	}
-	a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.clock)
+	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.clock); err != nil {
+		return err
+	}
+	a.rooms.tokens, err = newTokens(a.rooms.store, a.clock)
 	return err
 }
 
@@ -153,6 +156,9 @@ func (a *App) openFront(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.api, err = a.openAPI(); err != nil {
+		return err
+	}
 	a.openTelemetry()
 	a.chain = &edge.Chain{
 		Gate: a.gate, Clock: a.clock, Begin: a.begin, Observe: a.observe, Unmetered: a.unmetered,
@@ -161,7 +167,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.chain.Switch(backendsOf(a.cfg, pools, sites))
 	a.chain.SwitchCaches(caches)
 	a.chain.SwitchDeciders(decidersOf(askers))
-	a.front = &edge.Front{Chain: a.chain, Console: pages, IDs: a.ids}
+	a.front = &edge.Front{Chain: a.chain, Console: desk{api: a.api, console: pages}, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
 	a.rooms.witness = a.gate
 	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }

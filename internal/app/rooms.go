@@ -34,7 +34,8 @@ type rooms struct {
 	store  *store.Store
 	plans  *plans
 	office *account.Office
-	keeper keeper // of a command: what it changes goes into the snapshot too
+	keeper keeper          // of a command: what it changes goes into the snapshot too
+	tokens *account.Tokens // API tokens
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error
@@ -99,6 +100,14 @@ func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed a
 	})
 }
 
+// newTokens opens the API tokens in a store.
+func newTokens(s *store.Store, clock toll.Clock) (*account.Tokens, error) {
+	return account.NewTokens(s, account.TokenOptions{
+		Mint:  func() (toll.Secret, [32]byte, string, error) { return apikey.NewToken(nil) },
+		Check: apikey.CheckToken, Clock: clock,
+	})
+}
+
 // openRooms opens an installation for one command, as its only owner.
 func openRooms(ctx context.Context, at Installation) (*rooms, error) {
 	lock, err := openData(at.Data)
@@ -124,6 +133,9 @@ func (r *rooms) open(ctx context.Context) error {
 	r.plans.switchTo(versions, r.at.Config)
 	r.keeper = openKeeper(r.at, r.store, r.clock, nil)
 	if r.office, err = newOffice(r.store, r.plans, nil, r.keeper, r.clock); err != nil {
+		return err
+	}
+	if r.tokens, err = newTokens(r.store, r.clock); err != nil {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.

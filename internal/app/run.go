@@ -180,6 +180,9 @@ func (a *App) stop() error {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
 	a.drainAuthorize()
+	if a.api != nil {
+		a.api.End()
+	}
 	for i := len(a.servers) - 1; i >= 0; i-- { // the front first
 		// What has no end of its own is ended at once, and its clients told to come
 		// again: net/http would wait for some of it until the grace is over, and

@@ -296,7 +296,7 @@ func (a *Admission) Settle(chargeable bool, units []toll.Amount) {
 		}
 		h.state.mu.Lock()
 		if h.state.hasDeparted() {
-			a.owed = append(a.owed, Adjustment{h.held(), add})
+			a.owed = append(a.owed, Adjustment{Lease: h.held(), Add: add})
 		} else if sl := h.state.findQuota(h.rule.id, h.period); sl != nil { // else the period was forgotten
 			sl.value = max(0, plus(sl.value, add))
 		}
@@ -338,7 +338,7 @@ func (a *Admission) Release() {
 		if h.rule.kind == toll.ConcurrencyLimit {
 			h.state.mu.Lock()
 			if h.state.hasDeparted() {
-				a.owed = append(a.owed, Adjustment{h.held(), -1})
+				a.owed = append(a.owed, Adjustment{Lease: h.held(), Add: -1})
 			} else if sl := h.state.find(h.rule.id); sl != nil {
 				sl.value = max(0, sl.value-1)
 			}

@@ -156,6 +156,8 @@ type Lease struct {
 type Adjustment struct {
 	Lease
 	Add int64
+	// Make has the counter made where there is none: nobody was admitted before.
+	Make bool
 }
 
 // Adjust carries an Adjustment out. It tells whether it could: a State that
@@ -168,10 +170,13 @@ func (s *State) Adjust(a Adjustment) bool {
 		return false
 	}
 	var sl *slot
-	if a.Name.Kind == toll.Quota {
-		sl = s.findQuota(id, a.Period)
-	} else {
+	switch {
+	case a.Name.Kind != toll.Quota:
 		sl = s.find(id)
+	case a.Make:
+		sl = s.quota(id, a.Period)
+	default:
+		sl = s.findQuota(id, a.Period)
 	}
 	if sl != nil { // else the period was forgotten
 		sl.value = max(0, plus(sl.value, a.Add))
@@ -187,10 +192,13 @@ func (s *Shared) Adjust(a Adjustment) {
 	defer s.state.mu.Unlock()
 	quota := a.Name.Kind == toll.Quota
 	var sl *slot
-	if quota {
-		sl = s.state.findQuota(id, a.Period)
-	} else {
+	switch {
+	case !quota:
 		sl = s.state.find(id)
+	case a.Make:
+		sl = s.state.quota(id, a.Period)
+	default:
+		sl = s.state.findQuota(id, a.Period)
 	}
 	if sl != nil {
 		sl.value = max(0, plus(sl.value, a.Add))
@@ -257,7 +265,7 @@ func (a *Admission) settleElsewhere(chargeable bool, units []toll.Amount) {
 			reserved = 1 // also of a process of before costs, which says nothing of it
 		}
 		if add := settled(l.Name.Unit, reserved, chargeable, units); add != 0 {
-			a.owed = append(a.owed, Adjustment{l, add})
+			a.owed = append(a.owed, Adjustment{Lease: l, Add: add})
 		}
 	}
 }
@@ -265,7 +273,7 @@ func (a *Admission) settleElsewhere(chargeable bool, units []toll.Amount) {
 func (a *Admission) releaseElsewhere() {
 	for _, l := range a.elsewhere {
 		if l.Name.Kind == toll.ConcurrencyLimit {
-			a.owed = append(a.owed, Adjustment{l, -1})
+			a.owed = append(a.owed, Adjustment{Lease: l, Add: -1})
 		}
 	}
 	a.elsewhere = nil

@@ -49,6 +49,11 @@ func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
 // looked at lately, so that LimitStates then tells of all replicas. It is for
 // pages: it waits for the ledger, and does nothing while that is away.
 func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) {
+	s.refresh(ctx, now, p, false)
+}
+
+// refresh asks for silent policies too, where it is told to.
+func (s *Set) refresh(ctx context.Context, now time.Time, p Partitions, silent bool) {
 	if s == nil {
 		return
 	}
@@ -57,7 +62,7 @@ func (s *Set) Refresh(ctx context.Context, now time.Time, p Partitions) {
 	for i := range s.rules {
 		r := &s.rules[i]
 		shared := p.shared(r.partition)
-		if shared == nil || r.silent {
+		if shared == nil || r.silent && !silent {
 			continue
 		}
 		pool = shared.pool

@@ -45,6 +45,15 @@ type Question struct {
 	Endpoint    string       // as in the event, "POST /extractions"
 	StatusClass int          // 2 for 2xx; 0 for all
 	Classes     []toll.Class // of the events
+
+	// With the step Whole: Top asks for so many groups only, the largest first
+	// and those of one size by Group; 0: all of them, by Group.
+	Top int
+	// With the step Whole and a split by customer, key, service or unit, a page of
+	// the groups: Limit of them at most (0: all), those after the group After
+	// (its bytes). Not together with Top.
+	After string
+	Limit int
 }
 
 // Point is one answer: so much in the step that starts at Start, for Group.

@@ -60,7 +60,9 @@ func Replay(events iter.Seq2[toll.Event, error], p Proposal) (Outcome, error) {
 		out.Calls++
 		count(out.Recorded, &e)
 		by := NotIncluded
-		if p.Plan.IncludesService(e.Service) {
+		if e.Service == toll.OutsideService { // usage that nobody was asked about: it happened
+			by = ""
+		} else if p.Plan.IncludesService(e.Service) {
 			by = walk.admit(&e, costOf(&p, &e), plan, services[e.Service])
 		}
 		if by == "" {
@@ -94,8 +96,11 @@ func count(usage map[string]int64, e *toll.Event) {
 	if e.Class != toll.Chargeable {
 		return
 	}
-	usage[toll.UnitRequests]++
+	usage[toll.UnitRequests] += e.Requests()
 	for _, u := range e.Units {
+		if u.Unit == toll.UnitRequests {
+			continue
+		}
 		usage[u.Unit] += u.Count
 	}
 }

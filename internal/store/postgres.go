@@ -112,6 +112,16 @@ func (e *postgresEngine) resolve(ctx context.Context, tx transaction, names []st
 	return scanNames(ctx, tx, found, `select id, name from usage_name where name = any($1::text[])`, names)
 }
 
+func (e *postgresEngine) outside(ctx context.Context, tx transaction, ids []identity) (contents, error) {
+	known := contents{}
+	sources, texts := make([]int64, len(ids)), make([]string, len(ids))
+	for i, id := range ids {
+		sources[i], texts[i] = id.source, id.id
+	}
+	return known, scanOutside(ctx, tx, known, `select o.source, o.id, o.content from unnest($1::integer[], $2::text[]) j (source, id)
+		join outside_event o on o.source = j.source and o.id = j.id`, sources, texts)
+}
+
 // check asks for a sign of life: PostgreSQL keeps checksums of its own.
 func (e *postgresEngine) check(ctx context.Context, db *sql.DB) error {
 	var n int64

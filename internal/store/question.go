@@ -43,9 +43,38 @@ func (s *Store) Series(ctx context.Context, q meter.Question) ([]meter.Point, er
 		return p, err
 	}, query, args...)
 	slices.SortFunc(points, func(a, b meter.Point) int {
+		if q.Top > 0 {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
+		}
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
 	})
 	return points, s.fail(err, fault{doing: "reading usage"})
+}
+
+// page narrows the groups of a Question to those that are asked for: what
+// follows "where g.amount <> 0".
+func page(q meter.Question, c *conditions) (string, error) {
+	switch {
+	case q.Top == 0 && q.Limit == 0 && q.After == "":
+		return ``, nil
+	case q.Step != meter.Whole:
+		return "", toll.FieldError("step", "A part of the groups can be had of the whole time only.")
+	case q.Top > 0 && (q.Limit != 0 || q.After != ""):
+		return "", toll.FieldError("top", "The largest groups have no pages.")
+	case q.Top > 0: // by name before the cut, so that it is the same each time
+		return ` order by g.amount desc, a.name, b.name, g.number limit ` + c.arg(q.Top), nil
+	case q.By != meter.ByCustomer && q.By != meter.ByKey && q.By != meter.ByService && q.By != meter.ByUnit, q.Limit < 0, !storable(q.After):
+		return "", toll.FieldError("by", "Only customers, keys, services and units have pages.")
+	}
+	narrowed := ``
+	if q.After != "" {
+		narrowed = ` and a.name > ` + c.arg(q.After)
+	}
+	narrowed += ` order by a.name`
+	if q.Limit > 0 {
+		narrowed += ` limit ` + c.arg(q.Limit)
+	}
+	return narrowed, nil
 }
 
 // grouping is what a split reads: up to two interned names and a number.
@@ -117,10 +146,14 @@ func seriesQuery(q meter.Question) (string, []any, error) {
 		arms[i] = fmt.Sprintf(`select %s as start, %s as first, %s as second, %s as number, amount from %s where %s`,
 			start, by.first, by.second, by.number, rollupTable(piece.width, whose), c.and(c.within(piece)))
 	}
+	groups, err := page(q, &c)
+	if err != nil {
+		return "", nil, err
+	}
 	return `select g.start, a.name, b.name, g.number, g.amount from (
 			select x.start, x.first, x.second, x.number, cast(sum(x.amount) as bigint) as amount
 			from (` + strings.Join(arms, ` union all `) + `) x group by x.start, x.first, x.second, x.number) g
-		join usage_name a on a.id = g.first join usage_name b on b.id = g.second where g.amount <> 0`, c.args, nil
+		join usage_name a on a.id = g.first join usage_name b on b.id = g.second where g.amount <> 0` + groups, c.args, nil
 }
 
 // rollupTable is the table of a width; whose says that customers, keys or plan

@@ -33,8 +33,12 @@ func (s *Store) received(ctx context.Context, from, to time.Time, sums map[strin
 		if err != nil {
 			return fmt.Errorf("reading an event's units: %w", err)
 		}
-		sums[toll.UnitRequests] += events
+		of := toll.Event{Units: units}
+		sums[toll.UnitRequests] += of.Requests() * events
 		for _, u := range units {
+			if u.Unit == toll.UnitRequests {
+				continue
+			}
 			sums[u.Unit] += u.Count * events
 		}
 	}

@@ -112,8 +112,14 @@ func addUp(events []toll.Event, named []numbers, names *naming) *rollup {
 			service: named[i].service, endpoint: named[i].endpoint,
 			period: floor(e.Time.UnixMicro(), quarter), status: int8(e.Status / 100), class: int8(classNumber(e.Class)), unit: requests,
 		}
-		sums.add(k, rollupSum{amount: 1, bytesIn: e.BytesIn, bytesOut: e.BytesOut, latency: e.Latency.Microseconds()})
+		one := rollupSum{amount: countable(e.Requests()), bytesIn: e.BytesIn, bytesOut: e.BytesOut, latency: e.Latency.Microseconds()}
+		if one != (rollupSum{}) { // else it is no request, and came from outside
+			sums.add(k, one)
+		}
 		for _, u := range e.Units {
+			if u.Unit == toll.UnitRequests {
+				continue
+			}
 			k.unit = names.of(u.Unit)
 			sums.add(k, rollupSum{amount: countable(u.Count)})
 		}

@@ -111,6 +111,16 @@ func (e *sqliteEngine) resolve(ctx context.Context, tx transaction, names []stri
 	return scanNames(ctx, tx, found, `select n.id, n.name from json_each($1) j join usage_name n on n.name = j.value`, string(document))
 }
 
+func (e *sqliteEngine) outside(ctx context.Context, tx transaction, ids []identity) (contents, error) {
+	known := contents{}
+	document, err := identityDocument(ids)
+	if err != nil {
+		return nil, err
+	}
+	return known, scanOutside(ctx, tx, known, `select o.source, o.id, o.content from json_each($1) j
+		cross join outside_event o on o.source = j.value ->> 0 and o.id = j.value ->> 1`, document)
+}
+
 // check runs SQLite's own quick_check.
 func (e *sqliteEngine) check(ctx context.Context, db *sql.DB) error {
 	rows, err := db.QueryContext(ctx, `pragma quick_check(3)`)

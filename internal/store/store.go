@@ -57,6 +57,8 @@ type engine interface {
 	sketches(ctx context.Context, tx transaction, table string, keys []column) (map[latencyKey][]byte, error)
 	// retain drops the events with a smaller ID, and makes room for coming ones.
 	retain(ctx context.Context, s *Store, before toll.ULID, now time.Time) (dropped int64, err error)
+	// outside finds what is stored of events from outside.
+	outside(ctx context.Context, tx transaction, ids []identity) (contents, error)
 	// check looks for damage.
 	check(ctx context.Context, db *sql.DB) error
 	// where names the database to its operator, without a password.

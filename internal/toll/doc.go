@@ -13,6 +13,7 @@
 //	member             a person of a customer: owner, admin, developer, billing, viewer
 //	operator           a person who runs this installation: admin, support, viewer
 //	key                an API key of a customer
+//	API token          opens the management API for a program, in the name of a member or operator
 //	plan               price, limits, quotas, unit prices, and what it includes
 //	add-on             what a subscription can add to its plan
 //	rate limit         how fast: so many per second, minute or hour; protects capacity

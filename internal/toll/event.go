@@ -32,8 +32,24 @@ type Event struct {
 	Latency     time.Duration // arrival to the last byte of the upstream; microseconds are kept
 	BytesIn     int64         // of the request's body
 	BytesOut    int64         // of the answer's body as the service made it, before the gateway compressed it
-	Units       []Amount      // reported units, without UnitRequests: every event is one request
+	Units       []Amount      // reported units; UnitRequests is among them only where it is not one, see Requests
 }
+
+// Requests is how many requests the event is: one, unless its Units say
+// another number of UnitRequests, as those of events from outside do.
+func (e *Event) Requests() int64 {
+	for i := range e.Units {
+		if e.Units[i].Unit == UnitRequests {
+			return e.Units[i].Count
+		}
+	}
+	return 1
+}
+
+// OutsideService stands as the service of usage events that were sent in from
+// outside; no service of the configuration can be called so. Their endpoint is
+// their type.
+const OutsideService = "(outside)"
 
 // Amount is so much of a unit.
 type Amount struct {

@@ -132,7 +132,7 @@ func (s *IDs) read() (random [10]byte) {
 }
 
 // NewID makes a prefixed text identifier such as "cus_01J9…". The prefixes in
-// use: cus (customer), key, mem (member), op (operator), ses (session).
+// use: cus (customer), key, mem (member), op (operator), ses (session), tok (API token).
 func (s *IDs) NewID(prefix string, now time.Time) string {
 	b := make([]byte, 0, len(prefix)+27)
 	b = append(append(b, prefix...), '_')

@@ -22,6 +22,7 @@ type Store struct {
 	members   map[string]toll.Member
 	operators map[string]toll.Operator
 	sessions  map[string]toll.Session
+	tokens    map[string]toll.APIToken
 	broken    error
 }
 
@@ -35,6 +36,7 @@ func NewStore() *Store {
 		members:   map[string]toll.Member{},
 		operators: map[string]toll.Operator{},
 		sessions:  map[string]toll.Session{},
+		tokens:    map[string]toll.APIToken{},
 	}
 }
 

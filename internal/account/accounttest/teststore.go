@@ -37,6 +37,10 @@ func TestStore(t *testing.T, open func(t *testing.T) account.Store) {
 		{"KeepsASessionWhole", keepsASessionWhole},
 		{"RevokesASessionOnce", revokesASessionOnce},
 		{"ListsSessionsOfOnePerson", listsSessionsOfOnePerson},
+		{"KeepsAnAPITokenWhole", keepsAnAPITokenWhole},
+		{"RefusesATokenOfNobodyAndASecondOfTheSameText", refusesATokenOfNobodyAndASecondOfTheSameText},
+		{"ListsTokensOfOnePerson", listsTokensOfOnePerson},
+		{"RevokesATokenOnceAndOnlyRaisesItsLastUse", revokesATokenOnceAndOnlyRaisesItsLastUse},
 		{"AnswersNotFoundForWhatIsNotThere", answersNotFoundForWhatIsNotThere},
 		{"GivesUpWhenTheCallerHas", givesUpWhenTheCallerHas},
 	} {

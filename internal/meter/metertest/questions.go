@@ -11,9 +11,16 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// amounts returns what an event counts: one request, and its reported units.
+// amounts returns what an event counts: its requests, mostly one, and its
+// reported units.
 func amounts(e toll.Event) []toll.Amount {
-	return append([]toll.Amount{{Unit: toll.UnitRequests, Count: 1}}, e.Units...)
+	all := []toll.Amount{{Unit: toll.UnitRequests, Count: e.Requests()}}
+	for _, u := range e.Units {
+		if u.Unit != toll.UnitRequests {
+			all = append(all, u)
+		}
+	}
+	return all
 }
 
 // width returns how wide a step is, 0 for Whole.
@@ -84,8 +91,15 @@ func (m *Memory) Series(_ context.Context, q meter.Question) ([]meter.Point, err
 		}
 	}
 	slices.SortFunc(points, func(a, b meter.Point) int {
+		if q.Top > 0 {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
+		}
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
 	})
+	points = slices.DeleteFunc(points, func(p meter.Point) bool { return q.After != "" && p.Group <= q.After })
+	if most := cmp.Or(q.Top, q.Limit); most > 0 && len(points) > most {
+		points = points[:most:most]
+	}
 	return points, nil
 }
 

@@ -73,6 +73,9 @@ func (w world) event(rt *rapid.T, n uint64) toll.Event {
 	}
 	e.ID = exampleID(e.Time, n)
 	e.Key = e.Customer + "_key" + rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "key")
+	if rapid.IntRange(0, 3).Draw(rt, "outside") == 0 {
+		e.Units = append(e.Units, toll.Amount{Unit: toll.UnitRequests, Count: rapid.SampledFrom([]int64{0, 0, 1, 7, toll.MaxCount}).Draw(rt, "requests")})
+	}
 	for _, unit := range []string{"words", "characters"} {
 		if rapid.Bool().Draw(rt, unit) {
 			e.Units = append(e.Units, toll.Amount{Unit: unit, Count: rapid.Int64Range(0, toll.MaxCount).Draw(rt, "count")})
@@ -150,6 +153,17 @@ func (w world) compareSeries(rt *rapid.T, s Store, model *Memory) {
 	}
 	if rapid.Bool().Draw(rt, "of classes") {
 		q.Classes = []toll.Class{toll.Chargeable, toll.Unknown}
+	}
+	if q.Step == meter.Whole {
+		switch paged := q.By == meter.ByCustomer || q.By == meter.ByKey || q.By == meter.ByService || q.By == meter.ByUnit; rapid.IntRange(0, 3).Draw(rt, "of the groups") {
+		case 0:
+			q.Top = rapid.IntRange(1, 4).Draw(rt, "top")
+		case 1:
+			if paged {
+				q.Limit = rapid.IntRange(0, 3).Draw(rt, "at most")
+				q.After = rapid.SampledFrom([]string{"", "cus", w.name(rt, "cus", 3), w.name(rt, "svc", 2), "words"}).Draw(rt, "after")
+			}
+		}
 	}
 	want, _ := model.Series(context.Background(), q)
 	got, err := s.Series(context.Background(), q)

@@ -63,6 +63,10 @@ func TestStore(t *testing.T, open Opener) {
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
 		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
+		{"CountsAnEventFromOutsideOnceForEver", countsAnEventFromOutsideOnceForEver},
+		{"CountsTheRequestsThatAnEventFromOutsideNames", countsTheRequestsThatAnEventFromOutsideNames},
+		{"CountsABatchOnceThatCameManyTimesAtOnce", countsABatchOnceThatCameManyTimesAtOnce},
+		{"StoresNothingOfABatchThatCannotBeStored", storesNothingOfABatchThatCannotBeStored},
 		{"RefusesUnstorableText", refusesUnstorableText},
 		{"KeepsNothingUnderAContextThatIsOver", keepsNothingUnderAContextThatIsOver},
 	} {
