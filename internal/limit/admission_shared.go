@@ -63,6 +63,7 @@ func (s *Shared) look(j *judgment, now time.Time, ns int64, before []judgment) {
 		j.period = r.calendar.at(now, ns)
 		j.slot = s.state.quota(r.id, j.period.number)
 	} else {
+		j.period = nil // of whatever this judgment was about before
 		j.slot = s.state.counter(r, ns, before)
 	}
 	j.value = j.slot.value

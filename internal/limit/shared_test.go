@@ -337,3 +337,37 @@ func TestPoliciesThatNobodySharesAreDecidedAsEver(t *testing.T) {
 		t.Error("and not so while the ledger is away")
 	}
 }
+
+// An Admission is used again for requests under other plans, and a counter is
+// one whatever it was about before.
+func TestARateIsOneCounterWhateverTheAdmissionDecidedBefore(t *testing.T) {
+	t.Parallel()
+	for _, p := range []toll.Policy{perMinute(10), parallel(10)} {
+		h := newHouse(t, 2, p)
+		daily := monthly(1 << 40)
+		daily.Name, daily.Every = "daily", toll.Daily
+		before, err := limit.Compile([]toll.Policy{monthly(1 << 40), daily}, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		admitted := 0
+		var open []*limit.Admission
+		for i := range 60 {
+			r, a := h.replicas[i%2], new(limit.Admission)
+			if i%3 == 0 {
+				a.Admit(r.clock(), r.parts, "ner", "other", before)
+			}
+			if a.Admit(r.clock(), r.parts, "ner", "other", h.set) {
+				admitted++
+			}
+			a.Settle(true, nil)
+			open = append(open, a)
+		}
+		if admitted != 10 {
+			t.Errorf("%s: %d of 60 were admitted, want 10", p.Name, admitted)
+		}
+		for _, a := range open {
+			a.Release()
+		}
+	}
+}
