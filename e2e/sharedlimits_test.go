@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -59,65 +60,67 @@ func (p *sharedPolicy) overshoot(all []seen) (most int64) {
 }
 
 // stranded is how many requests could have passed at once when one was refused,
-// at the worst of them, and for how long such refusals went on. policies are all
-// that the request met. A refused request that could have passed only when it
-// came, or only when its answer went out, may have been decided when it could not.
+// at the worst of them, and for how long such refusals went on without one that
+// was right. policies are all that the request met. A refused request was decided
+// somewhere between its arrival and its end: what was left then is taken to be
+// the least that was left meanwhile.
 func stranded(all []seen, policies []sharedPolicy) (most int64, longest time.Duration) {
 	type moment struct {
 		at    int64
 		which int // of all
-		kind  int // 0: admitted, 1: refused, at its arrival or its end
+		ends  bool
 	}
 	var moments []moment
 	for i, s := range all {
-		if s.admitted {
-			moments = append(moments, moment{s.arrived, i, 0})
-		} else {
-			moments = append(moments, moment{s.arrived, i, 1}, moment{s.done, i, 1})
+		moments = append(moments, moment{s.arrived, i, false})
+		if !s.admitted {
+			moments = append(moments, moment{s.done, i, true})
 		}
 	}
 	slices.SortStableFunc(moments, func(a, b moment) int { return int(a.at - b.at) })
-	base := moments[0].at
-	left := map[int]int64{} // of a refused one: the least that was left
-	used := int64(0)
-	var ended []int
+	base, used := moments[0].at, int64(0)
+	left := func(at int64) int64 {
+		least := int64(math.MaxInt64)
+		for _, p := range policies {
+			if p.rate != nil {
+				least = min(least, p.rate.left(at-base))
+			} else {
+				least = min(least, p.limit-used)
+			}
+		}
+		return least
+	}
+	open := map[int]int64{} // refused ones under way, with the least that was left
+	began := int64(-1)
 	for _, m := range moments {
-		if m.kind == 0 {
+		s := all[m.which]
+		switch {
+		case s.admitted:
 			used++
 			for _, p := range policies {
 				if p.rate != nil {
 					p.rate.take(m.at - base)
 				}
 			}
-			continue
-		}
-		least := int64(math.MaxInt64)
-		for _, p := range policies {
-			if p.rate != nil {
-				least = min(least, p.rate.left(m.at-base))
-			} else {
-				least = min(least, p.limit-used)
+			now := left(m.at)
+			for i := range open {
+				open[i] = min(open[i], now)
 			}
+		case !m.ends:
+			open[m.which] = left(m.at)
+		default:
+			n := max(0, open[m.which])
+			delete(open, m.which)
+			most = max(most, n)
+			if n == 0 {
+				began = -1
+				continue
+			}
+			if began < 0 {
+				began = s.arrived
+			}
+			longest = max(longest, time.Duration(s.done-began))
 		}
-		if was, ok := left[m.which]; ok {
-			left[m.which] = min(was, least)
-			ended = append(ended, m.which)
-		} else {
-			left[m.which] = least
-		}
-	}
-	began := int64(-1)
-	for _, i := range ended {
-		n := max(0, left[i])
-		most = max(most, n)
-		if n == 0 {
-			began = -1
-			continue
-		}
-		if began < 0 {
-			began = all[i].arrived
-		}
-		longest = max(longest, time.Duration(all[i].done-began))
 	}
 	return most, longest
 }
@@ -138,24 +141,30 @@ func (r *replicas) answersTo(customer string, ahead []time.Duration) (all []seen
 	return all
 }
 
-// press has callers send requests to the replicas without pause, or nearly: to
-// all of them at first, and then, for a third of the time, to the first alone.
-// enough, where it is not nil, ends the first part early.
-func (r *replicas) press(key string, callers int, during, pause time.Duration) {
+// press has callers send requests to the replicas: to all of them at first, and
+// to the first alone when two thirds of the time are over, or of what there is.
+// It goes on until the time is over and a hundred were refused.
+func (r *replicas) press(key string, there int64, callers int, during, pause time.Duration) {
 	var group sync.WaitGroup
+	var admitted, refused atomic.Int64
 	began := time.Now()
 	for range callers {
 		group.Go(func() {
 			for {
 				took := time.Since(began)
-				if took >= during {
+				if took >= during && refused.Load() >= 100 || took > patience+during {
 					return
 				}
 				to := rand.IntN(len(r.all))
-				if took > during*2/3 {
+				if took > during*2/3 || admitted.Load() > there*2/3 {
 					to = 0
 				}
-				if status, title := r.callWith(to, "/api/x", key); status != 200 && status != 429 {
+				switch status, title := r.callWith(to, "/api/x", key); status {
+				case 200:
+					admitted.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
 					r.t.Errorf("replica %d answers %d %s", to, status, title)
 				}
 				time.Sleep(time.Duration(rand.Int64N(int64(pause) + 1)))
@@ -192,14 +201,17 @@ func pressShared(t *testing.T, what string, binaries []string, ahead []time.Dura
 		r := startFleet(t, binaries, slices.Clone(plans)...)
 		var group sync.WaitGroup
 		for i, p := range r.plans {
-			callers, pause := 64, 40*time.Millisecond
+			callers, pause, there := 64, 40*time.Millisecond, int64(math.MaxInt64/2)
 			if i > 0 {
 				callers = 12
 			}
-			if i >= 3 { // these have much to give
-				pause = 4 * time.Millisecond
+			switch i { // these have much to give, and little comes back
+			case 3:
+				pause, there = 4*time.Millisecond, 1000
+			case 4:
+				pause, there = 4*time.Millisecond, 5000
 			}
-			group.Go(func() { r.press(p.key, callers, during, pause) })
+			group.Go(func() { r.press(p.key, there, callers, during, pause) })
 		}
 		group.Wait()
 		return r, func() {
@@ -211,10 +223,7 @@ func pressShared(t *testing.T, what string, binaries []string, ahead []time.Dura
 			for i, plan := range r.plans {
 				all := r.answersTo(plan.customer, ahead)
 				policies := fresh()
-				bound := policies[0].leases
-				for _, p := range policies {
-					bound = max(bound, p.leases)
-				}
+				bound := policies[0].rate.burst // there is never more of all four
 				if i > 0 {
 					policies = policies[i-1 : i]
 					bound = policies[0].leases
@@ -249,11 +258,21 @@ func TestThreeReplicasKeepEachLimitWithinItsBounds(t *testing.T) {
 	pressShared(t, "three replicas", []string{binary, binary, binary}, make([]time.Duration, 3), min(limitSeconds(t, 6), 60*time.Second))
 }
 
+// programs are the ones that skewed has built.
+var programs struct {
+	sync.Mutex
+	by map[time.Duration]string
+}
+
 // skewed builds the program with another system clock: everything else is as it
 // is in every build.
 func skewed(t *testing.T, by time.Duration) string {
 	t.Helper()
-	dir := t.TempDir()
+	programs.Lock()
+	defer programs.Unlock()
+	if program := programs.by[by]; program != "" {
+		return program
+	}
 	clock, err := filepath.Abs("../internal/toll/clock.go")
 	if err != nil {
 		t.Fatal(err)
@@ -266,22 +285,25 @@ func skewed(t *testing.T, by time.Duration) string {
 	if other == string(source) {
 		t.Fatal("toll.SystemClock is not what this test changes")
 	}
-	replaced := filepath.Join(dir, "clock.go")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{clock: replaced}})
+	name := filepath.Join(filepath.Dir(binary), "skewed"+by.String()) // goes with the other one
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{clock: name + ".go"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string][]byte{replaced: []byte(other), filepath.Join(dir, "overlay.json"): overlay} {
-		if err := os.WriteFile(name, content, 0o600); err != nil {
+	for file, content := range map[string][]byte{name + ".go": []byte(other), name + ".json": overlay} {
+		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	program := filepath.Join(dir, "tollhouse")
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "github.com/tollhouse/tollhouse/cmd/tollhouse")
+	build := exec.Command("go", "build", "-overlay", name+".json", "-o", name, "github.com/tollhouse/tollhouse/cmd/tollhouse")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the program with another clock: %v\n%s", err, out)
 	}
-	return program
+	if programs.by == nil {
+		programs.by = map[time.Duration]string{}
+	}
+	programs.by[by] = name
+	return name
 }
 
 // anHour is an hour, back where an hour on were another month, whose quota is
