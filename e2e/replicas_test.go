@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,15 @@ func TestThreeReplicasShareOneQuotaThroughRedis(t *testing.T) {
 		}
 	})
 
+	// What a replica has told Redis since the others looked last they cannot bring
+	// back, so all of it is told, and all have looked.
+	until(t, "all that was used is told", func() bool { return r.toldUsed() == quota })
+	for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+		if got := r.load(6, 5); got[200] != 0 {
+			t.Errorf("behind the end: %v", got)
+		}
+	}
+
 	// The counter's only other copies are the store and the lanes.
 	r.redis.Empty()
 	if got := r.load(6, 20); got[200] != 0 {
@@ -57,32 +67,56 @@ func TestThreeReplicasShareOneQuotaThroughRedis(t *testing.T) {
 	}
 }
 
+// toldUsed is what Redis knows to be used of the first plan's quota.
+func (r *replicas) toldUsed() (used int64) {
+	r.t.Helper()
+	client := r.redis.Client()
+	defer func() { _ = client.Close() }()
+	keys, err := client.Keys(r.t.Context(), "tollhouse:{"+r.plans[0].customer+"}:quota:*").Result()
+	if err != nil || len(keys) != 1 {
+		r.t.Fatalf("the quota's counters in Redis are %v (%v)", keys, err)
+	}
+	is, err := client.HGetAll(r.t.Context(), keys[0]).Result()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, part := range []string{"b", "n"} { // what was known when it was made, and what was told since
+		n, err := strconv.ParseInt(is[part], 10, 64)
+		if err != nil {
+			r.t.Fatalf("the counter in Redis is %v: %v", is, err)
+		}
+		used += n
+	}
+	return used
+}
+
 func TestThreeReplicasLetNoMoreThanTheLimitPassAtOnce(t *testing.T) {
 	t.Parallel()
-	r := startReplicas(t, 3, "limits: [ { name: parallel, concurrency: 7 } ]")
-	var group sync.WaitGroup
-	var refused, answered atomic.Int64
-	for i := range 21 {
-		group.Go(func() {
-			switch status, _ := r.call(i, "/api/held"); status {
-			case 200:
-				answered.Add(1)
-			case 429:
-				refused.Add(1)
-			default:
-				t.Errorf("answer %d", status)
+	r := undisturbed(t, func() (*replicas, func()) {
+		r := startReplicas(t, 3, "limits: [ { name: parallel, concurrency: 7 } ]")
+		var group sync.WaitGroup
+		var refused, answered atomic.Int64
+		for i := range 21 {
+			group.Go(func() {
+				switch status, _ := r.call(i, "/api/held"); status {
+				case 200:
+					answered.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("answer %d", status)
+				}
+			})
+		}
+		until(t, "21 calls, held or refused", func() bool { return r.running.Load()+refused.Load() == 21 })
+		atOnce := r.running.Load()
+		close(r.held)
+		group.Wait()
+		return r, func() {
+			if atOnce != 7 || answered.Load() != 7 {
+				t.Errorf("%d calls at once and %d answered, want 7", atOnce, answered.Load())
 			}
-		})
-	}
-	until(t, "21 calls, held or refused", func() bool { return r.running.Load()+refused.Load() == 21 })
-	if got := r.running.Load(); got != 7 {
-		t.Errorf("%d calls at once, want 7", got)
-	}
-	// A replica that is killed holds its places no longer than it takes to be missed.
-	close(r.held)
-	group.Wait()
-	if answered.Load() != 7 {
-		t.Errorf("%d were answered, want 7", answered.Load())
-	}
+		}
+	})
 	until(t, "places are free again", func() bool { status, _ := r.call(0, "/api/x"); return status == 200 })
 }
