@@ -15,6 +15,9 @@ func TestLooksForChangesInFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	pipe, file := filepath.Join(dir, "pipe"), filepath.Join(dir, "tollhouse.yml")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skip("no pipes here:", err)
 	}
 	for _, path := range []string{pipe, "/dev/zero", dir, filepath.Join(dir, "gone")} { // the first two would never end

@@ -5,6 +5,8 @@
 //
 //	.golangci.yml ─► rules ─┐
 //	go list -json ─► imports ┴► what is wrong
+//
+// And it holds the tests to the rule that nothing is skipped in CI.
 package arrows
 
 import (

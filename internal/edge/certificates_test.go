@@ -329,6 +329,9 @@ func TestACertificateIsReadFromAFileThatEnds(t *testing.T) {
 	dir := t.TempDir()
 	pipe, huge := filepath.Join(dir, "pipe"), filepath.Join(dir, "huge")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
 		t.Skip("no pipes here:", err)
 	}
 	if err := os.WriteFile(huge, make([]byte, 2<<20), 0o600); err != nil {

@@ -34,7 +34,7 @@ func TestComparesWithAPeer(t *testing.T) {
 	}
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		t.Skip("nginx is not installed (apt-get install nginx)")
+		t.Fatal("nginx is not installed (apt-get install nginx)")
 	}
 	service := newStrict(t, nil)
 	dir := t.TempDir()
