@@ -58,6 +58,11 @@ proof-attack: ## ten thousand slow connections, floods and strange names at full
 	TOLLHOUSE_PEERS=1 go test -count=1 -v -run '^TestComparesWithAPeer' ./internal/edge/
 	TOLLHOUSE_ATTACKERS=$(or $(ATTACKERS),10000) go test -count=1 -v -timeout 1h -run '^(TestAnAttackIsOutlived|TestUnknownNamesGetNoOrder|TestAFewDescriptors)' ./e2e/
 
+.PHONY: proof-limits
+proof-limits: ## hold limits and quotas to a model, share them over Redis, kill 50 times, kill Redis, revoke (SECONDS_LOAD=60, KILLS=10 for less)
+	TOLLHOUSE_LIMIT_SECONDS=$(or $(SECONDS_LOAD),760) TOLLHOUSE_QUOTA_KILLS=$(or $(KILLS),50) go test -count=1 -v -timeout 2h -parallel 3 \
+		-run '^(TestOneNodeAdmits|TestThreeReplicas|TestAReplicaWhoseClock|TestAQuotaSurvives|TestWhileRedisIsAway|TestWhatIsChanged|TestAKeyEnds|TestWhatIsNoKey)' ./e2e/
+
 .PHONY: proof-upgrade
 proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
 	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \

@@ -59,30 +59,31 @@ func TestThreeReplicasShareOneQuotaThroughRedis(t *testing.T) {
 
 func TestThreeReplicasLetNoMoreThanTheLimitPassAtOnce(t *testing.T) {
 	t.Parallel()
-	r := startReplicas(t, 3, "limits: [ { name: parallel, concurrency: 7 } ]")
-	var group sync.WaitGroup
-	var refused, answered atomic.Int64
-	for i := range 21 {
-		group.Go(func() {
-			switch status, _ := r.call(i, "/api/held"); status {
-			case 200:
-				answered.Add(1)
-			case 429:
-				refused.Add(1)
-			default:
-				t.Errorf("answer %d", status)
+	r := undisturbed(t, func() (*replicas, func()) {
+		r := startReplicas(t, 3, "limits: [ { name: parallel, concurrency: 7 } ]")
+		var group sync.WaitGroup
+		var refused, answered atomic.Int64
+		for i := range 21 {
+			group.Go(func() {
+				switch status, _ := r.call(i, "/api/held"); status {
+				case 200:
+					answered.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("answer %d", status)
+				}
+			})
+		}
+		until(t, "21 calls, held or refused", func() bool { return r.running.Load()+refused.Load() == 21 })
+		atOnce := r.running.Load()
+		close(r.held)
+		group.Wait()
+		return r, func() {
+			if atOnce != 7 || answered.Load() != 7 {
+				t.Errorf("%d calls at once and %d answered, want 7", atOnce, answered.Load())
 			}
-		})
-	}
-	until(t, "21 calls, held or refused", func() bool { return r.running.Load()+refused.Load() == 21 })
-	if got := r.running.Load(); got != 7 {
-		t.Errorf("%d calls at once, want 7", got)
-	}
-	// A replica that is killed holds its places no longer than it takes to be missed.
-	close(r.held)
-	group.Wait()
-	if answered.Load() != 7 {
-		t.Errorf("%d were answered, want 7", answered.Load())
-	}
+		}
+	})
 	until(t, "places are free again", func() bool { status, _ := r.call(0, "/api/x"); return status == 200 })
 }

@@ -175,9 +175,10 @@ func (r *replicas) press(key string, there int64, callers int, during, pause tim
 }
 
 func rateOf(name string, count int64, window time.Duration) sharedPolicy {
-	// No lease is more than half of its replica's part of what is left.
+	// No lease is more than half of its replica's part of what is left; and one may
+	// flow back while a replica waits to hear that there was none.
 	return sharedPolicy{name: name, rate: &modelRate{name: name, count: count, window: window, burst: count, whole: -1 << 62},
-		yaml: fmt.Sprintf("{ name: %s, rate: %d/%s }", name, count, name), leases: 2 * (count / 6)}
+		yaml: fmt.Sprintf("{ name: %s, rate: %d/%s }", name, count, name), leases: 2*(count/6) + 1}
 }
 
 // pressShared presses three replicas with each policy alone and with all together,
