@@ -11,6 +11,7 @@ import (
 // void does it wait for the ledger, with no mutex held, and judges anew.
 func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *locks) bool {
 	var pool *Pool
+	at := now // what leases are judged by: after a wait for the ledger, not the arrival any more
 	for round := 0; ; round++ {
 		locks.lock()
 		if a.gone(locks) {
@@ -22,12 +23,12 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 			j.verdict, j.wait, j.lease = yes, 0, nil
 			if shared := p.shared(j.rule.partition); shared != nil {
 				pool = shared.pool
-				shared.look(j, now, ns, a.judgments[:i])
+				shared.look(j, now, at, ns, a.judgments[:i])
 			} else if j.look(now, ns, a.judgments[:i]); j.no {
 				j.verdict = no
 			}
-			if j.verdict == short && round == rounds { // others were quicker each time
-				j.verdict = gone
+			if j.verdict == short && round == rounds {
+				j.verdict = j.lease.unsaid(j)
 			}
 			j.no = j.verdict == no || j.verdict == gone
 			if j.no && !j.rule.silent && !j.rule.policy.Shadow {
@@ -38,6 +39,7 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 		if admitted && waits {
 			locks.unlock()
 			pool.await(a.judgments)
+			at = pool.clock()
 			continue
 		}
 		if admitted {
@@ -56,8 +58,8 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 	}
 }
 
-// look finds the counter and the lease, and asks it.
-func (s *Shared) look(j *judgment, now time.Time, ns int64, before []judgment) {
+// look finds the counter of now and the lease, and asks it as it is at.
+func (s *Shared) look(j *judgment, now, at time.Time, ns int64, before []judgment) {
 	r := j.rule
 	if r.kind == toll.Quota {
 		j.period = r.calendar.at(now, ns)
@@ -68,7 +70,7 @@ func (s *Shared) look(j *judgment, now time.Time, ns int64, before []judgment) {
 	}
 	j.value = j.slot.value
 	j.lease = s.lease(r, j.period)
-	j.verdict = j.lease.look(j, now)
+	j.verdict = j.lease.look(j, at)
 	switch r.kind {
 	case toll.ConcurrencyLimit:
 		j.value += max(0, j.lease.taken-j.lease.free) // those of the others
@@ -124,6 +126,8 @@ func (a *Admission) correct() {
 		case j.lease != nil && j.no && j.rule.kind == toll.RateLimit:
 			res.Remaining, res.RetryAfter = 0, max(j.wait, 1)
 			res.Reset = res.RetryAfter
+		case j.lease != nil && j.no && j.rule.kind == toll.Quota && j.value < j.rule.policy.Count:
+			res.RetryAfter = LeaseLife // the others' leases: what they do not use is back then, and not at the period's end
 		}
 	}
 }

@@ -46,6 +46,21 @@ func (l *lease) lookAlone(j *judgment, now time.Time) verdict {
 	return yes
 }
 
+// unsaid judges a request that asked for long and was told nothing it could go
+// by: others were quicker each time, which is the limit's end, or the ledger
+// comes and goes.
+func (l *lease) unsaid(j *judgment) verdict {
+	if l.shared.pool.Away() {
+		switch j.rule.policy.WhenSharedAway {
+		case toll.AwayOpen:
+			return yes
+		case toll.AwayClosed:
+			return gone
+		}
+	}
+	return no
+}
+
 // begin works out what may be used on our own during an outage: of what was
 // left when the counter was last seen, leases of others taken off, the part of
 // one replica. All parts together are no more than what was left then.

@@ -375,3 +375,71 @@ func TestARateIsOneCounterWhateverTheAdmissionDecidedBefore(t *testing.T) {
 		}
 	}
 }
+
+// A machine that stalls may read a request's clock long before it decides it:
+// that is no reason to say that nobody knows what is left.
+func TestARequestThatWasHeldUpForLongIsDecidedByTheLedger(t *testing.T) {
+	t.Parallel()
+	for _, p := range []toll.Policy{perMinute(10), parallel(10), monthly(10)} {
+		h := newHouse(t, 2, p)
+		r := h.replicas[0]
+		admitted := 0
+		var open []*limit.Admission
+		for range 12 {
+			a := new(limit.Admission)
+			if a.Admit(r.clock().Add(-3*time.Second), r.parts, "ner", "other", h.set) {
+				admitted++
+			}
+			for _, result := range a.Results() {
+				if result.Away {
+					t.Errorf("%s: nobody knows what is left: %+v", p.Name, result)
+				}
+			}
+			a.Settle(true, nil)
+			open = append(open, a)
+		}
+		if admitted != 10 {
+			t.Errorf("%s: %d of 12 were admitted, want 10", p.Name, admitted)
+		}
+		for _, a := range open {
+			a.Release()
+		}
+	}
+}
+
+// What others have leased and do not use is back in a second: nobody is sent
+// away until the month is over.
+func TestARefusalForOthersLeasesSaysASecondAndNotThePeriodsEnd(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 2, monthly(30))
+	a, b := h.replicas[0], h.replicas[1]
+	for range 5 { // at once: b leases ahead
+		b.one()
+	}
+	var call limit.Admission
+	for range 30 {
+		if !a.admit(&call) {
+			break
+		}
+		call.Settle(true, nil)
+	}
+	refused := func() limit.Result {
+		t.Helper()
+		if a.admit(&call) {
+			t.Fatal("admitted")
+		}
+		return call.Results()[0]
+	}
+	if got := refused(); b.pool.Left() == 0 || got.RetryAfter != limit.LeaseLife || got.Away {
+		t.Errorf("while the other has leased %d, it says %+v", b.pool.Left(), got)
+	}
+	for range 30 {
+		b.one()
+	}
+	h.quiet()
+	for a.one() {
+	}
+	if got := refused(); got.Remaining != 0 || got.RetryAfter < 24*time.Hour {
+		t.Errorf("when all is used, it says %+v", got)
+	}
+}
