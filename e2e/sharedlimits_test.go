@@ -229,22 +229,25 @@ func pressShared(t *testing.T, what string, binaries []string, ahead []time.Dura
 					policies = policies[i-1 : i]
 					bound = policies[0].leases
 				}
-				admitted := 0
+				admitted, slowest := 0, time.Duration(0)
 				for _, s := range all {
 					if s.admitted {
 						admitted++
 					}
+					slowest = max(slowest, time.Duration(s.done-s.arrived))
 				}
 				most, longest := stranded(all, policies)
 				for _, p := range policies {
 					over := p.overshoot(all)
-					t.Logf("| %s | %s | %s | %d | %d | %d (bound 0) | %d (bound %d) for %s (bound 1 s) |", what, plan.name, p.name, len(all), admitted, over, most, bound, longest.Round(time.Millisecond))
+					t.Logf("| %s | %s | %s | %d | %d | %d (bound 0) | %d (bound %d) for %s (bound 1 s) | %s |",
+						what, plan.name, p.name, len(all), admitted, over, most, bound, longest.Round(time.Millisecond), slowest.Round(time.Millisecond))
 					if over > 0 {
 						t.Errorf("%s, %s: %d more than %s were admitted", what, plan.name, over, p.name)
 					}
 				}
-				if most > bound || longest > time.Second && proving() {
-					t.Errorf("%s, %s: %d were stranded for %s, want at most %d for a second", what, plan.name, most, longest, bound)
+				// A machine that holds up answers holds up the beats that bring leases back.
+				if most > bound || longest > time.Second+2*slowest && proving() {
+					t.Errorf("%s, %s: %d were stranded for %s, want at most %d for a second; the slowest answer took %s", what, plan.name, most, longest, bound, slowest)
 				}
 				if len(all) == admitted || admitted == 0 {
 					t.Errorf("%s, %s: %d of %d admitted: the test decides nothing", what, plan.name, admitted, len(all))

@@ -167,3 +167,54 @@ func TestAShareIsOfWhatTheStoreSaysIsLeftWhereAReplicaHasNotLookedLately(t *test
 		t.Errorf("%d were admitted, want 3", got)
 	}
 }
+
+// A ledger that comes back empty knows what the first to ask it knew. It is
+// asked once the others have told too.
+func TestTheFirstToComeBackDoesNotUseWhatTheOthersUsedAlone(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []toll.Policy{monthly(90), perMinute(90)} {
+		h := newHouse(t, 3, policy)
+		admitted := 0
+		ask := func(r *replica, times int) {
+			for range times {
+				if r.one() {
+					admitted++
+				}
+			}
+		}
+		for _, r := range h.replicas {
+			ask(r, 1)
+		}
+		h.quiet()
+		h.ledger.Away(errAway)
+		h.now = h.now.Add(2 * limit.LeaseLife)
+		for _, r := range h.replicas {
+			ask(r, 100) // its share
+		}
+		h.ledger.Lose()
+		h.ledger.Away(nil)
+		first := h.replicas[0]
+		for range 2 { // the others beat within a quarter of a second, which is one of its beats
+			first.pool.Beat(t.Context())
+			ask(first, 100)
+		}
+		for range 3 {
+			for _, r := range h.replicas {
+				r.pool.Beat(t.Context())
+			}
+		}
+		for _, r := range h.replicas {
+			if s := r.pool.Status(); s.Away || s.Replicas != 3 {
+				t.Errorf("%s, %s: %+v", policy.Name, r.name, s)
+			}
+			ask(r, 100)
+		}
+		flowed := 0
+		if policy.Kind == toll.RateLimit {
+			flowed = int(h.now.Sub(start)*90/time.Minute) + 1
+		}
+		if admitted > 90+flowed {
+			t.Errorf("%s: %d were admitted of 90, and %d that flowed off", policy.Name, admitted, flowed)
+		}
+	}
+}

@@ -24,6 +24,7 @@ type Pool struct {
 	away     atomic.Bool
 	outage   atomic.Int64 // so many outages there were
 	lostAt   atomic.Int64 // when the last began, Unix ns
+	heard    atomic.Int64 // while away: so many beats in a row it answered
 	replicas atomic.Int64 // known last
 	asked    atomic.Int64
 	alone    atomic.Int64
@@ -53,6 +54,7 @@ const Beat = LeaseLife / 4
 const (
 	patience  = LeaseLife // for one exchange: longer, and the ledger is away
 	rounds    = 16        // so often does one request ask, when others are quicker each time
+	heardOf   = 3         // beats of a ledger that is back before it is asked: by then all have told what they used meanwhile
 	manyAsks  = 256       // in one exchange
 	mostSpare = 4096
 )
@@ -141,7 +143,7 @@ func (p *Pool) beat(ctx context.Context, why reason) {
 		}
 	}
 	p.sweep()
-	if p.away.CompareAndSwap(true, false) {
+	if p.Away() && p.heard.Add(1) >= heardOf && p.away.CompareAndSwap(true, false) {
 		p.log.Info("the shared counters are back; replicas count together again", "replicas", p.replicas.Load())
 	}
 }
@@ -151,13 +153,18 @@ func (p *Pool) present(ctx context.Context) error {
 	defer cancel()
 	n, err := p.ledger.Present(ctx, p.replica)
 	if err == nil {
-		p.replicas.Store(max(1, int64(n)))
+		there := max(1, int64(n))
+		if p.Away() { // it may have forgotten us all, and the others are about to say so too
+			there = max(there, p.replicas.Load())
+		}
+		p.replicas.Store(there)
 	}
 	return err
 }
 
 // lost notes that the ledger does not answer.
 func (p *Pool) lost(err error) {
+	p.heard.Store(0)
 	if !p.away.Load() {
 		p.lostAt.Store(p.clock().UnixNano())
 		p.outage.Add(1) // first: who sees away sees the outage it is
