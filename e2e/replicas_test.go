@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,15 @@ func TestThreeReplicasShareOneQuotaThroughRedis(t *testing.T) {
 		}
 	})
 
+	// What a replica has told Redis since the others looked last they cannot bring
+	// back, so all of it is told, and all have looked.
+	until(t, "all that was used is told", func() bool { return r.toldUsed() == quota })
+	for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+		if got := r.load(6, 5); got[200] != 0 {
+			t.Errorf("behind the end: %v", got)
+		}
+	}
+
 	// The counter's only other copies are the store and the lanes.
 	r.redis.Empty()
 	if got := r.load(6, 20); got[200] != 0 {
@@ -55,6 +65,29 @@ func TestThreeReplicasShareOneQuotaThroughRedis(t *testing.T) {
 	if got := r.load(6, 20); got[200] != 0 {
 		t.Errorf("after a kill and an emptied Redis: %v", got)
 	}
+}
+
+// toldUsed is what Redis knows to be used of the first plan's quota.
+func (r *replicas) toldUsed() (used int64) {
+	r.t.Helper()
+	client := r.redis.Client()
+	defer func() { _ = client.Close() }()
+	keys, err := client.Keys(r.t.Context(), "tollhouse:{"+r.plans[0].customer+"}:quota:*").Result()
+	if err != nil || len(keys) != 1 {
+		r.t.Fatalf("the quota's counters in Redis are %v (%v)", keys, err)
+	}
+	is, err := client.HGetAll(r.t.Context(), keys[0]).Result()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, part := range []string{"b", "n"} { // what was known when it was made, and what was told since
+		n, err := strconv.ParseInt(is[part], 10, 64)
+		if err != nil {
+			r.t.Fatalf("the counter in Redis is %v: %v", is, err)
+		}
+		used += n
+	}
+	return used
 }
 
 func TestThreeReplicasLetNoMoreThanTheLimitPassAtOnce(t *testing.T) {
