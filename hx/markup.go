@@ -18,3 +18,9 @@ func HTML(ctx context.Context, all ...Renderer) (template.HTML, error) {
 	}
 	return template.HTML(b.String()), nil //nolint:gosec // what a Renderer writes is HTML
 }
+
+// HTMLAttributes is Attributes as html/template puts it into a tag.
+func (v *Release) HTMLAttributes() template.HTMLAttr {
+	say := `='{"` + headerRelease + `":"` + v.version + `"}'`
+	return template.HTMLAttr("hx-headers" + say + " hx-headers:inherited" + say) //nolint:gosec // a version has no quotes
+}

@@ -18,7 +18,7 @@ import (
 
 func main() {
 	listen := flag.String("listen", "", "`host:port` to listen on (default: PORT of the environment; with URL_FILE any free port; else 127.0.0.1:9003)")
-	data := flag.String("data", "./daybook-data", "`directory` of the database")
+	data := flag.String("data", "./daybook-data", "`directory` of the database, unless DATABASE_URL of the environment names a PostgreSQL")
 	flag.Parse()
 	if err := run(*listen, *data); err != nil {
 		fmt.Fprintln(os.Stderr, "daybook:", err)
@@ -33,7 +33,10 @@ func run(listen, data string) (err error) {
 	if err != nil {
 		return errors.New("AUTH_TOKEN_KEY is not base64: make one with openssl rand -base64 32")
 	}
-	daybook, err := app.New(app.Options{DataDir: data, AuthTokenKey: key})
+	daybook, err := app.New(app.Options{
+		DataDir: data, AuthTokenKey: key,
+		DatabaseURL: os.Getenv("DATABASE_URL"), DatabasePassword: os.Getenv("DB_PASSWORD"),
+	})
 	if err != nil {
 		return err
 	}

@@ -19,8 +19,9 @@ import (
 
 // clock is a time that stands still until a test moves it.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu     sync.Mutex
+	now    time.Time
+	broken bool
 }
 
 func newClock() *clock {
@@ -30,7 +31,17 @@ func newClock() *clock {
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.broken {
+		panic("the clock is broken")
+	}
 	return c.now
+}
+
+// breaks makes whoever asks for the time panic.
+func (c *clock) breaks(broken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = broken
 }
 
 func (c *clock) pass(d time.Duration) {
@@ -42,20 +53,72 @@ func (c *clock) pass(d time.Duration) {
 // house is a running daybook, reached at the root or under /daybook as a
 // gateway does it.
 type house struct {
-	url   string // where browsers find the app, without a slash at the end
-	clock *clock
-	app   *app.App
+	url    string // where browsers find the app, without a slash at the end
+	prefix string
+	clock  *clock
+	app    *app.App
+
+	mu     sync.Mutex
+	before func(http.ResponseWriter, *http.Request) bool // sees each request first; true: it has answered
+}
+
+// fail puts something before the app.
+func (h *house) fail(before func(http.ResponseWriter, *http.Request) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.before = before
+}
+
+// cut takes the network away, or gives it back: connections end without a word.
+func (h *house) cut(away bool) {
+	if !away {
+		h.fail(nil)
+		return
+	}
+	h.fail(func(w http.ResponseWriter, _ *http.Request) bool {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = conn.Close()
+		}
+		return true
+	})
+}
+
+// hold keeps the next request of a kind ("POST /") from the app until release.
+func (h *house) hold(kind string) (arrived <-chan struct{}, release func()) {
+	came, go_ := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	h.fail(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method+" "+r.URL.Path == kind {
+			once.Do(func() {
+				close(came)
+				select {
+				case <-go_:
+				case <-r.Context().Done():
+				}
+			})
+		}
+		return false
+	})
+	return came, func() { close(go_) }
 }
 
 func newHouse(t *testing.T, prefix string) *house {
 	t.Helper()
-	h := &house{clock: newClock()}
+	h := &house{clock: newClock(), prefix: prefix}
 	a, err := app.New(app.Options{DataDir: t.TempDir(), Clock: h.clock.Now, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.app = a
-	handler := a.Handler()
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		before := h.before
+		h.mu.Unlock()
+		if before == nil || !before(w, r) {
+			a.Handler().ServeHTTP(w, r)
+		}
+	}))
 	if prefix != "" {
 		inner := handler
 		handler = http.StripPrefix(prefix, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/day"
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 // perPage is how many days a page of the history shows.
@@ -24,20 +25,18 @@ type glimpse struct {
 	Beginning string
 }
 
-func (a *App) showHistory(w http.ResponseWriter, r *http.Request) {
+func (a *App) showHistory(w http.ResponseWriter, r *http.Request) (hx.Answer, error) {
 	var before day.Date
 	if text := r.URL.Query().Get("before"); text != "" {
 		date, err := day.ParseDate(text)
 		if err != nil {
-			a.notFound(w, r)
-			return
+			return hx.Answer{}, hx.Errorf(http.StatusNotFound, "There is no such day.")
 		}
 		before = date
 	}
-	notes, more, err := a.notes.History(r.Context(), person(r.Context()).ID, before, perPage)
+	notes, more, err := a.notes.History(r.Context(), person(r).ID, before, perPage)
 	if err != nil {
-		a.failed(w, r, err)
-		return
+		return hx.Answer{}, err
 	}
 	content := past{Later: before != ""}
 	for _, note := range notes {
@@ -46,7 +45,7 @@ func (a *App) showHistory(w http.ResponseWriter, r *http.Request) {
 	if more {
 		content.Older = notes[len(notes)-1].Date
 	}
-	a.show(w, r, http.StatusOK, "history", page{Title: "History", Here: "history", Content: content})
+	return a.page(w, r, seen(r).words.T("history.title"), "history", content)
 }
 
 // beginning is the first line that says something, shortened.
@@ -59,21 +58,18 @@ func beginning(text string) string {
 	return strings.TrimSpace(string([]rune(line)[:most])) + "…"
 }
 
-func (a *App) showDay(w http.ResponseWriter, r *http.Request) {
+func (a *App) showDay(w http.ResponseWriter, r *http.Request) (hx.Answer, error) {
 	date, err := day.ParseDate(r.PathValue("date"))
 	if err != nil {
-		a.notFound(w, r)
-		return
+		return hx.Answer{}, hx.Errorf(http.StatusNotFound, "There is no such day.")
 	}
-	note, err := a.notes.Note(r.Context(), person(r.Context()).ID, date)
+	note, err := a.notes.Note(r.Context(), person(r).ID, date)
 	if err != nil {
-		a.failed(w, r, err)
-		return
+		return hx.Answer{}, err
 	}
 	if note.Version == 0 {
-		a.notFound(w, r)
-		return
+		return hx.Answer{}, hx.Errorf(http.StatusNotFound, "That day has no note.")
 	}
 	note.SavedAt = note.SavedAt.In(a.now().Location())
-	a.show(w, r, http.StatusOK, "day", page{Title: note.Date.Time().Format("2 January 2006"), Here: "history", Content: note})
+	return a.page(w, r, seen(r).words.LongDay(note.Date.Time()), "day", note)
 }

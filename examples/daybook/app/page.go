@@ -1,98 +1,131 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"embed"
-	"errors"
 	"html/template"
+	"io"
+	"io/fs"
 	"net/http"
-	"time"
+	"strings"
 
-	"github.com/tollhouse/tollhouse/examples/daybook/day"
 	"github.com/tollhouse/tollhouse/examples/daybook/user"
-	"github.com/tollhouse/tollhouse/examples/internal/rootpath"
+	"github.com/tollhouse/tollhouse/examples/daybook/words"
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 //go:embed pages/*.html
 var pageFiles embed.FS
 
-// page is what every template gets.
-type page struct {
-	Root       string     // before every link: "" or the path that the gateway takes off
-	Stylesheet string     // its current file name
-	Icon       string     // its current file name
-	Title      string     // of the window
-	Here       string     // which entry of the menu is the current one
-	Person     *user.User // who is signed in, or nil
-	Content    any        // what the page itself shows
-}
+//go:embed assets
+var assetFiles embed.FS
 
-// templates holds each page with the layout around it.
-var templates = func() map[string]*template.Template {
-	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"longDay":  func(d day.Date) string { return d.Time().Format("Monday, 2 January 2006") },
-		"shortDay": func(d day.Date) string { return d.Time().Format("Mon 2 Jan 2006") },
-		"clock":    func(t time.Time) string { return t.Format("15:04") },
-		"machine":  func(t time.Time) string { return t.Format(time.RFC3339) },
-	}).ParseFS(pageFiles, "pages/layout.html"))
-	all := map[string]*template.Template{}
-	for _, name := range []string{"sign-up", "sign-in", "today", "history", "day", "problem"} {
-		all[name] = template.Must(template.Must(layout.Clone()).ParseFS(pageFiles, "pages/"+name+".html"))
+// templates are all pages and their parts. A part that htmx fetches alone is
+// the same template that stands in its page.
+var templates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+
+// assets are the style sheet, the icon and one script, under names that change
+// with their content: a browser keeps them for ever.
+var assets = func() *hx.Assets {
+	files, err := fs.Sub(assetFiles, "assets")
+	if err != nil {
+		panic(err) // the name is a constant
 	}
-	return all
+	a, err := hx.NewAssets(files, hx.AssetOptions{Join: map[string][]string{"all.js": {"htmx.js", "daybook.js"}}})
+	if err != nil {
+		panic(err) // the files were built in
+	}
+	return a
 }()
 
-// show renders a page whole before a byte is sent, so that a fault cannot cut
-// it in the middle.
-func (a *App) show(w http.ResponseWriter, r *http.Request, status int, name string, p page) {
-	p.Root, p.Stylesheet, p.Icon = rootpath.Of(r), stylesheetName, iconName
-	if u, ok := r.Context().Value(personKey{}).(user.User); ok {
-		p.Person = &u
+// version names this program's pages, for open ones to learn of a newer one.
+var version = assets.Version()
+
+// view is what every template gets.
+type view struct {
+	words.Words
+	Root   string       // before every link: "" or the path that the gateway takes off
+	Path   string       // of the page that is shown, within the app
+	Here   string       // which entry of the menu is the current one
+	Person *user.User   // who is signed in, or nil
+	Said   []hx.Message // what to say once
+	Data   any          // what the page itself shows
+}
+
+// Asset is where a page takes a file from.
+func (v view) Asset(name string) string { return assets.URLUnder(v.Root, name) }
+
+// Languages are those to choose from.
+func (v view) Languages() []words.Language { return words.Languages }
+
+// view makes the view of a request.
+func (a *App) view(r *http.Request, data any) view {
+	known := seen(r)
+	v := view{Words: known.words, Root: root(r), Person: known.person, Path: r.URL.RequestURI(), Data: data}
+	switch { // a form's address is not always one to come back to
+	case r.URL.Path == "/state":
+		v.Path = "/"
+	case r.URL.Path == "/sign-up/check":
+		v.Path = "/sign-up"
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		v.Path = r.URL.Path
 	}
-	var out bytes.Buffer
-	if err := templates[name].Execute(&out, p); err != nil {
-		a.log.ErrorContext(r.Context(), "a page could not be rendered", "page", name, "error", err)
-		http.Error(w, "Something went wrong on our side. Try again.", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = out.WriteTo(w) // the browser may be gone; there is nobody to tell
-}
-
-// redirect sends the browser to another page of the app with GET.
-func redirect(w http.ResponseWriter, r *http.Request, path string) {
-	w.Header().Set("Location", rootpath.Of(r)+path)
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// trouble is what the problem page shows.
-type trouble struct{ What, Cure string }
-
-func (a *App) problem(w http.ResponseWriter, r *http.Request, status int, what, cure string) {
-	a.show(w, r, status, "problem", page{Title: what, Content: trouble{what, cure}})
-}
-
-func (a *App) notFound(w http.ResponseWriter, r *http.Request) {
-	// Whoever is signed in keeps the menu.
-	if u, _, err := a.who(r); err == nil {
-		r = r.WithContext(context.WithValue(r.Context(), personKey{}, u))
-	}
-	a.problem(w, r, http.StatusNotFound, "There is no such page", "The address may be mistyped, or the day has no note.")
-}
-
-// readForm reads a form, or answers why it cannot.
-func (a *App) readForm(w http.ResponseWriter, r *http.Request) bool {
-	err := r.ParseForm()
-	var large *http.MaxBytesError
 	switch {
-	case err == nil:
-		return true
-	case errors.As(err, &large):
-		a.problem(w, r, http.StatusRequestEntityTooLarge, "This is too much for one form", "A day can hold 20,000 characters. Go back, shorten the note and save again.")
-	default:
-		a.problem(w, r, http.StatusBadRequest, "This form could not be read", "Go back and send it again.")
+	case v.Path == "/" || strings.HasPrefix(v.Path, "/?"):
+		v.Here = "today"
+	case strings.HasPrefix(v.Path, "/history"):
+		v.Here = "history"
 	}
-	return false
+	return v
+}
+
+// page is the answer that shows a template as a page, or as the content of the
+// page that is there; then the menu is changed beside it.
+func (a *App) page(w http.ResponseWriter, r *http.Request, title, name string, data any) (hx.Answer, error) {
+	v := a.view(r, data)
+	var err error
+	if v.Said, err = a.flashes.of(r).Take(w, r); err != nil {
+		return hx.Answer{}, err
+	}
+	return hx.Answer{
+		Title:    title + " · Daybook",
+		Fragment: hx.RenderFunc(func(ctx context.Context, w io.Writer) error { return v.render(ctx, w, "said", name) }),
+		Beside:   []hx.Partial{{Target: "#menu", Content: hx.Template(templates, "menu", v)}, {Target: "#here", Content: hx.Template(templates, "here", v)}},
+	}, nil
+}
+
+func (v view) render(ctx context.Context, w io.Writer, names ...string) error {
+	for _, name := range names {
+		if err := hx.Template(templates, name, v).Render(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// document is what the layout gets.
+type document struct {
+	view
+	Title      string
+	Config     template.HTML
+	Attributes template.HTMLAttr
+	Content    template.HTML
+}
+
+// layout puts content into the whole document.
+func (a *App) layout(r *http.Request, title string, content hx.Renderer) hx.Renderer {
+	return hx.RenderFunc(func(ctx context.Context, w io.Writer) error {
+		config, err := hx.HTML(ctx, hx.Config)
+		if err != nil {
+			return err
+		}
+		body, err := hx.HTML(ctx, content)
+		if err != nil {
+			return err
+		}
+		return templates.ExecuteTemplate(w, "layout", document{
+			view: a.view(r, nil), Title: title, Config: config, Content: body,
+			Attributes: a.release.HTMLAttributes(),
+		})
+	})
 }

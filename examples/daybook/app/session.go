@@ -2,12 +2,10 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +15,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/user"
-	"github.com/tollhouse/tollhouse/examples/internal/rootpath"
 )
 
 const (
@@ -72,18 +69,18 @@ func (s *sessions) read(token string) (userID string, renew bool, err error) {
 // __Host- at the root of a host; __Secure- under a path, because __Host- allows
 // none. Over plain HTTP it has a plain name.
 func cookie(r *http.Request, token string, lasts time.Duration) *http.Cookie {
-	root := rootpath.Of(r)
+	under := root(r)
 	c := &http.Cookie{
 		Name:     "daybook_session",
 		Value:    token,
-		Path:     cmp.Or(root, "/"),
+		Path:     cmp.Or(under, "/"),
 		MaxAge:   int(lasts / time.Second),
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	}
 	if https(r) {
 		c.Secure = true
-		if root == "" {
+		if under == "" {
 			c.Name = "__Host-" + c.Name
 		} else {
 			c.Name = "__Secure-" + c.Name
@@ -107,13 +104,6 @@ func leave(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, cookie(r, "", -time.Second))
 }
 
-type personKey struct{}
-
-// person returns who is signed in; only handlers inside signedIn may ask.
-func person(ctx context.Context) user.User {
-	return ctx.Value(personKey{}).(user.User)
-}
-
 // who returns who sent a request, and whether the session should be renewed.
 func (a *App) who(r *http.Request) (u user.User, renew bool, err error) {
 	c, err := r.Cookie(cookie(r, "", 0).Name)
@@ -128,29 +118,6 @@ func (a *App) who(r *http.Request) (u user.User, renew bool, err error) {
 	return u, renew, err
 }
 
-// signedIn lets only people who are signed in to a page; others are sent to
-// sign in. A session in use is renewed hourly.
-func (a *App) signedIn(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		u, renew, err := a.who(r)
-		switch {
-		case errors.Is(err, user.ErrUnknown):
-			redirect(w, r, "/sign-in")
-			return
-		case err != nil:
-			a.failed(w, r, err)
-			return
-		}
-		if renew {
-			if err := a.enter(w, r, u.ID); err != nil {
-				a.failed(w, r, err)
-				return
-			}
-		}
-		next(w, r.WithContext(context.WithValue(r.Context(), personKey{}, u)))
-	}
-}
-
 // authTokenKey returns the key that was given, or the one in the data directory.
 func authTokenKey(o Options) ([]byte, error) {
 	if len(o.AuthTokenKey) > 0 {
@@ -158,6 +125,9 @@ func authTokenKey(o Options) ([]byte, error) {
 			return nil, fmt.Errorf("the key of the sessions (AUTH_TOKEN_KEY) has %d bytes; it needs 32: make one with openssl rand -base64 32", len(o.AuthTokenKey))
 		}
 		return o.AuthTokenKey, nil
+	}
+	if o.DatabaseURL != "" {
+		return nil, errors.New("with PostgreSQL the key of the sessions must be given (AUTH_TOKEN_KEY), for all processes need the same one: make one with openssl rand -base64 32")
 	}
 	file := filepath.Join(o.DataDir, "auth-token-key.txt")
 	raw, err := os.ReadFile(file)
@@ -183,10 +153,4 @@ func authTokenKey(o Options) ([]byte, error) {
 		return nil, fmt.Errorf("the key of the sessions in %s is damaged: remove the file, and everybody signs in anew", file)
 	}
 	return key, nil
-}
-
-// failed answers a fault of ours: the log gets the cause, the person a page.
-func (a *App) failed(w http.ResponseWriter, r *http.Request, err error) {
-	a.log.ErrorContext(r.Context(), "a request failed", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
-	a.problem(w, r, http.StatusInternalServerError, "Something went wrong on our side", "Try again. What you wrote is still in your browser: go back to see it.")
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/app"
+	"github.com/tollhouse/tollhouse/hx"
 )
 
 // token returns the browser's session cookie.
@@ -94,7 +96,7 @@ func TestRefusesForgedTokens(t *testing.T) {
 		request.AddCookie(&http.Cookie{Name: "daybook_session", Value: token})
 		recorder := httptest.NewRecorder()
 		h.app.Handler().ServeHTTP(recorder, request)
-		if recorder.Code != http.StatusSeeOther || recorder.Header().Get("Location") != "/sign-in" {
+		if recorder.Code != http.StatusSeeOther || !strings.HasPrefix(recorder.Header().Get("Location"), "/sign-in?next=") {
 			t.Errorf("%s: got %d", name, recorder.Code)
 		}
 	}
@@ -123,9 +125,9 @@ func TestRefusesTokensOfTheSameKeyThatAreNoSessions(t *testing.T) {
 		}
 	}
 	// A real session of a real user, signed by another method than ours.
-	created := post(a, "/sign-up", url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a quiet Ada morning"}}, nil)
+	created := signUp(a)
 	var claims jwt.RegisteredClaims
-	if _, _, err := jwt.NewParser().ParseUnverified(created.Result().Cookies()[0].Value, &claims); err != nil {
+	if _, _, err := jwt.NewParser().ParseUnverified(sessionOf(created).Value, &claims); err != nil {
 		t.Fatal(err)
 	}
 	if code := visit(t, a, jwt.SigningMethodHS512, claims, key); code != http.StatusSeeOther {
@@ -164,20 +166,10 @@ func TestNamesAndScopesItsCookieByHowItIsReached(t *testing.T) {
 		{"/x;Path=/", "http", "daybook_session", "/", false},
 	} {
 		h := newHouse(t, "")
-		form := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a quiet Ada morning"}}
-		request := httptest.NewRequest(http.MethodPost, "/sign-up", strings.NewReader(form.Encode()))
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		request.Header.Set("X-Forwarded-Prefix", c.prefix)
-		request.Header.Set("X-Forwarded-Proto", c.proto)
-		recorder := httptest.NewRecorder()
-		h.app.Handler().ServeHTTP(recorder, request)
-		cookies := recorder.Result().Cookies()
-		if recorder.Code != http.StatusSeeOther || len(cookies) != 1 {
-			t.Fatalf("%+v: %d with %d cookies", c, recorder.Code, len(cookies))
-		}
-		got := cookies[0]
-		if got.Name != c.name || got.Path != c.path || got.Secure != c.secure || !got.HttpOnly || got.SameSite != http.SameSiteLaxMode || got.MaxAge != 48*3600 || got.Domain != "" {
-			t.Errorf("%+v: got %s", c, got)
+		recorder := signUp(h.app, "X-Forwarded-Prefix", c.prefix, "X-Forwarded-Proto", c.proto)
+		got := sessionOf(recorder)
+		if recorder.Code != http.StatusSeeOther || got.Name != c.name || got.Path != c.path || got.Secure != c.secure || !got.HttpOnly || got.SameSite != http.SameSiteLaxMode || got.MaxAge != 48*3600 || got.Domain != "" {
+			t.Errorf("%+v: got %d, %s", c, recorder.Code, got)
 		}
 		if want := strings.TrimSuffix(c.path, "/") + "/"; recorder.Header().Get("Location") != want {
 			t.Errorf("%+v: it redirects to %q", c, recorder.Header().Get("Location"))
@@ -206,19 +198,19 @@ func TestKeepsUsersNotesAndSessionsOverARestart(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a folder?with#odd%20 signs")
 	clock := newClock()
-	var token *http.Cookie
+	var session *http.Cookie
 	for start := range 2 {
 		a, err := app.New(app.Options{DataDir: dir, Clock: clock.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if start == 0 {
-			recorder := post(a, "/sign-up", url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a quiet Ada morning"}}, nil)
-			token = recorder.Result().Cookies()[0]
-			post(a, "/", url.Values{"date": {"2026-11-20"}, "version": {"0"}, "note": {"kept"}}, token)
+			recorder := signUp(a)
+			session = sessionOf(recorder)
+			post(a, "/", url.Values{"date": {"2026-11-20"}, "version": {"0"}, "note": {"kept"}}, session)
 		} else {
 			request := httptest.NewRequest(http.MethodGet, "/history", nil)
-			request.AddCookie(token)
+			request.AddCookie(session)
 			recorder := httptest.NewRecorder()
 			a.Handler().ServeHTTP(recorder, request)
 			if recorder.Code != http.StatusOK || !strings.Contains(recorder.Body.String(), "kept") {
@@ -238,6 +230,34 @@ func TestKeepsUsersNotesAndSessionsOverARestart(t *testing.T) {
 			t.Errorf("%s has mode %v", name, info.Mode())
 		}
 	}
+}
+
+// token is the hidden field of the sign-up form.
+var token = regexp.MustCompile(`name="hx-once" value="([^"]+)"`)
+
+// signUp sends the form as its page has it.
+func signUp(a *app.App, headers ...string) *httptest.ResponseRecorder {
+	page := httptest.NewRecorder()
+	a.Handler().ServeHTTP(page, httptest.NewRequest(http.MethodGet, "/sign-up", nil))
+	form := url.Values{"name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a quiet Ada morning"}, hx.OnceField: {token.FindStringSubmatch(page.Body.String())[1]}}
+	request := httptest.NewRequest(http.MethodPost, "/sign-up", strings.NewReader(form.Encode()))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	a.Handler().ServeHTTP(recorder, request)
+	return recorder
+}
+
+// sessionOf is the session's cookie among those of an answer.
+func sessionOf(recorder *httptest.ResponseRecorder) *http.Cookie {
+	for _, c := range recorder.Result().Cookies() {
+		if strings.HasSuffix(c.Name, "daybook_session") {
+			return c
+		}
+	}
+	return &http.Cookie{Name: "none"}
 }
 
 func post(a *app.App, path string, form url.Values, session *http.Cookie) *httptest.ResponseRecorder {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tollhouse/tollhouse/examples/daybook/database"
 )
 
 // MaxNote is the length of the longest note, in characters (code points).
@@ -51,33 +53,49 @@ var ErrChanged = errors.New("the note was changed meanwhile")
 // TooLongError says that a note is longer than MaxNote.
 type TooLongError struct{ Characters int }
 
-// Error says how long it is and how long it may be, for the person who wrote it.
+// Error says how long it is and how long it may be, for a log.
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("This note has %d characters; a day can hold %d. Shorten it and save again.", e.Characters, MaxNote)
+	return fmt.Sprintf("a note of %d characters; a day can hold %d", e.Characters, MaxNote)
 }
 
 // Notes keeps the notes. It is safe for concurrent use.
 type Notes struct {
-	db  *sql.DB
+	db  *database.DB
 	now func() time.Time
 }
 
-//go:embed schema.sql
-var schema string
+//go:embed schema/1-day.sql
+var first string
 
 // Open makes the module's tables where they are missing.
-func Open(ctx context.Context, db *sql.DB, now func() time.Time) (*Notes, error) {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return nil, fmt.Errorf("making the day tables: %w", err)
+func Open(ctx context.Context, db *database.DB, now func() time.Time) (*Notes, error) {
+	if err := db.Migrate(ctx, "day", first); err != nil {
+		return nil, err
 	}
 	return &Notes{db: db, now: now}, nil
+}
+
+// Clean is the text as it is stored: \n between lines, and what no text can
+// hold (broken UTF-8, NUL) replaced.
+func Clean(text string) string {
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\x00", "\uFFFD")
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// Check tells whether a text can be a note: a *TooLongError if not. It is what
+// Save checks, for who wants to know before.
+func Check(text string) error {
+	if length := utf8.RuneCountInString(Clean(text)); length > MaxNote {
+		return &TooLongError{Characters: length}
+	}
+	return nil
 }
 
 // Note returns a user's note of a day; one that was never saved has Version 0.
 func (n *Notes) Note(ctx context.Context, userID string, date Date) (Note, error) {
 	note := Note{Date: date}
 	var saved int64
-	err := n.db.QueryRowContext(ctx, `SELECT note, version, saved_at FROM day_day WHERE user_id = ? AND date = ?`, userID, string(date)).
+	err := n.db.QueryRow(ctx, `SELECT note, version, saved_at FROM {day.day} WHERE user_id = $1 AND date = $2`, userID, string(date)).
 		Scan(&note.Text, &note.Version, &saved)
 	if errors.Is(err, sql.ErrNoRows) {
 		return note, nil
@@ -93,33 +111,31 @@ func (n *Notes) Note(ctx context.Context, userID string, date Date) (Note, error
 // text was made from: when another text was saved since, it stores nothing and
 // returns ErrChanged. A note that is too long is a *TooLongError.
 func (n *Notes) Save(ctx context.Context, userID string, date Date, text string, version int) (Note, error) {
-	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\r\n", "\n"), "\uFFFD")
-	if length := utf8.RuneCountInString(text); length > MaxNote {
-		return Note{}, &TooLongError{Characters: length}
+	if err := Check(text); err != nil {
+		return Note{}, err
 	}
-	note := Note{Date: date, Text: text, Version: version + 1, SavedAt: n.now().Truncate(time.Microsecond)}
-	result, err := n.db.ExecContext(ctx, `
-		INSERT INTO day_day (user_id, date, note, version, saved_at) SELECT ?1, ?2, ?3, ?4, ?5
-		 WHERE ?4 = 1 OR EXISTS (SELECT 1 FROM day_day WHERE user_id = ?1 AND date = ?2)
-		ON CONFLICT (user_id, date) DO UPDATE SET note = excluded.note, version = excluded.version, saved_at = excluded.saved_at
-		 WHERE version = excluded.version - 1`,
-		userID, string(date), text, note.Version, note.SavedAt.UnixMicro())
+	note := Note{Date: date, Text: Clean(text), Version: version + 1, SavedAt: n.now().Truncate(time.Microsecond)}
+	// The first save makes the row; every other one changes it only if it still
+	// is what the text was made from. Of two at once, one finds nothing to do.
+	statement := `UPDATE {day.day} SET note = $3, version = $4, saved_at = $5 WHERE user_id = $1 AND date = $2 AND version = $4 - 1`
+	if version == 0 {
+		statement = `INSERT INTO {day.day} (user_id, date, note, version, saved_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id, date) DO NOTHING`
+	}
+	changed, err := n.db.Exec(ctx, statement, userID, string(date), note.Text, note.Version, note.SavedAt.UnixMicro())
 	if err != nil {
 		return Note{}, fmt.Errorf("storing a note: %w", err)
 	}
-	if changed, err := result.RowsAffected(); err != nil {
-		return Note{}, fmt.Errorf("storing a note: %w", err)
-	} else if changed == 0 {
-		stored, err := n.Note(ctx, userID, date)
-		if err != nil {
-			return Note{}, err
-		}
-		if stored.Version > 0 && stored.Text == text {
-			return stored, nil // the same form, sent twice
-		}
-		return Note{}, ErrChanged
+	if changed == 1 {
+		return note, nil
 	}
-	return note, nil
+	stored, err := n.Note(ctx, userID, date)
+	if err != nil {
+		return Note{}, err
+	}
+	if stored.Version > 0 && stored.Text == note.Text {
+		return stored, nil // the same form, sent twice
+	}
+	return Note{}, ErrChanged
 }
 
 // History returns a user's notes that are not empty, latest day first: at most
@@ -129,9 +145,9 @@ func (n *Notes) History(ctx context.Context, userID string, before Date, limit i
 	if before == "" {
 		before = "9999-99-99"
 	}
-	rows, err := n.db.QueryContext(ctx, `
-		SELECT date, note, version, saved_at FROM day_day
-		 WHERE user_id = ? AND date < ? AND note <> '' ORDER BY date DESC LIMIT ?`, userID, string(before), limit+1)
+	rows, err := n.db.Query(ctx, `
+		SELECT date, note, version, saved_at FROM {day.day}
+		 WHERE user_id = $1 AND date < $2 AND note <> '' ORDER BY date DESC LIMIT $3`, userID, string(before), limit+1)
 	if err != nil {
 		return nil, false, fmt.Errorf("reading the history: %w", err)
 	}

@@ -1,113 +1,109 @@
 package day_test
 
 import (
-	"database/sql"
 	"errors"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite"
-
+	"github.com/tollhouse/tollhouse/examples/daybook/database"
 	"github.com/tollhouse/tollhouse/examples/daybook/day"
 )
 
-func newNotes(t *testing.T) *day.Notes {
+// eachNotes runs a test on the module over each database.
+func eachNotes(t *testing.T, test func(t *testing.T, notes *day.Notes)) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "day.sqlite")+"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	notes, err := day.Open(t.Context(), db, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return notes
+	t.Parallel()
+	each(t, func(t *testing.T, db *database.DB) {
+		notes, err := day.Open(t.Context(), db, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, notes)
+	})
 }
 
 func TestOfManySavesOfOneVersionOneWins(t *testing.T) {
-	t.Parallel()
-	notes := newNotes(t)
-	for version := range 5 {
-		var wg sync.WaitGroup
-		errs := make([]error, 8)
-		for i := range errs {
-			wg.Go(func() {
-				_, errs[i] = notes.Save(t.Context(), "ada", "2026-11-20", "text "+strconv.Itoa(version)+" of "+strconv.Itoa(i), version)
-			})
-		}
-		wg.Wait()
-		won := -1
-		for i, err := range errs {
-			switch {
-			case err == nil && won < 0:
-				won = i
-			case err == nil:
-				t.Errorf("version %d: %d and %d both won", version, won, i)
-			case !errors.Is(err, day.ErrChanged):
-				t.Error(err)
+	eachNotes(t, func(t *testing.T, notes *day.Notes) {
+		for version := range 5 {
+			var wg sync.WaitGroup
+			errs := make([]error, 8)
+			for i := range errs {
+				wg.Go(func() {
+					_, errs[i] = notes.Save(t.Context(), "ada", "2026-11-20", "text "+strconv.Itoa(version)+" of "+strconv.Itoa(i), version)
+				})
+			}
+			wg.Wait()
+			won := -1
+			for i, err := range errs {
+				switch {
+				case err == nil && won < 0:
+					won = i
+				case err == nil:
+					t.Errorf("version %d: %d and %d both won", version, won, i)
+				case !errors.Is(err, day.ErrChanged):
+					t.Error(err)
+				}
+			}
+			note, err := notes.Note(t.Context(), "ada", "2026-11-20")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "text " + strconv.Itoa(version) + " of " + strconv.Itoa(won); note.Text != want || note.Version != version+1 {
+				t.Errorf("stored is %q, version %d; want %q", note.Text, note.Version, want)
 			}
 		}
-		note, err := notes.Note(t.Context(), "ada", "2026-11-20")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := "text " + strconv.Itoa(version) + " of " + strconv.Itoa(won); note.Text != want || note.Version != version+1 {
-			t.Errorf("stored is %q, version %d; want %q", note.Text, note.Version, want)
-		}
-	}
+	})
 }
 
 func TestRefusesToSaveOverANoteThatNeverWas(t *testing.T) {
-	t.Parallel()
-	notes := newNotes(t)
-	if _, err := notes.Save(t.Context(), "ada", "2026-11-20", "x", 3); !errors.Is(err, day.ErrChanged) {
-		t.Errorf("got %v", err)
-	}
-	if note, err := notes.Note(t.Context(), "ada", "2026-11-20"); err != nil || note.Version != 0 {
-		t.Errorf("got %+v, %v", note, err)
-	}
+	eachNotes(t, func(t *testing.T, notes *day.Notes) {
+		if _, err := notes.Save(t.Context(), "ada", "2026-11-20", "x", 3); !errors.Is(err, day.ErrChanged) {
+			t.Errorf("got %v", err)
+		}
+		if note, err := notes.Note(t.Context(), "ada", "2026-11-20"); err != nil || note.Version != 0 {
+			t.Errorf("got %+v, %v", note, err)
+		}
+	})
 }
 
 func TestStoresTextAsItIsButForLineEnds(t *testing.T) {
-	t.Parallel()
-	notes := newNotes(t)
-	for given, want := range map[string]string{
-		"a\r\nb\nc":             "a\nb\nc",
-		" kept \t":              " kept \t",
-		"":                      "",
-		"e\u0301 👩‍💻 שלום":      "e\u0301 👩‍💻 שלום",
-		"\x00nul":               "\x00nul",
-		"not \xff UTF-8":        "not \uFFFD UTF-8",
-		"'; DROP TABLE day; --": "'; DROP TABLE day; --",
-	} {
-		stored, err := notes.Note(t.Context(), "ada", "2026-11-20")
-		if err != nil {
-			t.Fatal(err)
+	eachNotes(t, func(t *testing.T, notes *day.Notes) {
+		for given, want := range map[string]string{
+			"a\r\nb\nc":             "a\nb\nc",
+			" kept \t":              " kept \t",
+			"":                      "",
+			"e\u0301 👩‍💻 שלום":      "e\u0301 👩‍💻 שלום",
+			"\x00nul":               "\uFFFDnul",
+			"not \xff UTF-8":        "not \uFFFD UTF-8",
+			"'; DROP TABLE day; --": "'; DROP TABLE day; --",
+		} {
+			stored, err := notes.Note(t.Context(), "ada", "2026-11-20")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := notes.Save(t.Context(), "ada", "2026-11-20", given, stored.Version); err != nil {
+				t.Fatal(err)
+			}
+			if stored, err = notes.Note(t.Context(), "ada", "2026-11-20"); err != nil || stored.Text != want {
+				t.Errorf("%q became %q (%v)", given, stored.Text, err)
+			}
 		}
-		if _, err := notes.Save(t.Context(), "ada", "2026-11-20", given, stored.Version); err != nil {
-			t.Fatal(err)
-		}
-		if stored, err = notes.Note(t.Context(), "ada", "2026-11-20"); err != nil || stored.Text != want {
-			t.Errorf("%q became %q (%v)", given, stored.Text, err)
-		}
-	}
+	})
 }
 
 func TestCountsTheLengthInCharacters(t *testing.T) {
-	t.Parallel()
-	notes := newNotes(t)
-	if _, err := notes.Save(t.Context(), "ada", "2026-11-20", strings.Repeat("語", day.MaxNote), 0); err != nil {
-		t.Errorf("the longest note: %v", err)
-	}
-	var long *day.TooLongError
-	if _, err := notes.Save(t.Context(), "ada", "2026-11-20", strings.Repeat("語", day.MaxNote+1), 1); !errors.As(err, &long) || long.Characters != day.MaxNote+1 {
-		t.Errorf("one more: %v", err)
-	}
+	eachNotes(t, func(t *testing.T, notes *day.Notes) {
+		if _, err := notes.Save(t.Context(), "ada", "2026-11-20", strings.Repeat("語", day.MaxNote), 0); err != nil {
+			t.Errorf("the longest note: %v", err)
+		}
+		var long *day.TooLongError
+		if _, err := notes.Save(t.Context(), "ada", "2026-11-20", strings.Repeat("語", day.MaxNote+1), 1); !errors.As(err, &long) || long.Characters != day.MaxNote+1 {
+			t.Errorf("one more: %v", err)
+		}
+	})
 }
 
 func TestReadsOnlyDaysOfTheCalendar(t *testing.T) {

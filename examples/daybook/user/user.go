@@ -12,7 +12,10 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/tollhouse/tollhouse/examples/daybook/database"
 )
 
 // User is a person who keeps a daybook.
@@ -20,6 +23,7 @@ type User struct {
 	ID        string
 	Email     string // lower case; unique
 	Name      string // as the person wants to be called
+	Language  string // en, fr, es; "" when none was chosen
 	CreatedAt time.Time
 }
 
@@ -28,11 +32,25 @@ type Application struct {
 	Name     string
 	Email    string
 	Password string
+	Language string
 }
 
+// Problem names what is wrong with a field. The words for it are the pages'.
+type Problem string
+
+// The problems.
+const (
+	Missing    Problem = "missing"
+	Unreadable Problem = "unreadable" // characters that are none
+	TooLong    Problem = "long"
+	TooShort   Problem = "short"
+	NoAddress  Problem = "none"  // it is no e-mail address
+	Taken      Problem = "taken" // somebody has it
+)
+
 // Refusal says, by field (name, email, password), what is wrong with an
-// application, in sentences for the person.
-type Refusal map[string]string
+// application.
+type Refusal map[string]Problem
 
 // Error lists the fields, for a log; it holds nothing that was typed.
 func (r Refusal) Error() string {
@@ -52,27 +70,33 @@ var ErrWrong = errors.New("wrong e-mail address or password")
 // ErrUnknown says that there is no such user.
 var ErrUnknown = errors.New("unknown user")
 
-// Shortest and longest passwords, in characters and in bytes.
+// Longest names, in characters; shortest and longest passwords, in characters
+// and in bytes.
 const (
+	MaxName     = 80
 	MinPassword = 10
 	MaxPassword = 256
 )
 
 // Users keeps the users. It is safe for concurrent use.
 type Users struct {
-	db      *sql.DB
+	db      *database.DB
 	now     func() time.Time
 	hashing chan struct{} // at most so many hashes at once: each takes 19 MiB
 	dummy   string        // hashed for unknown addresses, so that they take as long as known ones
 }
 
-//go:embed schema.sql
-var schema string
+var (
+	//go:embed schema/1-user.sql
+	first string
+	//go:embed schema/2-language.sql
+	second string
+)
 
 // Open makes the module's tables where they are missing.
-func Open(ctx context.Context, db *sql.DB, now func() time.Time) (*Users, error) {
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return nil, fmt.Errorf("making the user tables: %w", err)
+func Open(ctx context.Context, db *database.DB, now func() time.Time) (*Users, error) {
+	if err := db.Migrate(ctx, "user", first, second); err != nil {
+		return nil, err
 	}
 	return &Users{db: db, now: now, hashing: make(chan struct{}, 2), dummy: nobodysHash}, nil
 }
@@ -80,47 +104,55 @@ func Open(ctx context.Context, db *sql.DB, now func() time.Time) (*Users, error)
 // SignUp makes a user. What is wrong with the application comes back as a
 // Refusal.
 func (u *Users) SignUp(ctx context.Context, a Application) (User, error) {
-	name, email := strings.TrimSpace(a.Name), strings.ToLower(strings.TrimSpace(a.Email))
-	if refusal := examine(name, email, a.Password); len(refusal) > 0 {
+	if refusal := Examine(a); len(refusal) > 0 {
 		return User{}, refusal
 	}
 	hash, err := u.hash(ctx, a.Password)
 	if err != nil {
 		return User{}, err
 	}
-	created := User{ID: rand.Text(), Email: email, Name: name, CreatedAt: u.now().UTC().Truncate(time.Microsecond)}
-	result, err := u.db.ExecContext(ctx,
-		`INSERT INTO user_user (id, email, name, password, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (email) DO NOTHING`,
-		created.ID, created.Email, created.Name, hash, created.CreatedAt.UnixMicro())
+	created := User{ID: rand.Text(), Email: address(a.Email), Name: strings.TrimSpace(a.Name), Language: a.Language, CreatedAt: u.now().UTC().Truncate(time.Microsecond)}
+	made, err := u.db.Exec(ctx,
+		`INSERT INTO {user.user} (id, email, name, password, language, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING`,
+		created.ID, created.Email, created.Name, hash, created.Language, created.CreatedAt.UnixMicro())
 	if err != nil {
 		return User{}, fmt.Errorf("storing a user: %w", err)
 	}
-	if n, err := result.RowsAffected(); err != nil {
-		return User{}, fmt.Errorf("storing a user: %w", err)
-	} else if n == 0 {
-		return User{}, Refusal{"email": "There is a daybook for this address already. Sign in instead."}
+	if made == 0 {
+		return User{}, Refusal{"email": Taken}
 	}
 	return created, nil
 }
 
-func examine(name, email, password string) Refusal {
+// address is an e-mail address as it is stored.
+func address(typed string) string { return strings.ToLower(strings.TrimSpace(typed)) }
+
+// readable tells that a text is one that every database can hold.
+func readable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+}
+
+// Examine says what is wrong with an application, as far as it shows without
+// asking who is there already: it is cheap, and tells nobody anything.
+func Examine(a Application) Refusal {
 	refusal := Refusal{}
+	name, email := strings.TrimSpace(a.Name), address(a.Email)
 	switch {
 	case name == "":
-		refusal["name"] = "Say how you want to be called."
-	case utf8.RuneCountInString(name) > 80:
-		refusal["name"] = "A name can have 80 characters."
-	case !utf8.ValidString(name):
-		refusal["name"] = "This name has characters that cannot be read."
+		refusal["name"] = Missing
+	case utf8.RuneCountInString(name) > MaxName:
+		refusal["name"] = TooLong
+	case !readable(name):
+		refusal["name"] = Unreadable
 	}
-	if address, err := mail.ParseAddress(email); err != nil || address.Address != email || len(email) > 254 || !strings.Contains(email[strings.LastIndexByte(email, '@')+1:], ".") {
-		refusal["email"] = "This is no e-mail address. It should look like name@example.com."
+	if parsed, err := mail.ParseAddress(email); err != nil || parsed.Address != email || len(email) > 254 || !readable(a.Email) || !strings.Contains(email[strings.LastIndexByte(email, '@')+1:], ".") {
+		refusal["email"] = NoAddress
 	}
 	switch {
-	case utf8.RuneCountInString(password) < MinPassword:
-		refusal["password"] = fmt.Sprintf("A password needs at least %d characters. A few words in a row are good.", MinPassword)
-	case len(password) > MaxPassword:
-		refusal["password"] = fmt.Sprintf("A password can have %d bytes.", MaxPassword)
+	case utf8.RuneCountInString(a.Password) < MinPassword:
+		refusal["password"] = TooShort
+	case len(a.Password) > MaxPassword:
+		refusal["password"] = TooLong
 	}
 	return refusal
 }
@@ -128,7 +160,10 @@ func examine(name, email, password string) Refusal {
 // SignIn returns the user whom an e-mail address and a password belong to, or
 // ErrWrong. It takes the same time whether or not the address is known.
 func (u *Users) SignIn(ctx context.Context, email, password string) (User, error) {
-	found, hash, err := u.find(ctx, `email = ?`, strings.ToLower(strings.TrimSpace(email)))
+	found, hash, err := User{}, "", ErrUnknown
+	if readable(email) { // nobody else can have signed up
+		found, hash, err = u.find(ctx, `email = $1`, address(email))
+	}
 	unknown := errors.Is(err, ErrUnknown)
 	if unknown {
 		hash = u.dummy
@@ -147,8 +182,16 @@ func (u *Users) SignIn(ctx context.Context, email, password string) (User, error
 
 // ByID returns a user, or ErrUnknown.
 func (u *Users) ByID(ctx context.Context, id string) (User, error) {
-	found, _, err := u.find(ctx, `id = ?`, id)
+	found, _, err := u.find(ctx, `id = $1`, id)
 	return found, err
+}
+
+// SetLanguage keeps the language that a user has chosen.
+func (u *Users) SetLanguage(ctx context.Context, id, language string) error {
+	if _, err := u.db.Exec(ctx, `UPDATE {user.user} SET language = $2 WHERE id = $1`, id, language); err != nil {
+		return fmt.Errorf("keeping a user's language: %w", err)
+	}
+	return nil
 }
 
 func (u *Users) find(ctx context.Context, where, value string) (User, string, error) {
@@ -157,8 +200,8 @@ func (u *Users) find(ctx context.Context, where, value string) (User, string, er
 		hash    string
 		created int64
 	)
-	err := u.db.QueryRowContext(ctx, `SELECT id, email, name, password, created_at FROM user_user WHERE `+where, value).
-		Scan(&found.ID, &found.Email, &found.Name, &hash, &created)
+	err := u.db.QueryRow(ctx, `SELECT id, email, name, password, language, created_at FROM {user.user} WHERE `+where, value).
+		Scan(&found.ID, &found.Email, &found.Name, &hash, &found.Language, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, "", ErrUnknown
 	}
