@@ -235,6 +235,24 @@ func (b *browser) submit(button string, fields map[string]string) {
 	b.post(target.String(), values, "same-origin")
 }
 
+// press sends the form of this button with the button's own name and value.
+func (b *browser) press(button string) {
+	b.t.Helper()
+	form := b.form(button)
+	values := url.Values{}
+	for n := range form.Descendants() {
+		if n.Type != html.ElementNode || attribute(n, "name") == "" || n.Data == "button" && strings.TrimSpace(content(n)) != button {
+			continue
+		}
+		values.Set(attribute(n, "name"), attribute(n, "value"))
+	}
+	target, err := b.at.Parse(attribute(form, "action"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.post(target.String(), values, "same-origin")
+}
+
 func (b *browser) post(target string, values url.Values, site string) {
 	b.t.Helper()
 	request, err := http.NewRequest(http.MethodPost, target, strings.NewReader(values.Encode()))

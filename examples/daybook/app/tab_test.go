@@ -177,11 +177,11 @@ func (b *tab) want(expression, want string) {
 	}
 }
 
-// click waits until a click is htmx's: before, it is the browser's own, which
-// works too and is another test.
+// click waits for what is to be clicked, and until the page is painted: before
+// that, the browser drops what a person does.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.until(`!!document.querySelector(` + quoted(selector) + `)`)
+	b.until(`!!document.querySelector(` + quoted(selector) + `) && (document.hidden || performance.getEntriesByType("paint").length > 0)`)
 	b.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
@@ -193,10 +193,10 @@ func (b *tab) types(selector, text string) {
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// shows waits for a text in an element.
+// shows waits for a text that is seen in an element.
 func (b *tab) shows(selector, text string) {
 	b.t.Helper()
-	b.until(`!!document.querySelector(` + quoted(selector) + `)?.textContent.includes(` + quoted(text) + `)`)
+	b.until(`!!document.querySelector(` + quoted(selector) + `)?.innerText.includes(` + quoted(text) + `)`)
 }
 
 // isAt waits for an address, and for the whole page of it.
