@@ -282,3 +282,17 @@ func ExampleHTML() {
 	// Output:
 	// <main>a &lt; b<br></main>
 }
+
+// A page of html/template that says with each request of which version it is.
+func ExampleRelease_HTMLAttributes() {
+	release, err := hx.NewRelease("v7")
+	if err != nil {
+		panic(err)
+	}
+	page := template.Must(template.New("").Parse("<body {{.}}>\n"))
+	if err := page.Execute(os.Stdout, release.HTMLAttributes()); err != nil {
+		panic(err)
+	}
+	// Output:
+	// <body hx-headers='{"X-Release":"v7"}' hx-headers:inherited='{"X-Release":"v7"}'>
+}

@@ -60,18 +60,18 @@ func New(o Options) (*App, error) {
 		a.now = time.Now
 	}
 	if err := dataDir(o); err != nil {
-		return nil, fmt.Errorf("daybook: %w", err)
+		return nil, err
 	}
 	key, err := authTokenKey(o)
 	if err != nil {
-		return nil, fmt.Errorf("daybook: %w", err)
+		return nil, err
 	}
 	a.sessions = &sessions{key: key, now: a.now}
 	if err := a.build(key); err != nil {
-		return nil, fmt.Errorf("daybook: %w", err)
+		return nil, err
 	}
 	if err := a.open(o); err != nil {
-		return nil, fmt.Errorf("daybook: %w", err)
+		return nil, err
 	}
 	return a, nil
 }

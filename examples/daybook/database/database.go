@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // the SQLite driver
 )
@@ -73,9 +75,23 @@ func OpenPostgres(ctx context.Context, at, password string) (*DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, startsWithin)
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("connecting to PostgreSQL at %s, database %q, as %s (is it running, and may this user enter?): %w", config.Host, config.Database, config.User, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("connecting to PostgreSQL at %s, database %q, as %s (is it running, and may this user enter?): %w", config.Host, config.Database, config.User, reason(err)), db.Close())
 	}
 	return &DB{sql: db, postgres: true}, nil
+}
+
+// reason is what stands behind a connection that failed, in one line: pgx lists
+// each address that it tried.
+func reason(err error) error {
+	var answered *pgconn.PgError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &answered):
+		return answered
+	case errors.As(err, &network):
+		return network
+	}
+	return err
 }
 
 // Close ends all connections.
