@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // apiAnswer is an answer of the management API.
@@ -177,5 +179,130 @@ func TestUsageEventsFromOutsideCountOnceInQuotaUsageAndAudit(t *testing.T) {
 	_, f = demo(t, data, "--empty")
 	if answer := callAPI(t, "POST", strings.TrimSuffix(f.ConsoleURL, "/")+"/api/v1/events", token, batch, many); answer.status != 200 || !strings.Contains(string(answer.body), `"repeated":3`) {
 		t.Errorf("after kill -9: %d %s", answer.status, answer.body)
+	}
+}
+
+func TestABatchOfAHundredThousandEventsWithOneMistake(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, f := demo(t, data, "--empty")
+	id := ask[struct{ Customers []customer }](t, "customer", "list", "--data", data, "--plan", "payg").Customers[0].ID
+	token := ask[apiToken](t, "token", "create", "--data", data, "--for", f.Operator.Email, "--name", "job", "--scope", "events:write", "--scope", "usage:read").Token
+	api := strings.TrimSuffix(f.ConsoleURL, "/") + "/api/v1"
+	const many = 100_000
+	var b strings.Builder
+	b.WriteByte('[')
+	for i := range many {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		words := 2
+		if i == 77_777 {
+			words = -2
+		}
+		b.WriteString(outsideEvent(fmt.Sprint(i), id, words))
+	}
+	b.WriteByte(']')
+	batch := b.String()
+	type taken struct {
+		Counted, Repeated, Refused int
+		Errors                     []struct {
+			Index     int
+			ID, Field string
+		}
+	}
+	const contentType = "Content-Type: application/cloudevents-batch+json"
+	began := time.Now()
+	answer := callAPI(t, "POST", api+"/events", token, batch, contentType)
+	var got taken
+	answer.into(t, &got)
+	if answer.status != 422 || len(got.Errors) != 1 || got.Errors[0].Index != 77_777 || got.Errors[0].Field != "data.words" {
+		t.Fatalf("%d %s", answer.status, answer.body)
+	}
+	refusedAfter := time.Since(began)
+	began = time.Now()
+	got = taken{}
+	answer = callAPI(t, "POST", api+"/events?partial=true", token, batch, contentType)
+	answer.into(t, &got)
+	if answer.status != 200 || got.Counted != many-1 || got.Refused != 1 || got.Errors[0].Index != 77_777 {
+		t.Fatalf("%d %s", answer.status, answer.body)
+	}
+	takenAfter := time.Since(began)
+	began, got = time.Now(), taken{}
+	callAPI(t, "POST", api+"/events?partial=true", token, batch, contentType).into(t, &got)
+	if got.Repeated != many-1 || got.Counted != 0 {
+		t.Fatalf("again: %+v", got)
+	}
+	t.Logf("%d events, %d bytes: refused after %s, taken after %s, known after %s", many, len(batch), refusedAfter, takenAfter, time.Since(began))
+	var usage struct{ Points []struct{ Count int64 } }
+	callAPI(t, "GET", api+"/usage?unit=words&customer="+id, token, "").into(t, &usage)
+	if len(usage.Points) != 1 || usage.Points[0].Count != 2*(many-1) {
+		t.Errorf("usage: %+v", usage)
+	}
+}
+
+func TestAMembersTokenReadsItsOwnUsageAsJSONTableAndStream(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	_, f := demo(t, data)
+	token := ask[apiToken](t, "token", "create", "--data", data, "--for", f.Customer.Email, "--name", "dashboard", "--scope", "usage:read", "--expires", "1h").Token
+	api := strings.TrimSuffix(f.ConsoleURL, "/") + "/api/v1"
+	request, err := http.NewRequestWithContext(t.Context(), "GET", api+"/usage/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	stream := bufio.NewScanner(response.Body)
+	next := func() (live struct {
+		Month  map[string]int64
+		Limits []struct {
+			Name string
+			Used int64
+		}
+	}) {
+		t.Helper()
+		for stream.Scan() {
+			if text, is := strings.CutPrefix(stream.Text(), "data: "); is {
+				if err := json.Unmarshal([]byte(text), &live); err != nil {
+					t.Fatal(err)
+				}
+				return live
+			}
+		}
+		t.Fatalf("the stream ended: %v", stream.Err())
+		return live
+	}
+	before := next()
+	if response, body := post(t, f, f.APIKey, sentence); response.StatusCode != 200 {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	for after := next(); after.Month["requests"] != before.Month["requests"]+1; after = next() {
+		if after.Month["requests"] > before.Month["requests"] {
+			t.Fatalf("before %+v, after %+v", before, after)
+		}
+	}
+	if len(before.Limits) == 0 {
+		t.Error("the stream tells of no limits")
+	}
+	var all, own struct {
+		Points []struct {
+			Group string
+			Count int64
+		}
+	}
+	callAPI(t, "GET", api+"/usage?by=customer&from=2020-01-01", token, "").into(t, &own)
+	operator := ask[apiToken](t, "token", "create", "--data", data, "--for", f.Operator.Email, "--name", "o", "--scope", "usage:read").Token
+	callAPI(t, "GET", api+"/usage?by=customer&from=2020-01-01", operator, "").into(t, &all)
+	if len(own.Points) != 1 || len(all.Points) != 3 {
+		t.Errorf("own %+v, all %+v", own, all)
+	}
+	table := callAPI(t, "GET", api+"/usage.csv?by=service&step=day&zone=Asia/Kolkata&from=2020-01-01", token, "")
+	if lines := strings.Split(string(table.body), "\r\n"); table.status != 200 || lines[0] != "start,service,unit,count" || len(lines) < 3 || !strings.Contains(lines[1], "+05:30,") {
+		t.Errorf("%d %s", table.status, table.body)
 	}
 }

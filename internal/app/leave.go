@@ -42,6 +42,7 @@ func (a *App) leave(to *successor) {
 		}
 	}
 	a.farewell.Say()
+	a.api.End() // who watches comes again, to the new one
 	go a.answerBack(to.back.Stream())
 	go func() {
 		if a.certificates != nil {

@@ -56,6 +56,9 @@ func (s *Store) takeOutside(ctx context.Context, events []meter.Outside, partial
 	names := s.names.begin(wanted)
 	var fates []meter.Fate
 	f := fault{doing: "storing usage events from outside", exists: "The same usage events are being stored by somebody else. Send them again."}
+	if err := s.engine.makeRoom(ctx, s.writer, b.Events, s.clock()); err != nil {
+		return nil, s.fail(err, f)
+	}
 	taken := false
 	err := s.write(ctx, f, func(tx transaction) error {
 		fates, taken = make([]meter.Fate, len(events)), false
