@@ -33,7 +33,7 @@ e2e: ## run the tests of the whole program, from outside
 
 .PHONY: proof-kill
 proof-kill: ## kill -9 under load, 1,000 times (KILLS=100 for less), fail and kill at every failpoint, and count what was lost or doubled
-	go test -count=1 -v -run 'Failpoint|HistoryOfFaults' ./internal/meter/
+	TOLLHOUSE_KILLS=1 go test -count=1 -v -run 'Failpoint|HistoryOfFaults' ./internal/meter/
 	TOLLHOUSE_KILLS=$(or $(KILLS),1000) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
 
 .PHONY: proof-power
