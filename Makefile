@@ -32,8 +32,17 @@ e2e: ## run the tests of the whole program, from outside
 	go test -count=1 -v ./e2e/...
 
 .PHONY: proof-kill
-proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
-	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
+proof-kill: ## kill -9 under load, 1,000 times (KILLS=100 for less), fail and kill at every failpoint, and count what was lost or doubled
+	TOLLHOUSE_KILLS=1 go test -count=1 -v -run 'Failpoint|HistoryOfFaults' ./internal/meter/
+	TOLLHOUSE_KILLS=$(or $(KILLS),1000) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
+
+.PHONY: proof-power
+proof-power: ## cut the power of the program's disk under load, 1,000 times (CUTS=100 for less); needs root and loop devices
+	TOLLHOUSE_POWER_CUTS=$(or $(CUTS),1000) go test -count=1 -v -timeout 2h -run '^TestAPowerCut' ./e2e/
+
+.PHONY: proof-database
+proof-database: ## take the database away under load for ten minutes (SECONDS_AWAY=60 for less)
+	TOLLHOUSE_DATABASE_AWAY=$(or $(SECONDS_AWAY),600) go test -count=1 -v -timeout 2h -run '^TestADatabase(That|User|Whose)' ./e2e/
 
 .PHONY: proof-reload
 proof-reload: ## reload 1,000 mutated configurations beside a light load (RELOADS=5000, SEED=7 for others)

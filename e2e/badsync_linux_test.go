@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestTheFirstFailedSyncEndsCounting makes fdatasync of the running program fail
@@ -105,6 +106,11 @@ func (f *fullDisk) hurt(t *testing.T, fault string) (heal func()) {
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Error(fmt.Errorf("strace: %w", err))
 		}
-		<-ended
+		select {
+		case <-ended:
+		case <-time.After(patience / 4): // it can hang while it lets go of many threads
+			_ = cmd.Process.Kill()
+			<-ended
+		}
 	}
 }

@@ -129,7 +129,7 @@ func killWorking(t *testing.T, l *ledger, file, key string, when instant, dice *
 	p := start(t, "serves at", "serve", "--config", file)
 	crowded := l.crowded
 	g := l.load(t, p.address(), key, killCallers, killFollowers, false)
-	after := time.Duration(0)
+	var after time.Duration
 	switch when {
 	case early:
 		after = time.Duration(dice.Int64N(int64(40 * time.Millisecond)))

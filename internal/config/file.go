@@ -64,7 +64,7 @@ type secretsFile struct {
 
 type journalFile struct {
 	Sync     syncMode `yaml:"sync" default:"50ms" doc:"When usage events are forced to the disk: always (before each answer ends), or at most so long after. A crash of the process loses nothing either way; this is about power cuts. 1ms to 10s."`
-	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the disk is full: refuse requests that cannot be metered, or serve them for nothing."`
+	WhenFull choice   `yaml:"when_full" default:"refuse" oneof:"refuse|serve-unmetered" doc:"What to do when the journal can take no more, as when the disk is full: refuse requests that cannot be metered, or serve them for nothing. See journal.md."`
 }
 
 type retentionFile struct {
