@@ -58,6 +58,10 @@ proof-attack: ## ten thousand slow connections, floods and strange names at full
 	TOLLHOUSE_PEERS=1 go test -count=1 -v -run '^TestComparesWithAPeer' ./internal/edge/
 	TOLLHOUSE_ATTACKERS=$(or $(ATTACKERS),10000) go test -count=1 -v -timeout 1h -run '^(TestAnAttackIsOutlived|TestUnknownNamesGetNoOrder|TestAFewDescriptors)' ./e2e/
 
+.PHONY: proof-weights
+proof-weights: ## measure in Chromium what a first view of each console page weighs, into docs/proof/weights.md
+	go test -count=1 -run TestFirstViewsStayInsideTheirBudgets ./internal/console -weights $(CURDIR)/docs/proof/weights.md
+
 .PHONY: proof-upgrade
 proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
 	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \
