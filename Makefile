@@ -72,6 +72,10 @@ proof-limits: ## hold limits and quotas to a model, share them over Redis, kill 
 	TOLLHOUSE_LIMIT_SECONDS=$(or $(SECONDS_LOAD),760) TOLLHOUSE_QUOTA_KILLS=$(or $(KILLS),50) go test -count=1 -v -timeout 2h -parallel 3 \
 		-run '^(TestOneNodeAdmits|TestThreeReplicas|TestAReplicaWhoseClock|TestAQuotaSurvives|TestWhileRedisIsAway|TestWhatIsChanged|TestAKeyEnds|TestWhatIsNoKey)' ./e2e/
 
+.PHONY: proof-weights
+proof-weights: ## measure in Chromium what a first view of each console page weighs, into docs/proof/weights.md
+	go test -count=1 -run TestFirstViewsStayInsideTheirBudgets ./internal/console -weights $(CURDIR)/docs/proof/weights.md
+
 .PHONY: proof-upgrade
 proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
 	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,8 +78,8 @@ func (b tab) at(path string) {
 }
 
 // complaints collects what the browser says is wrong: refused by the policy,
-// exceptions, failed loads.
-func complaints(ctx context.Context, t *testing.T) {
+// exceptions, failed loads but for those with one of the texts that are expected.
+func complaints(ctx context.Context, t *testing.T, expected ...string) {
 	t.Helper()
 	if err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, tg *chromedp.Target) error {
 		_, err := cdp.Call(ctx, tg, log.Enable, cdp.Empty{})
@@ -93,7 +94,8 @@ func complaints(ctx context.Context, t *testing.T) {
 			if err != nil {
 				return
 			}
-			if e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "status of 4") && !strings.Contains(e.Entry.Text, "ERR_CONNECTION_REFUSED") {
+			is := func(text string) bool { return strings.Contains(e.Entry.Text, text) }
+			if e.Entry.Level == "error" && !slices.ContainsFunc(expected, is) && !is("status of 4") && !strings.Contains(e.Entry.Text, "ERR_CONNECTION_REFUSED") {
 				t.Errorf("the browser complains: %s (%v)", e.Entry.Text, e.Entry.URL)
 			}
 		}
