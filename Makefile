@@ -58,6 +58,11 @@ proof-attack: ## ten thousand slow connections, floods and strange names at full
 	TOLLHOUSE_PEERS=1 go test -count=1 -v -run '^TestComparesWithAPeer' ./internal/edge/
 	TOLLHOUSE_ATTACKERS=$(or $(ATTACKERS),10000) go test -count=1 -v -timeout 1h -run '^(TestAnAttackIsOutlived|TestUnknownNamesGetNoOrder|TestAFewDescriptors)' ./e2e/
 
+.PHONY: proof-keys
+proof-keys: ## decide about 256,000 valid keys and 1,000,000 near misses, and measure a million keys (KEYS=, MISSES=, SEED= for others)
+	TOLLHOUSE_KEYS=$(or $(KEYS),256000) TOLLHOUSE_NEAR_MISSES=$(or $(MISSES),1000000) TOLLHOUSE_SEED=$(or $(SEED),1) \
+		go test -count=1 -v -timeout 1h -run '^TestNoNearMiss' -bench 'Million|LookupHot|LookupUnknown' -benchmem ./internal/apikey/
+
 .PHONY: proof-upgrade
 proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
 	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \
