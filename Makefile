@@ -76,6 +76,11 @@ proof-limits: ## hold limits and quotas to a model, share them over Redis, kill 
 proof-weights: ## measure in Chromium what a first view of each console page weighs, into docs/proof/weights.md
 	go test -count=1 -run TestFirstViewsStayInsideTheirBudgets ./internal/console -weights $(CURDIR)/docs/proof/weights.md
 
+.PHONY: proof-keys
+proof-keys: ## decide about 256,000 valid keys and 1,000,000 near misses, and measure a million keys (KEYS=, MISSES=, SEED= for others)
+	TOLLHOUSE_KEYS=$(or $(KEYS),256000) TOLLHOUSE_NEAR_MISSES=$(or $(MISSES),1000000) TOLLHOUSE_SEED=$(or $(SEED),1) \
+		go test -count=1 -v -timeout 1h -run '^TestNoNearMiss' -bench 'Million|LookupHot|LookupUnknown' -benchmem ./internal/apikey/
+
 .PHONY: proof-upgrade
 proof-upgrade: ## upgrade under load: 10 times within 200,000 requests, and streams for 60 s (UPGRADES=, REQUESTS=, SECONDS_OPEN=)
 	TOLLHOUSE_UPGRADES=$(or $(UPGRADES),10) TOLLHOUSE_UPGRADE_REQUESTS=$(or $(REQUESTS),200000) TOLLHOUSE_UPGRADE_STREAM_SECONDS=$(or $(SECONDS_OPEN),60) \

@@ -147,9 +147,11 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 	if err := a.plansInUse(ctx, was.cfg, next); err != nil {
 		return out, err
 	}
-	versions, err := loadPlans(ctx, a.rooms.store, next, a.clock())
-	if err != nil {
-		return out, err
+	versions := a.rooms.plans.versions()
+	if !reflect.DeepEqual(was.cfg.Plans, next.Plans) { // else they are kept already, and the database may be away
+		if versions, err = loadPlans(ctx, a.rooms.store, next, a.clock()); err != nil {
+			return out, err
+		}
 	}
 	pools, fresh, err := a.nextPools(was, next)
 	if err != nil {

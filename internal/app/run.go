@@ -83,7 +83,7 @@ func (a *App) openTelemetry() {
 	if _, kept := a.keeper.status(); kept {
 		a.metrics.WatchStore(func() telemetry.Store {
 			s, _ := a.keeper.status()
-			return telemetry.Store{Away: a.outage.Load() != nil, Age: a.clock().Sub(s.WrittenAt), Size: s.Size, Failing: s.Err != nil}
+			return telemetry.Store{Away: a.outage.Load() != nil, Age: a.clock().Sub(s.WrittenAt), Size: s.Size, Behind: a.outage.Load() == nil && a.keeper.of.Behind(), Failing: s.Err != nil}
 		})
 	}
 	if a.shared != nil {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -161,6 +162,9 @@ func wrongMethod(methods []string) func(*Console, *visit) (*answer, error) {
 	}
 }
 
+// patience is how long a page waits for a database that says nothing.
+const patience = 20 * time.Second
+
 // gate is the door before every route, the same for a page and a part of it:
 // who is asking, may they see it, was this form done before, then the handler,
 // whose answers and errors hx makes HTML of.
@@ -192,6 +196,11 @@ func (c *Console) gate(r *route) http.Handler {
 		}
 		w.Header().Set("Vary", "Cookie, Accept-Language, Accept-Encoding")
 		v.words = c.choice.For("", req.Header.Get("Accept-Language"))
+		if !strings.HasSuffix(r.pattern, ".csv") { // a download takes as long as it takes
+			ctx, cancel := context.WithTimeout(req.Context(), patience)
+			defer cancel()
+			req = req.WithContext(ctx)
+		}
 		door.ServeHTTP(w, v.begin(req))
 	})
 }

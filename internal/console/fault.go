@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -20,6 +21,9 @@ var statuses = map[toll.Code]int{
 
 // explain makes a fault of a domain error, nil of what is no one's input.
 func explain(err error) *hx.Fault {
+	if errors.Is(err, context.DeadlineExceeded) { // the page's own
+		return &hx.Fault{Status: http.StatusServiceUnavailable, Message: "The database does not answer in time. Try again in a moment.", Cause: err}
+	}
 	var e *toll.Error
 	status := statuses[toll.CodeOf(err)]
 	if status == 0 || !errors.As(err, &e) {
@@ -56,6 +60,9 @@ func (c *Console) fault(r *http.Request, f *hx.Fault) hx.Renderer {
 	// sentence of the catalogue is better than a foreign one.
 	if v.words.Lang() != "en" || key == "internal" || key == "method" {
 		f.Message = v.T("error." + key + ".text")
+	}
+	if away, written := v.storeAway(); away && f.Status == http.StatusServiceUnavailable {
+		f.Message = v.T("error.away.text", v.words.Moment(written))
 	}
 	if away, written := v.storeAway(); away && f.Status == http.StatusServiceUnavailable {
 		f.Message = v.T("error.away.text", v.words.Moment(written))

@@ -31,6 +31,7 @@ const (
 	sumLen    = sha256.Size
 	headLimit = len(magic) + 12
 	pageRows  = 256
+	buffer    = 64 << 10
 )
 
 // Identity says whose snapshot it is. Counters of one database or time zone mean
@@ -125,7 +126,7 @@ func (s *File) verify() error {
 	if !info.Mode().IsRegular() {
 		return refuse(s.path, "is no regular file", nil)
 	}
-	in := bufio.NewReaderSize(s.file, 1<<20)
+	in := bufio.NewReaderSize(s.file, buffer)
 	start, _ := in.Peek(headLimit) // a shorter file is none
 	line, _, found := bytes.Cut(start, []byte("\n"))
 	number, ours := bytes.CutPrefix(line, []byte(magic))
@@ -159,7 +160,7 @@ func (s *File) verify() error {
 
 // decode reads the head, and then visits page by page.
 func (s *File) decode(visit func(*page) error) error {
-	in := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.size), 1<<20)
+	in := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.size), buffer)
 	if _, err := in.ReadString('\n'); err != nil {
 		return refuse(s.path, "cannot be read", err)
 	}

@@ -41,8 +41,9 @@ const (
 	later      = 5 * time.Second  // after usage was stored
 	atLeast    = 10 * time.Minute // without any change
 	tryAgain   = 10 * time.Second // after a write that failed
-	share      = 20               // a write that took t is not followed by another for share*t,
-	mostPause  = time.Minute      // nor for more than this
+	share      = 20               // after usage was stored, a write that took t is not followed by another for share*t,
+	urgent     = 2                // after a change of a customer or key for urgent*t,
+	mostPause  = time.Minute      // and for this at most
 	mostHeld   = 64               // segments that are held in the journal for writes that fail
 	keptExpiry = 48 * time.Hour   // of a counter, after its period's end
 )
@@ -66,6 +67,8 @@ type Keeper struct {
 	keys      map[string]toll.Key       // changed since
 	used      map[counterID]int64       // added since
 	pending   bool                      // something changed since
+	changed   bool                      // a customer or key did
+	amending  bool                      // what changed before is being written
 	periods   [2]span                   // that the last event lay in
 
 	status  atomic.Pointer[Status] // replaced whole
@@ -125,7 +128,7 @@ func NewKeeper(o Options) *Keeper {
 // empty forgets what changed, because the next file will have it.
 func (k *Keeper) empty(cursors map[string]meter.Position) {
 	k.cursors, k.customers, k.keys, k.used = cursors, map[string]toll.Customer{}, map[string]toll.Key{}, map[counterID]int64{}
-	k.pending = false
+	k.pending, k.changed = false, false
 }
 
 // Status tells how the snapshot is. It never waits for a write.
@@ -140,7 +143,7 @@ func (k *Keeper) CustomerChanged(c toll.Customer) {
 	if was, ok := k.customers[c.ID]; !ok || was.Version <= c.Version {
 		k.customers[c.ID] = c
 	}
-	k.pending = true
+	k.pending, k.changed = true, true
 	ring(k.urgent)
 }
 
@@ -151,7 +154,7 @@ func (k *Keeper) KeyChanged(key toll.Key) {
 	if was, ok := k.keys[key.ID]; !ok || was.Version <= key.Version {
 		k.keys[key.ID] = key
 	}
-	k.pending = true
+	k.pending, k.changed = true, true
 	ring(k.urgent)
 }
 
@@ -267,7 +270,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	for failed := ""; ; {
 		began := time.Now()
 		err := k.Write(ctx)
-		pause := min(share*time.Since(began), mostPause)
+		took := time.Since(began)
 		if ctx.Err() != nil {
 			return
 		}
@@ -276,19 +279,26 @@ func (k *Keeper) Run(ctx context.Context) {
 				failed = err.Error()
 				k.o.Log.Error("the snapshot of keys, customers and counters is not written; it is tried again", "error", err)
 			}
-			pause = tryAgain
-		} else if failed != "" {
+			if !sleep(ctx, tryAgain) {
+				return
+			}
+			continue
+		}
+		if failed != "" {
 			failed = ""
 			k.o.Log.Info("the snapshot of keys, customers and counters is written again")
 		}
-		if !sleep(ctx, pause) || err == nil && !k.await(ctx) {
+		if !k.await(ctx, took) {
 			return
 		}
 	}
 }
 
-// await waits until a write is due.
-func (k *Keeper) await(ctx context.Context) bool {
+// await waits until a write is due, the last having taken so long.
+func (k *Keeper) await(ctx context.Context, took time.Duration) bool {
+	if !sleep(ctx, min(urgent*took, mostPause)) {
+		return false
+	}
 	idle := time.NewTimer(atLeast)
 	defer idle.Stop()
 	select {
@@ -300,7 +310,7 @@ func (k *Keeper) await(ctx context.Context) bool {
 		return sleep(ctx, soon)
 	case <-k.counted:
 	}
-	more := time.NewTimer(later)
+	more := time.NewTimer(max(later, min((share-urgent)*took, mostPause)))
 	defer more.Stop()
 	select {
 	case <-ctx.Done():
@@ -310,6 +320,13 @@ func (k *Keeper) await(ctx context.Context) bool {
 	case <-more.C:
 		return true
 	}
+}
+
+// Behind tells whether a change of a customer or key is not in the file yet.
+func (k *Keeper) Behind() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.exists || !k.whole || k.changed || k.amending
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -18,6 +18,7 @@ func (k *Keeper) Write(ctx context.Context) error {
 	began := time.Now()
 	k.mu.Lock()
 	whole := k.whole
+	k.amending = true
 	k.mu.Unlock()
 	var size int64
 	var head Head
@@ -30,6 +31,7 @@ func (k *Keeper) Write(ctx context.Context) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.amending = false
 	if err != nil {
 		status := k.Status()
 		status.Err = err

@@ -34,7 +34,7 @@ func create(path string, head Head) (w *writer, err error) {
 		return nil, fmt.Errorf("make a snapshot: %w", err)
 	}
 	w = &writer{path: path, file: f, sum: sha256.New()}
-	w.out = bufio.NewWriterSize(io.MultiWriter(f, w.sum), 1<<20)
+	w.out = bufio.NewWriterSize(io.MultiWriter(f, w.sum), buffer)
 	_, err = fmt.Fprintf(w.out, "%s%d\n", magic, version)
 	if err == nil {
 		w.encoder = gob.NewEncoder(w.out)

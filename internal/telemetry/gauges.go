@@ -109,6 +109,7 @@ type Store struct {
 	Away    bool          // the program goes on from the snapshot
 	Age     time.Duration // since the snapshot was written
 	Size    int64         // of the snapshot, in bytes; 0: there is none
+	Behind  bool          // a change of a customer or key is not in it yet
 	Failing bool          // the last try to write it failed
 }
 
@@ -126,6 +127,8 @@ var (
 		"Time since the local snapshot was written; not there while there is none.", nil, nil)
 	snapshotBytes = prometheus.NewDesc("tollhouse_snapshot_bytes",
 		"Size of the local snapshot; 0 while there is none.", nil, nil)
+	snapshotBehind = prometheus.NewDesc("tollhouse_snapshot_behind",
+		"1 while a change of a customer or key is not in the local snapshot yet.", nil, nil)
 	snapshotFailing = prometheus.NewDesc("tollhouse_snapshot_failing",
 		"1 while the local snapshot cannot be written.", nil, nil)
 )
@@ -137,6 +140,7 @@ func (storeGauges) Describe(c chan<- *prometheus.Desc) {
 	c <- databaseAway
 	c <- snapshotAge
 	c <- snapshotBytes
+	c <- snapshotBehind
 	c <- snapshotFailing
 }
 
@@ -148,6 +152,7 @@ func (g storeGauges) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(snapshotAge, prometheus.GaugeValue, s.Age.Seconds())
 	}
 	c <- prometheus.MustNewConstMetric(snapshotBytes, prometheus.GaugeValue, float64(s.Size))
+	c <- prometheus.MustNewConstMetric(snapshotBehind, prometheus.GaugeValue, number(s.Behind))
 	c <- prometheus.MustNewConstMetric(snapshotFailing, prometheus.GaugeValue, number(s.Failing))
 }
 
