@@ -19,6 +19,6 @@ func limitsOfKey(in *KeyCreate) ([]toll.Policy, error) {
 	if in.Concurrency != 0 {
 		all = append(all, toll.Policy{Name: "key-parallel", Kind: toll.ConcurrencyLimit, Partition: toll.PerKey, Count: in.Concurrency})
 	}
-	_, err := limit.CompileKey(all)
+	_, err := limit.CompileKey(all, nil)
 	return all, err
 }

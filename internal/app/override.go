@@ -60,7 +60,7 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 	if !ok {
 		return toll.Policy{}, toll.Errorf(toll.Conflict, "The customer's plan %q is not in the configuration.", c.Subscription.Plan)
 	}
-	p := toll.Policy{Name: in.Name, Unit: toll.UnitRequests, Every: toll.Monthly}
+	p := toll.Policy{Name: in.Name, Unit: toll.UnitRequests, Every: plan.MonthlyQuotas()}
 	kind := map[bool]toll.PolicyKind{in.Rate != "": toll.RateLimit, in.Quota != nil: toll.Quota, in.Concurrency != 0: toll.ConcurrencyLimit}[true]
 	if i := slices.IndexFunc(plan.Policies, func(q toll.Policy) bool { return q.Name == in.Name }); i >= 0 {
 		if plan.Policies[i].Kind != kind {
@@ -83,7 +83,9 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 			p.Unit = in.Unit
 		}
 		if in.Every != "" {
-			p.Every = toll.Every(in.Every)
+			if p.Every = toll.Every(in.Every); p.Every == toll.Monthly {
+				p.Every = plan.MonthlyQuotas()
+			}
 		}
 	case toll.ConcurrencyLimit:
 		p.Count, p.Unit, p.Every = in.Concurrency, "", ""
