@@ -23,6 +23,9 @@ type CustomerOverride struct {
 	Unit        string `json:"unit,omitempty"`
 	Every       string `json:"every,omitempty"`
 	Concurrency int64  `json:"concurrency,omitempty"`
+	Per         string `json:"per,omitempty"`     // "customer", "key" or "ip"
+	Service     string `json:"service,omitempty"` // only for calls of it
+	Shadow      bool   `json:"shadow,omitempty"`
 	Remove      bool   `json:"remove,omitempty"`
 }
 
@@ -90,11 +93,35 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 	case toll.ConcurrencyLimit:
 		p.Count, p.Unit, p.Every = in.Concurrency, "", ""
 	}
+	if err := narrow(r, &p, in); err != nil {
+		return p, err
+	}
 	next := toll.Subscription{Overrides: append([]toll.Policy{p}, slices.DeleteFunc(slices.Clone(c.Subscription.Overrides), func(q toll.Policy) bool { return q.Name == p.Name })...)}
 	if _, err := limit.Compile(next.Policies(&plan), r.at.zone()); err != nil {
 		return p, fmt.Errorf("this override cannot hold: %w", err)
 	}
 	return p, nil
+}
+
+// narrow sets whom an override counts apart, and of which calls.
+func narrow(r *rooms, p *toll.Policy, in *CustomerOverride) error {
+	p.Shadow = p.Shadow || in.Shadow
+	switch in.Per {
+	case "":
+	case "customer":
+		p.Partition = toll.PerCustomer
+	case "key":
+		p.Partition = toll.PerKey
+	case "ip":
+		p.Partition = toll.PerIP
+	default:
+		return toll.FieldError("per", "a limit counts per customer, key or ip; got %q", in.Per)
+	}
+	if in.Service == "" || in.Service == p.Service {
+		return nil
+	}
+	p.Service, p.Endpoint = in.Service, ""
+	return r.plans.haveServices([]string{in.Service})
 }
 
 // policiesOf are the limits that hold for a customer, with what is its own marked.
