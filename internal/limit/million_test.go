@@ -19,7 +19,7 @@ func heap() int64 {
 }
 
 func TestAMillionAddressesTakeBoundedMemory(t *testing.T) { // not parallel: it weighs the heap
-	const most = 1 << 16
+	const most = 1 << 14
 	perIP := rate("flood", 5, time.Second)
 	perIP.Partition = toll.PerIP
 	set := compiled(t, perIP)
@@ -27,7 +27,7 @@ func TestAMillionAddressesTakeBoundedMemory(t *testing.T) { // not parallel: it 
 	all := NewAddresses(most)
 	var a Admission
 	refused := 0
-	for i := range uint32(1_000_000) {
+	for i := range uint32(million) {
 		var ip netip.Addr
 		if i%2 == 0 {
 			ip = netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, i)))
@@ -79,7 +79,7 @@ func TestOneHouseholdsAddressesAreOneHoweverManyItTakes(t *testing.T) {
 }
 
 func TestAMillionKeysTakeAStateEachAndKeepTheirQuotas(t *testing.T) { // not parallel: it weighs the heap
-	const keys = 1_000_000
+	const keys = million
 	perKey := []toll.Policy{rate("second", 5, time.Second), quota("monthly", toll.UnitRequests, toll.Monthly, 1)}
 	for i := range perKey {
 		perKey[i].Partition = toll.PerKey
