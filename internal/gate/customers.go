@@ -194,8 +194,9 @@ func (g *Gate) RestoreScope(r Restored) {
 	}
 }
 
-// LimitStates returns how much of each policy of its plan a customer has used:
-// the same numbers that refuse. Where replicas share them it may wait for the
+// LimitStates returns how much of each policy of its plan, and of each quota of
+// the services that the plan includes, a customer has used: the same numbers that
+// refuse. Where replicas share them it may wait for the
 // ledger, and tells of all replicas. Empty for a customer or plan that is not known.
 func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	if to := g.leaving(); to != nil {
@@ -214,6 +215,17 @@ func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 		return nil
 	}
 	p := limit.Partitions{Customer: &h.counters, SharedCustomer: h.shared, Months: who.months}
-	who.plan.set.Refresh(context.Background(), now, p)
-	return who.plan.set.LimitStates(now, p)
+	sets := []*limit.Set{who.plan.set}
+	rules := g.rules.Load()
+	for _, name := range who.plan.Includes {
+		if s := rules.services[name]; s != nil && s.quotas != nil {
+			sets = append(sets, s.quotas)
+		}
+	}
+	var states []toll.LimitState
+	for _, set := range sets {
+		set.Refresh(context.Background(), now, p)
+		states = append(states, set.LimitStates(now, p)...)
+	}
+	return states
 }

@@ -121,18 +121,24 @@ func TestScopedQuotasCountTheirCallsAlone(t *testing.T) {
 	ask.RawPath = "/v1/ner/elsewhere"
 	ask.Authorization = "Bearer " + text
 	h.Admit(&ask, &h.pass)
+	left := h.left()
 	for policy, want := range map[string]int64{"plan": 998, "plan-service": 998, "service": 998, "plan-key": 999, "override": 998} {
-		if got := h.left()[policy]; got != want {
+		if got := left[policy]; got != want {
 			t.Errorf("%s has %d left, want %d", policy, got, want)
 		}
 	}
-	if _, met := h.left()["endpoint"]; met {
+	h.pass.Done().Delivered(true)
+	for policy, want := range map[string]int64{"plan": 1, "plan-service": 1, "service": 1, "endpoint": 1, "override": 1} {
+		if got := h.used(t, policy); got != want {
+			t.Errorf("pages show %d of %s, want %d", got, policy, want)
+		}
+	}
+	if _, met := left["endpoint"]; met {
 		t.Error("the endpoint's quota holds for another endpoint")
 	}
-	if _, met := h.left()["key"]; met {
+	if _, met := left["key"]; met {
 		t.Error("a key's quota holds for another key")
 	}
-	h.pass.Done().Delivered(true)
 }
 
 func TestATestKeyUsesNothingOfAServicesQuotas(t *testing.T) {
