@@ -191,6 +191,15 @@ func (s *Store) UsedOf(ctx context.Context, q meter.UsedQuery) ([]meter.Used, er
 	return used, s.fail(err, fault{doing: "reading what was used"})
 }
 
+// UsedBy is UsedBetween for one unit of one customer; 0 for one that is not known.
+func (s *Store) UsedBy(ctx context.Context, customer, unit string, from, to time.Time) (used int64, err error) {
+	rows, err := s.UsedOf(ctx, meter.UsedQuery{From: from, To: to, Customer: customer, Unit: unit})
+	for _, row := range rows {
+		used += row.Count
+	}
+	return used, err
+}
+
 func usedOf(ctx context.Context, db queryer, q meter.UsedQuery) ([]meter.Used, error) {
 	query, args := usedQuery(q)
 	if query == "" || !storable(q.Customer+q.Key+q.Unit+q.Service+q.Endpoint) {
