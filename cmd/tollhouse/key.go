@@ -37,6 +37,10 @@ func newKeyCreate() *cobra.Command {
 	cmd.Flags().StringSliceVar(&in.Origins, "from", nil, "only from this `ADDRESS` or range, such as 192.0.2.7 or 10.0.0.0/8 (may be repeated)")
 	cmd.Flags().StringVar(&in.Rate, "rate", "", "no faster than this `RATE`, such as 5/second, beside the plan's limits")
 	cmd.Flags().Int64Var(&in.Concurrency, "concurrency", 0, "no more than so `MANY` at the same time, beside the plan's limits")
+	cmd.Flags().Int64Var(&in.Quota, "quota", 0, "no more than so `MANY` a month or day, beside the plan's quotas")
+	cmd.Flags().StringVar(&in.Unit, "unit", "", "with --quota: the `UNIT` (default: requests)")
+	cmd.Flags().StringVar(&in.Every, "every", "", "with --quota: the `PERIOD`, month or day (default: month)")
+	cmd.Flags().BoolVar(&in.Shadow, "shadow", false, "its limits only report, and never refuse")
 	cmd.Flags().Var(&expires, "expires", "it ends after this `TIME`, such as 30d or 12h (default: without end)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.Customer == "" {
@@ -44,6 +48,9 @@ func newKeyCreate() *cobra.Command {
 		}
 		if in.Name == "" {
 			return required(cmd, "name")
+		}
+		if cmd.Flags().Changed("quota") && in.Quota < 1 {
+			return usageError{fmt.Errorf("--quota takes 1 or more; to lock a key, `tollhouse key revoke`")}
 		}
 		if cmd.Flags().Changed("expires") {
 			if time.Duration(expires) < time.Second {

@@ -56,8 +56,12 @@ func showUsage(ctx context.Context, r *rooms, in UsagePeriod) (UsageShown, error
 		return UsageShown{}, err
 	}
 	if in.Customer != "" {
-		if _, err := r.office.Customer(ctx, account.System, in.Customer); err != nil {
+		c, err := r.office.Customer(ctx, account.System, in.Customer)
+		if err != nil {
 			return UsageShown{}, err
+		}
+		if plan, _, ok := r.plans.Plan(c.Subscription.Plan); ok && in.Period == "" { // the month that its quotas follow
+			from, to = plan.PeriodAt(r.clock(), r.at.zone(), c.Subscription.Since)
 		}
 	}
 	used, err := r.store.UsedBetween(ctx, from, to)

@@ -64,7 +64,7 @@ func (a *App) openGate(ctx context.Context) error {
 	if a.outage.Load() != nil {
 		return a.restoreSaved(ctx)
 	}
-	watch, err := a.readStore(ctx)
+	watch, quotas, err := a.readStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,29 +79,52 @@ func (a *App) openGate(ctx context.Context) error {
 			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
 		}
 	}
+	if err := restore(ctx, a.rooms.store, quotas.scopes, quotas.since, now, a.cfg.TimeZone, a.gate.RestoreScope); err != nil {
+		return err
+	}
 	a.hearFrom(ctx, watch)
 	return nil
 }
 
+// quotasFound are the quotas that are not of a customer over the calendar, and
+// when the subscriptions began whose own months some of them follow.
+type quotasFound struct {
+	scopes map[quotaScope]bool
+	since  map[string]time.Time
+}
+
 // readStore gives the gate every customer and key, and begins to listen for
 // changes before the first is read: nothing is missed.
-func (a *App) readStore(ctx context.Context) (*store.Watch, error) {
+func (a *App) readStore(ctx context.Context) (*store.Watch, quotasFound, error) {
 	watch := a.rooms.store.Watch(ctx)
+	found, ownMonths := quotasFound{map[quotaScope]bool{}, map[string]time.Time{}}, false
+	for _, s := range a.cfg.Services {
+		scopesOf(found.scopes, s.Policies, false)
+	}
+	for _, p := range a.cfg.Plans {
+		scopesOf(found.scopes, p.Policies, false)
+		ownMonths = ownMonths || p.Months == toll.SubscriptionMonth
+	}
 	err := a.rooms.store.EachCustomer(ctx, func(c toll.Customer) error {
+		scopesOf(found.scopes, c.Subscription.Overrides, false)
+		if ownMonths {
+			found.since[c.ID] = c.Subscription.Since
+		}
 		a.gate.PutCustomer(c)
 		return nil
 	})
 	if err != nil {
-		return watch, fmt.Errorf("reading the customers: %w", err)
+		return watch, found, fmt.Errorf("reading the customers: %w", err)
 	}
 	err = a.rooms.store.EachKey(ctx, func(k toll.Key) error {
+		scopesOf(found.scopes, k.Limits, true)
 		a.gate.PutKey(k)
 		return nil
 	})
 	if err != nil {
-		return watch, fmt.Errorf("reading the keys: %w", err)
+		return watch, found, fmt.Errorf("reading the keys: %w", err)
 	}
-	return watch, nil
+	return watch, found, nil
 }
 
 // hearFrom takes over what other replicas change, until the end.

@@ -171,6 +171,10 @@ type KeyCreate struct {
 	Origins     []string `json:"origins,omitempty"`
 	Rate        string   `json:"rate,omitempty"`        // "5/second"; "": no faster than the plan lets it
 	Concurrency int64    `json:"concurrency,omitempty"` // 0: as the plan lets it
+	Quota       int64    `json:"quota,omitempty"`       // so much of Unit in each period; 0: as the plan lets it
+	Unit        string   `json:"unit,omitempty"`        // "": requests
+	Every       string   `json:"every,omitempty"`       // "day" or "month"; "": month
+	Shadow      bool     `json:"shadow,omitempty"`      // its limits only report
 	ExpiresIn   int64    `json:"expires_in,omitempty"`  // seconds; 0: never
 }
 
@@ -217,7 +221,7 @@ func createKey(ctx context.Context, r *rooms, in KeyCreate) (KeyCreated, error) 
 		return KeyCreated{}, err
 	}
 	var err error
-	if ask.Limits, err = limitsOfKey(&in); err != nil {
+	if ask.Limits, err = limitsOfKey(ctx, r, &in); err != nil {
 		return KeyCreated{}, err
 	}
 	made, err := r.office.CreateKey(ctx, account.System, ask)

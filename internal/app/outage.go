@@ -177,7 +177,7 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 	if _, err := loadPlans(ctx, s, a.live.Load().cfg, a.clock()); err != nil {
 		return err
 	}
-	watch, err := a.readStore(ctx)
+	watch, _, err := a.readStore(ctx)
 	if err == nil {
 		var corrected int
 		if corrected, err = a.correctCounters(ctx, away.file); err == nil {

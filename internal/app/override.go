@@ -23,6 +23,9 @@ type CustomerOverride struct {
 	Unit        string `json:"unit,omitempty"`
 	Every       string `json:"every,omitempty"`
 	Concurrency int64  `json:"concurrency,omitempty"`
+	Per         string `json:"per,omitempty"`     // "customer", "key" or "ip"
+	Service     string `json:"service,omitempty"` // only for calls of it
+	Shadow      bool   `json:"shadow,omitempty"`
 	Remove      bool   `json:"remove,omitempty"`
 }
 
@@ -60,7 +63,7 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 	if !ok {
 		return toll.Policy{}, toll.Errorf(toll.Conflict, "The customer's plan %q is not in the configuration.", c.Subscription.Plan)
 	}
-	p := toll.Policy{Name: in.Name, Unit: toll.UnitRequests, Every: toll.Monthly}
+	p := toll.Policy{Name: in.Name, Unit: toll.UnitRequests, Every: plan.MonthlyQuotas()}
 	kind := map[bool]toll.PolicyKind{in.Rate != "": toll.RateLimit, in.Quota != nil: toll.Quota, in.Concurrency != 0: toll.ConcurrencyLimit}[true]
 	if i := slices.IndexFunc(plan.Policies, func(q toll.Policy) bool { return q.Name == in.Name }); i >= 0 {
 		if plan.Policies[i].Kind != kind {
@@ -83,16 +86,42 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 			p.Unit = in.Unit
 		}
 		if in.Every != "" {
-			p.Every = toll.Every(in.Every)
+			if p.Every = toll.Every(in.Every); p.Every == toll.Monthly {
+				p.Every = plan.MonthlyQuotas()
+			}
 		}
 	case toll.ConcurrencyLimit:
 		p.Count, p.Unit, p.Every = in.Concurrency, "", ""
+	}
+	if err := narrow(r, &p, in); err != nil {
+		return p, err
 	}
 	next := toll.Subscription{Overrides: append([]toll.Policy{p}, slices.DeleteFunc(slices.Clone(c.Subscription.Overrides), func(q toll.Policy) bool { return q.Name == p.Name })...)}
 	if _, err := limit.Compile(next.Policies(&plan), r.at.zone()); err != nil {
 		return p, fmt.Errorf("this override cannot hold: %w", err)
 	}
 	return p, nil
+}
+
+// narrow sets whom an override counts apart, and of which calls.
+func narrow(r *rooms, p *toll.Policy, in *CustomerOverride) error {
+	p.Shadow = p.Shadow || in.Shadow
+	switch in.Per {
+	case "":
+	case "customer":
+		p.Partition = toll.PerCustomer
+	case "key":
+		p.Partition = toll.PerKey
+	case "ip":
+		p.Partition = toll.PerIP
+	default:
+		return toll.FieldError("per", "a limit counts per customer, key or ip; got %q", in.Per)
+	}
+	if in.Service == "" || in.Service == p.Service {
+		return nil
+	}
+	p.Service, p.Endpoint = in.Service, ""
+	return r.plans.haveServices([]string{in.Service})
 }
 
 // policiesOf are the limits that hold for a customer, with what is its own marked.

@@ -15,10 +15,9 @@ type seriesReader interface {
 	Series(ctx context.Context, q meter.Question) ([]meter.Point, error)
 }
 
-// chargeable sums what a customer used in the calendar month of now, per unit:
-// what quotas count and bills bill.
-func chargeable(ctx context.Context, store seriesReader, customer string, now time.Time, zone *time.Location) (map[string]int64, error) {
-	from, to := toll.Monthly.PeriodAt(now, zone)
+// chargeable sums what a customer used in a period, per unit: what quotas count
+// and bills bill.
+func chargeable(ctx context.Context, store seriesReader, customer string, from, to time.Time) (map[string]int64, error) {
 	points, err := store.Series(ctx, meter.Question{
 		From: from, To: to, Step: meter.Whole, By: meter.ByUnit,
 		Customer: customer, Classes: []toll.Class{toll.Chargeable},
@@ -76,7 +75,11 @@ func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPr
 		if err != nil {
 			return out, err
 		}
-		used, err := chargeable(ctx, r.store, c.ID, r.clock(), r.at.zone())
+		from, to, err := previews.Period(ctx, c)
+		if err != nil {
+			return out, err
+		}
+		used, err := chargeable(ctx, r.store, c.ID, from, to)
 		if err != nil {
 			return out, err
 		}

@@ -3,12 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
+	"strings"
 
+	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/limit"
 	"github.com/tollhouse/tollhouse/internal/limit/redislimit"
+	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
-	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // sharedLimits are the counters that replicas share, where a Redis is configured.
@@ -44,11 +45,18 @@ func (a *App) openShared(ctx context.Context) error {
 }
 
 // usedInPeriod is what the store holds of a quota.
-func (a *App) usedInPeriod(ctx context.Context, customer, unit string, every toll.Every, start time.Time) (int64, error) {
-	_, end := every.PeriodAt(start, a.cfg.TimeZone)
-	used, err := a.rooms.store.UsedBy(ctx, customer, unit, start, end)
+func (a *App) usedInPeriod(ctx context.Context, q limit.UsedQuestion) (int64, error) {
+	of := meter.UsedQuery{From: q.From, To: q.To, Unit: q.Unit, Service: q.Service, Endpoint: q.Endpoint, Customer: q.Who}
+	if key, is := strings.CutPrefix(q.Who, gate.KeyPrefix); is {
+		of.Customer, of.Key = "", key
+	}
+	rows, err := a.rooms.store.UsedOf(ctx, of)
 	if err != nil {
-		return 0, fmt.Errorf("asking what the customer used: %w", err)
+		return 0, fmt.Errorf("asking what was used of a quota: %w", err)
+	}
+	var used int64
+	for _, row := range rows {
+		used += row.Count
 	}
 	return used, nil
 }

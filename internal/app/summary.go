@@ -162,7 +162,10 @@ func showPolicies(of string, policies []toll.Policy) []PolicyShown {
 				limit += fmt.Sprintf(", %d at once", p.Burst)
 			}
 		case toll.Quota:
-			limit = fmt.Sprintf("%d %s a %s", p.Count, p.Unit, p.Every)
+			limit = fmt.Sprintf("%d %s a %s", p.Count, p.Unit, p.Every.Noun())
+			if p.Every == toll.SubscriptionMonth {
+				limit += " of the subscription"
+			}
 		case toll.ConcurrencyLimit:
 			limit = fmt.Sprintf("%d at the same time", p.Count)
 		}

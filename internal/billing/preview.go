@@ -40,8 +40,8 @@ type Preview struct {
 	Draft    Draft
 }
 
-// Previews says what customers owe so far in the current period: the calendar
-// month. A customer's whole month is rated by the plan version that its
+// Previews says what customers owe so far in the current period: the month that
+// their plans' quotas follow (toll.Plan.Months). A customer's whole month is rated by the plan version that its
 // subscription has now, and by its add-ons as they are sold now, from when the
 // subscription began. Every method is safe for concurrent use.
 type Previews struct {
@@ -66,8 +66,18 @@ func NewPreviews(usage Usage, customers Customers, plans PlanVersions, addons Ad
 	return &Previews{usage: usage, customers: customers, plans: plans, addons: addons, clock: clock, zone: zone}
 }
 
+// Period returns the period [from, to) of a customer's bill that holds now.
+func (p *Previews) Period(ctx context.Context, c toll.Customer) (from, to time.Time, err error) {
+	version, err := p.plans.PlanVersion(ctx, c.Subscription.PlanVersion)
+	if err != nil {
+		return from, to, fmt.Errorf("find the period of customer %s: %w", c.ID, err)
+	}
+	from, to = version.Plan.PeriodAt(p.clock(), p.zone, c.Subscription.Since)
+	return from, to, nil
+}
+
 // Of gives one customer's preview from usage that the caller knows already:
-// chargeable counts per unit since the start of the calendar month.
+// chargeable counts per unit since Period began.
 func (p *Previews) Of(ctx context.Context, c toll.Customer, usage map[string]int64) (Preview, error) {
 	version, err := p.plans.PlanVersion(ctx, c.Subscription.PlanVersion)
 	if err != nil {
@@ -82,26 +92,10 @@ func (p *Previews) Of(ctx context.Context, c toll.Customer, usage map[string]int
 // usage ends it at once.
 func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 	now := p.clock()
-	from, to := toll.Monthly.PeriodAt(now, p.zone)
-	rows, err := p.usage.UsedBetween(ctx, from, to)
-	if err != nil {
-		return fmt.Errorf("preview bills: read the usage since %s: %w", from.Format(time.DateOnly), err)
-	}
-	used := make(map[string]map[string]int64)
-	for _, row := range rows {
-		if row.Customer == "" {
-			continue // a public service's: nobody pays for it
-		}
-		units := used[row.Customer]
-		if units == nil {
-			units = make(map[string]int64)
-			used[row.Customer] = units
-		}
-		units[row.Unit] += row.Count
-	}
+	byPeriod := make(map[int64]usedBy) // by the period's start: the calendar's, and one for each day of a month at most
 	versions := make(map[string]toll.Plan)
 	var problems []error
-	err = p.customers.EachCustomer(ctx, func(c toll.Customer) error {
+	err := p.customers.EachCustomer(ctx, func(c toll.Customer) error {
 		id := c.Subscription.PlanVersion
 		plan, known := versions[id]
 		if !known {
@@ -112,6 +106,15 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 			}
 			plan = version.Plan
 			versions[id] = plan
+		}
+		from, to := plan.PeriodAt(now, p.zone, c.Subscription.Since)
+		used, known := byPeriod[from.Unix()]
+		if !known {
+			var err error
+			if used, err = p.usedBy(ctx, from, to); err != nil {
+				return err
+			}
+			byPeriod[from.Unix()] = used
 		}
 		preview, err := p.rate(c, plan, used[c.ID], now)
 		if err != nil {
@@ -126,8 +129,31 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 	return errors.Join(problems...)
 }
 
+// usedBy are chargeable counts by customer, then unit.
+type usedBy map[string]map[string]int64
+
+func (p *Previews) usedBy(ctx context.Context, from, to time.Time) (usedBy, error) {
+	rows, err := p.usage.UsedBetween(ctx, from, to)
+	if err != nil {
+		return nil, fmt.Errorf("read the usage since %s: %w", from.Format(time.DateOnly), err)
+	}
+	used := make(usedBy)
+	for _, row := range rows {
+		if row.Customer == "" {
+			continue // a public service's: nobody pays for it
+		}
+		units := used[row.Customer]
+		if units == nil {
+			units = make(map[string]int64)
+			used[row.Customer] = units
+		}
+		units[row.Unit] += row.Count
+	}
+	return used, nil
+}
+
 func (p *Previews) rate(c toll.Customer, plan toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
-	from, to := toll.Monthly.PeriodAt(now, p.zone)
+	from, to := plan.PeriodAt(now, p.zone, c.Subscription.Since)
 	fees, err := FeesDue(plan.Price, c.Subscription.Since, from, to)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)

@@ -191,3 +191,29 @@ func TestAddonsAreOnTheBillOfThoseWhoHaveThem(t *testing.T) {
 		t.Errorf("an add-on that is not sold any more: %v", err)
 	}
 }
+
+func TestAPreviewFollowsTheMonthsOfItsPlan(t *testing.T) {
+	t.Parallel()
+	b := newBooks()
+	own := b.plans["payg@1"]
+	own.Months = toll.SubscriptionMonth
+	b.plans["payg@1"] = own
+	b.customers[1].Subscription.Since = time.Date(2026, time.March, 31, 8, 0, 0, 0, time.UTC)
+	want := map[string][2]string{
+		"cus_a": {"2026-11-01", "2026-12-01"}, "cus_b": {"2026-10-31", "2026-11-30"}, "cus_c": {"2026-11-20", "2026-12-20"},
+	}
+	err := b.previews(nil).Each(t.Context(), func(p billing.Preview) error {
+		from, to := p.From.Format(time.DateOnly), p.To.Format(time.DateOnly)
+		if w := want[p.Customer.ID]; from != w[0] || to != w[1] || !p.From.Equal(b.from) {
+			t.Errorf("%s owes for %s to %s, of usage since %s; want %s to %s", p.Customer.ID, from, to, b.from, w[0], w[1])
+		}
+		one, until, err := b.previews(nil).Period(t.Context(), p.Customer)
+		if err != nil || !one.Equal(p.From) || !until.Equal(p.To) {
+			t.Errorf("%s alone: %s to %s (%v)", p.Customer.ID, one, until, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

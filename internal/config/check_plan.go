@@ -85,26 +85,31 @@ func (c *checker) checkPlanLimit(at string, l *planLimitFile, policies map[label
 	c.checkName(policies, &l.Name, at, "plan")
 	c.checkLimit(at, &l.limitFile, l)
 	c.checkDelegatedLimit(at, l, p)
-	if c.given(&l.Service) {
-		c.checkLimitService(at+".service", &l.Service, string(l.Service), p)
+	c.checkScope(at, &l.Service, &l.Endpoint, p)
+}
+
+// checkScope notes a limit or quota of a plan for calls that there are none of.
+func (c *checker) checkScope(at string, service *label, of *planEndpoint, p *planFile) {
+	if c.given(service) {
+		c.checkLimitService(at+".service", service, string(*service), p)
 	}
-	if !c.given(&l.Endpoint) {
+	if !c.given(of) {
 		return
 	}
-	place, _ := c.place(&l.Endpoint)
-	if c.given(&l.Service) && string(l.Service) != l.Endpoint.service {
-		c.at(place.value, "%s: `endpoint` names service `%s` and `service` names `%s`; delete `service`", at, l.Endpoint.service, l.Service)
+	place, _ := c.place(of)
+	if c.given(service) && string(*service) != of.service {
+		c.at(place.value, "%s: `endpoint` names service `%s` and `service` names `%s`; delete `service`", at, of.service, *service)
 		return
 	}
-	s := c.service(l.Endpoint.service)
+	s := c.service(of.service)
 	if s == nil {
-		c.unknownService(place.value, at+".endpoint", l.Endpoint.service)
+		c.unknownService(place.value, at+".endpoint", of.service)
 		return
 	}
-	if !c.given(&l.Service) {
-		c.checkLimitService(at+".endpoint", &l.Endpoint, s.name, p)
+	if !c.given(service) {
+		c.checkLimitService(at+".endpoint", of, s.name, p)
 	}
-	c.checkEndpoint(at, &l.Endpoint, s, endpoint(l.Endpoint.endpoint))
+	c.checkEndpoint(at, of, s, endpoint(of.endpoint))
 }
 
 // checkLimitService notes a limit for a service that its plan does not reach.
@@ -116,27 +121,6 @@ func (c *checker) checkLimitService(at string, field any, name string, p *planFi
 	}
 	if !c.wrong(&p.Includes) && !c.reaches(p, name) {
 		c.at(place.value, "%s: the plan does not include service `%s`, so this limits nothing; add it to `includes`", at, name)
-	}
-}
-
-func (c *checker) checkQuotas(path string, p *planFile, policies map[label]int) {
-	type counter struct{ unit, every string }
-	seen := map[counter]int{}
-	for i := range p.Quotas {
-		q := &p.Quotas[i]
-		at := fmt.Sprintf("%s.quotas[%d]", path, i)
-		c.checkName(policies, &q.Name, at, "plan")
-		c.checkUnit(at, &q.Unit, p)
-		whole, ok := c.place(q)
-		if !ok || whole.bad {
-			continue
-		}
-		key := counter{string(q.Unit), string(q.Every)}
-		if first, twice := seen[key]; twice {
-			c.at(c.node(&q.Unit, whole.value), "%s: the plan has a quota of %s per %s already (line %d); keep the one that is meant", at, q.Unit, q.Every, first)
-			continue
-		}
-		seen[key] = whole.value.line
 	}
 }
 
@@ -289,6 +273,9 @@ func (c *checker) checkCrossNames(path string, p *planFile) {
 		}
 		for _, l := range s.value.Limits {
 			of[l.Name] = s.name
+		}
+		for _, q := range s.value.Quotas {
+			of[q.Name] = s.name
 		}
 	}
 	note := func(name *label, at string) {

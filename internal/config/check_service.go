@@ -166,6 +166,7 @@ func (c *checker) checkServiceLimits(path string, e *entry[serviceFile]) {
 			c.checkEndpoint(at, &l.Endpoint, e, l.Endpoint)
 		}
 	}
+	c.checkServiceQuotas(path, e, names)
 }
 
 // checkName notes a policy whose name was used before.

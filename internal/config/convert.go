@@ -169,6 +169,11 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			MaxBody: int64(s.ForwardAuth.MaxBody),
 		}
 	}
+	for _, q := range s.Quotas {
+		p := quotaOf(q.quotaFile, toll.Monthly)
+		p.Service, p.Endpoint = e.name, string(q.Endpoint)
+		out.Policies = append(out.Policies, p)
+	}
 	for _, f := range s.Costs {
 		if out.Costs == nil {
 			out.Costs = make(map[string]toll.Cost, len(s.Costs))
@@ -275,17 +280,16 @@ func planOf(e entry[planFile]) toll.Plan {
 		}
 		out.Policies = append(out.Policies, policy)
 	}
+	if p.Months == "subscription" {
+		out.Months = toll.SubscriptionMonth
+	}
 	for _, q := range p.Quotas {
-		out.Policies = append(out.Policies, toll.Policy{
-			Name:   string(q.Name),
-			Kind:   toll.Quota,
-			Count:  int64(q.Limit),
-			Unit:   string(q.Unit),
-			Every:  toll.Every(q.Every),
-			Shadow: bool(q.Shadow),
-
-			WhenSharedAway: awayOf(q.Away),
-		})
+		policy := quotaOf(q.quotaFile, out.MonthlyQuotas())
+		policy.Service = string(q.Service)
+		if q.Endpoint.service != "" {
+			policy.Service, policy.Endpoint = q.Endpoint.service, q.Endpoint.endpoint
+		}
+		out.Policies = append(out.Policies, policy)
 	}
 	for _, u := range p.Usage {
 		price := toll.UnitPrice{Unit: string(u.Unit), Included: int64(u.Included), Each: toll.Decimal(u.Each)}
@@ -295,6 +299,21 @@ func planOf(e entry[planFile]) toll.Plan {
 		out.Usage = append(out.Usage, price)
 	}
 	return out
+}
+
+// quotaOf gives a quota as a policy, without its service and endpoint.
+func quotaOf(q quotaFile, monthly toll.Every) toll.Policy {
+	p := toll.Policy{
+		Name: string(q.Name), Kind: toll.Quota, Count: int64(q.Limit), Unit: string(q.Unit), Every: toll.Every(q.Every),
+		Shadow: bool(q.Shadow), WhenSharedAway: awayOf(q.Away),
+	}
+	if p.Every == toll.Monthly {
+		p.Every = monthly
+	}
+	if q.Per == "key" {
+		p.Partition = toll.PerKey
+	}
+	return p
 }
 
 // policyOf gives a limit as a policy, without its service and endpoint.

@@ -111,6 +111,7 @@ type serviceFile struct {
 	Units       []label            `yaml:"units" example:"words" doc:"What it reports in Tollhouse-Usage beside requests, and plans can count and bill."`
 	Endpoints   []endpoint         `yaml:"endpoints" example:"POST /extractions" doc:"Method and path pattern, without the prefix that strip_path takes off. {name} stands for one segment. What matches none is counted as other."`
 	Limits      []serviceLimitFile `yaml:"limits" doc:"Limits of the service itself, whatever the plan."`
+	Quotas      []serviceQuotaFile `yaml:"quotas" doc:"How much each customer may use of the service, whatever the plan."`
 	Costs       []costFile         `yaml:"costs" doc:"What calls take of limits and quotas, where that is not one request each; see quotas.md."`
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
@@ -255,7 +256,8 @@ type planFile struct {
 	Features []label         `yaml:"features" example:"models" doc:"What the services are told in Tollhouse-Features."`
 	Price    priceFile       `yaml:"price" doc:"The fee. Absent: free."`
 	Limits   []planLimitFile `yaml:"limits" doc:"How fast, and how many at the same time."`
-	Quotas   []quotaFile     `yaml:"quotas" doc:"How much."`
+	Months   choice          `yaml:"months" default:"calendar" oneof:"calendar|subscription" doc:"Whose months the plan's monthly quotas and its invoices follow: the calendar's, or each subscription's own, which begin on the day of the month on which it began (the 31st on the last day of a shorter month)."`
+	Quotas   []planQuotaFile `yaml:"quotas" doc:"How much."`
 	Usage    []usageFile     `yaml:"usage" doc:"What each unit costs. Units that are not named cost nothing."`
 }
 
@@ -265,13 +267,26 @@ type planLimitFile struct {
 	Endpoint planEndpoint `yaml:"endpoint" example:"ner POST /extractions" doc:"Only for this endpoint: service, method and path."`
 }
 
+// quotaFile is what quotas of services and of plans have in common.
 type quotaFile struct {
-	Name   label  `yaml:"name" required:"true" example:"monthly" doc:"Its name in answers and on pages; unique within its plan."`
+	Name   label  `yaml:"name" required:"true" example:"monthly" doc:"Its name in answers and on pages; unique within its plan or service."`
 	Unit   label  `yaml:"unit" default:"requests" doc:"What is counted: requests, or a unit that an included service reports."`
 	Limit  count  `yaml:"limit" required:"true" min:"1" example:"1000" doc:"How much there is in each period."`
-	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone."`
+	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone; a plan's months may be those of each subscription."`
+	Per    choice `yaml:"per" oneof:"customer|key" default:"customer" doc:"Whom to count apart: the customer, or each of its keys."`
 	Shadow toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
 	Away   choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503)."`
+}
+
+type planQuotaFile struct {
+	quotaFile
+	Service  label        `yaml:"service" example:"ner" doc:"Only for calls of this service."`
+	Endpoint planEndpoint `yaml:"endpoint" example:"ner POST /extractions" doc:"Only for this endpoint: service, method and path."`
+}
+
+type serviceQuotaFile struct {
+	quotaFile
+	Endpoint endpoint `yaml:"endpoint" example:"POST /extractions" doc:"Only for this endpoint of the service."`
 }
 
 type priceFile struct {

@@ -38,6 +38,7 @@ type canonical struct {
 	Amount   string             `json:"amount"`
 	Currency string             `json:"currency,omitempty"`
 	Every    string             `json:"every"`
+	Months   string             `json:"months,omitempty"`
 	Policies []canonicalPolicy  `json:"policies,omitempty"`
 	Usage    []canonicalUnitFee `json:"usage,omitempty"`
 }
@@ -80,6 +81,7 @@ func canonicalPlan(p toll.Plan) []byte {
 		Amount:   canonicalDecimal(p.Price.Amount),
 		Currency: p.Price.Currency,
 		Every:    p.Price.Every,
+		Months:   string(p.Months),
 	}
 	for _, policy := range p.Policies {
 		out.Policies = append(out.Policies, canonicalPolicyOf(policy))

@@ -77,7 +77,7 @@ func TestNearestFindsATypingMistakeAndNothingFarther(t *testing.T) {
 	for typed, want := range map[string]string{
 		"upstream": "upstreams", "upsteams": "upstreams", "ustpreams": "upstreams", "Host": "host", "hots": "host",
 		"strip-path": "strip_path", "maxBody": "max_body", "max body": "max_body",
-		"colour": "", "x": "", "": "", "quotas": "", "replicas": "",
+		"colour": "", "x": "", "": "", "prices": "", "replicas": "",
 	} {
 		if got := nearest(typed, known); got != want {
 			t.Errorf("%q: got %q, want %q", typed, got, want)

@@ -14,7 +14,10 @@ import (
 // monthsBill rates the chargeable usage of the month that holds now: what the
 // invoice will be made of.
 func (c *Console) monthsBill(ctx context.Context, v *visit, customer toll.Customer) (billing.Preview, error) {
-	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
+	start, _, err := c.o.Bills.Period(ctx, customer)
+	if err != nil {
+		return billing.Preview{}, fmt.Errorf("find the bill's period: %w", err)
+	}
 	points, err := c.o.Questions.Series(ctx, meter.Question{
 		From: start, To: v.now, Step: meter.Whole, By: meter.ByUnit,
 		Customer: customer.ID, Classes: []toll.Class{toll.Chargeable},

@@ -37,9 +37,10 @@ type Sessions interface {
 	SignOut(ctx context.Context, p account.Person) error
 }
 
-// Bills previews a bill from chargeable counts per unit since the start of the
-// calendar month. *billing.Previews is one.
+// Bills previews a bill from chargeable counts per unit since its period began.
+// *billing.Previews is one.
 type Bills interface {
+	Period(ctx context.Context, c toll.Customer) (from, to time.Time, err error)
 	Of(ctx context.Context, c toll.Customer, usage map[string]int64) (billing.Preview, error)
 }
 

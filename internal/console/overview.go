@@ -54,9 +54,9 @@ func (c *Console) overview(v *visit) (*answer, error) {
 // standing reads how a customer stands in the month that holds now.
 func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (overviewView, error) {
 	ctx := v.r.Context()
-	start, _ := toll.Monthly.PeriodAt(v.now, c.o.Zone)
 	o := overviewView{Customer: customer, UsageURL: usageURL}
 	o.Plan = c.plan(customer)
+	start, _ := o.Plan.PeriodAt(v.now, c.o.Zone, customer.Subscription.Since)
 
 	points, err := c.o.Questions.Series(ctx, meter.Question{From: start, To: v.now, Step: meter.Day, Customer: customer.ID})
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Console) standing(v *visit, customer toll.Customer, usageURL string) (o
 	if total == 0 {
 		requests.Spark = nil
 	}
-	before, err := c.lastMonthSoFar(ctx, customer.ID, start, v.now)
+	before, err := c.lastMonthSoFar(ctx, customer, o.Plan, start, v.now)
 	if err != nil {
 		return o, err
 	}
@@ -124,13 +124,13 @@ func (c *Console) plan(customer toll.Customer) toll.Plan {
 }
 
 // lastMonthSoFar counts the requests of the month before up to the same moment.
-func (c *Console) lastMonthSoFar(ctx context.Context, customerID string, start, now time.Time) (int64, error) {
-	from, end := toll.Monthly.PeriodAt(start.Add(-time.Hour), c.o.Zone)
+func (c *Console) lastMonthSoFar(ctx context.Context, customer toll.Customer, plan toll.Plan, start, now time.Time) (int64, error) {
+	from, end := plan.PeriodAt(start.Add(-time.Hour), c.o.Zone, customer.Subscription.Since)
 	to := from.Add(now.Sub(start))
 	if to.After(end) {
 		to = end
 	}
-	return c.sum(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customerID})
+	return c.sum(ctx, meter.Question{From: from, To: to, Step: meter.Whole, Customer: customer.ID})
 }
 
 // costTile shows what the month costs so far, and leads a member to the lines.

@@ -99,6 +99,10 @@ func TestThePlanPageShowsNoBillThatCannotBeMade(t *testing.T) {
 
 type noBills struct{}
 
+func (noBills) Period(context.Context, toll.Customer) (from, to time.Time, err error) {
+	return from, to, nil
+}
+
 func (noBills) Of(context.Context, toll.Customer, map[string]int64) (billing.Preview, error) {
 	return billing.Preview{}, errors.New("the rates are away")
 }

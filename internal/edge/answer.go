@@ -145,7 +145,7 @@ func reached(results []limit.Result) (names, said []string) {
 func describe(p *toll.Policy) string {
 	switch p.Kind {
 	case toll.Quota:
-		return fmt.Sprintf("the quota “%s” (%d %s per %s)", p.Name, p.Count, p.Unit, p.Every)
+		return fmt.Sprintf("the quota “%s” (%d %s per %s)", p.Name, p.Count, p.Unit, p.Every.Noun())
 	case toll.ConcurrencyLimit:
 		return fmt.Sprintf("the concurrency limit “%s” (%d at the same time)", p.Name, p.Count)
 	default:

@@ -27,7 +27,9 @@ type standing struct {
 	id        string
 	version   int64 // of the row: an older change that arrives late is dropped
 	planName  string
-	plan      *plan // with the overrides; nil when the configuration does not have it
+	plan      *plan         // with the overrides; nil when the configuration does not have it
+	since     time.Time     // when its subscription began
+	months    *limit.Months // of its own; nil: no quota follows them
 	overrides []toll.Policy
 	suspended bool
 }
@@ -104,10 +106,10 @@ func (g *Gate) PutCustomer(c toll.Customer) (news bool) {
 	}
 	s := &standing{
 		id: c.ID, version: c.Version, planName: c.Subscription.Plan, overrides: c.Subscription.Overrides,
-		suspended: c.Status == toll.CustomerSuspended,
+		suspended: c.Status == toll.CustomerSuspended, since: c.Subscription.Since,
 	}
 	if rules := g.rules.Load(); rules != nil {
-		s.plan = rules.planOf(s)
+		s.plan, s.months = rules.planOf(s), rules.monthsOf(s)
 	}
 	h.now.Store(s)
 	return was == nil || was.version != c.Version
@@ -124,7 +126,7 @@ func (g *Gate) PutKey(k toll.Key) (news bool) {
 	if !ok {
 		b = &bearer{holder: g.customers.holder(k.CustomerID)}
 		if pool := g.customers.pool; pool != nil {
-			b.shared = pool.Share("key."+k.ID, false, &b.counters)
+			b.shared = pool.Share(KeyPrefix+k.ID, k.Mode == toll.Live, &b.counters)
 		}
 		g.bearers[k.ID] = b
 		g.follow(&b.counters, &b.holder.counters, &b.holder.testCounters)
@@ -136,11 +138,33 @@ func (g *Gate) PutKey(k toll.Key) (news bool) {
 	b.version = k.Version
 	var own *limit.Set
 	if len(k.Limits) > 0 {
-		own, _ = limit.CompileKey(k.Limits) // checked when it was made; a Set that cannot be is nil: none
+		own, _ = limit.CompileKey(k.Limits, g.location()) // checked when it was made; a Set that cannot be is nil: none
 	}
 	b.own.Store(own)
 	g.ring.Put(k, b)
 	return news
+}
+
+// KeyPrefix stands before a key's ID where replicas share its counters.
+const KeyPrefix = "key."
+
+// location is where calendars begin.
+func (g *Gate) location() *time.Location {
+	if rules := g.rules.Load(); rules != nil {
+		return rules.location
+	}
+	return nil
+}
+
+// Restored is what was used of a unit in a quota's period: what the store holds.
+type Restored struct {
+	Customer          string
+	Key               string // what this key of the customer used alone; "" for the customer
+	Unit              string
+	Service, Endpoint string // only of these; "" for all
+	Every             toll.Every
+	Start             time.Time // of the period
+	Used              int64
 }
 
 // Restore sets what a customer has used of a unit in the quota period that
@@ -155,8 +179,24 @@ func (g *Gate) Correct(customer, unit string, every toll.Every, start time.Time,
 	g.customers.holder(customer).counters.Correct(unit, every, start, by)
 }
 
-// LimitStates returns how much of each policy of its plan a customer has used:
-// the same numbers that refuse. Where replicas share them it may wait for the
+// RestoreScope is Restore for quotas that count calls of a service, an endpoint
+// or a key alone. What a key used that is not known (PutKey comes first) is left out.
+func (g *Gate) RestoreScope(r Restored) {
+	if r.Key == "" {
+		g.customers.holder(r.Customer).counters.RestoreScope(r.Unit, r.Every, r.Start, r.Used, r.Service, r.Endpoint)
+		return
+	}
+	g.changes.Lock()
+	b := g.bearers[r.Key]
+	g.changes.Unlock()
+	if b != nil {
+		b.counters.RestoreScope(r.Unit, r.Every, r.Start, r.Used, r.Service, r.Endpoint)
+	}
+}
+
+// LimitStates returns how much of each policy of its plan, and of each quota of
+// the services that the plan includes, a customer has used: the same numbers that
+// refuse. Where replicas share them it may wait for the
 // ledger, and tells of all replicas. Empty for a customer or plan that is not known.
 func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	if to := g.leaving(); to != nil {
@@ -174,7 +214,18 @@ func (g *Gate) LimitStates(customer string, now time.Time) []toll.LimitState {
 	if who == nil || who.plan == nil {
 		return nil
 	}
-	p := limit.Partitions{Customer: &h.counters, SharedCustomer: h.shared}
-	who.plan.set.Refresh(context.Background(), now, p)
-	return who.plan.set.LimitStates(now, p)
+	p := limit.Partitions{Customer: &h.counters, SharedCustomer: h.shared, Months: who.months}
+	sets := []*limit.Set{who.plan.set}
+	rules := g.rules.Load()
+	for _, name := range who.plan.Includes {
+		if s := rules.services[name]; s != nil && s.quotas != nil {
+			sets = append(sets, s.quotas)
+		}
+	}
+	var states []toll.LimitState
+	for _, set := range sets {
+		set.Refresh(context.Background(), now, p)
+		states = append(states, set.LimitStates(now, p)...)
+	}
+	return states
 }

@@ -158,14 +158,15 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 		return p.refuse(toll.RefusedJournal)
 	}
 	partitions := limit.Partitions{} // with what replicas share of them, where they do
-	var plan, own, counting *limit.Set
+	var plan, own, quotas, counting *limit.Set
 	if p.bearer != nil {
 		partitions.Customer, partitions.Key = &p.bearer.holder.counters, &p.bearer.counters
 		partitions.SharedCustomer, partitions.SharedKey = p.bearer.holder.shared, p.bearer.shared
-		plan, own, counting = p.plan.set, p.bearer.own.Load(), rules.counting
+		plan, own, quotas, counting = p.plan.set, p.bearer.own.Load(), service.quotas, rules.counting
+		partitions.Months = p.months
 		if p.Mode == toll.Test {
 			partitions.Customer, partitions.SharedCustomer = &p.bearer.holder.testCounters, p.bearer.holder.testShared
-			plan, counting = rules.testSet, nil
+			plan, quotas, counting = rules.testSet, nil, nil
 		}
 	}
 	now := ask.Now
@@ -180,7 +181,7 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 	}
 	p.Decided = now
 	p.cost = service.costOf(p.Endpoint)
-	if !p.admission.AdmitCost(now, partitions, p.cost, p.Service.Name, p.Endpoint, plan, own, service.set, counting) {
+	if !p.admission.AdmitCost(now, partitions, p.cost, p.Service.Name, p.Endpoint, plan, own, service.set, quotas, counting) {
 		if p.admission.Departed() {
 			return undecided
 		}
@@ -230,7 +231,7 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	if who.plan == nil { // its plan is not in the configuration any more
 		return toll.RefusedNotIncluded
 	}
-	p.plan = who.plan
+	p.plan, p.months = who.plan, who.months
 	p.Plan, p.PlanVersion, p.Features = who.plan.Name, who.plan.version, who.plan.Features
 	if !who.plan.IncludesService(p.Service.Name) {
 		return toll.RefusedNotIncluded

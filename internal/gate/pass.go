@@ -54,6 +54,7 @@ type way struct {
 	client    netip.Addr
 	bearer    *bearer
 	plan      *plan
+	months    *limit.Months
 	cost      *toll.Cost // nil: one
 	opened    meter.Ticket
 	ticket    meter.Ticket

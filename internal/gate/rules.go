@@ -31,12 +31,14 @@ type rules struct {
 	testSet   *limit.Set
 	counting  *limit.Set // every plan's quotas: counted also while the customer is on another plan
 	unmetered bool
+	ownMonths bool   // a plan follows its subscriptions' own months
 	console   string // the console's own host, in lower case
 }
 
 type service struct {
 	of          *toll.Service
-	set         *limit.Set
+	set         *limit.Set // its rate and concurrency limits
+	quotas      *limit.Set // its quotas: not for test keys, nil: none
 	perAddress  bool
 	allow, deny ranges
 	costs       map[string]*toll.Cost // by endpoint; nil: none costs other than one
@@ -124,12 +126,12 @@ func (g *Gate) Switch(r Rules) error {
 		console:   strings.ToLower(r.ConsoleHost),
 	}
 	for i, s := range r.Services {
-		set, err := limit.CompileService(s.Name, s.Policies, loc)
+		set, quotas, err := compileService(&s, loc)
 		if err != nil {
 			return &RuleError{Path: "services." + s.Name, Err: err}
 		}
 		next.services[s.Name] = &service{
-			of: &r.Services[i], set: set, perAddress: set.Counts(toll.PerIP),
+			of: &r.Services[i], set: set, quotas: quotas, perAddress: set.Counts(toll.PerIP),
 			allow: rangesOf(s.Allow), deny: rangesOf(s.Deny),
 		}
 		next.services[s.Name].setCosts(s.Costs)
@@ -142,6 +144,7 @@ func (g *Gate) Switch(r Rules) error {
 		next.plans[v.Plan.Name] = &plan{
 			Plan: v.Plan, version: v.ID, set: set, perAddress: set.Counts(toll.PerIP),
 		}
+		next.ownMonths = next.ownMonths || v.Plan.Months == toll.SubscriptionMonth
 	}
 	var policies []toll.Policy
 	for _, v := range r.Plans {
@@ -160,11 +163,40 @@ func (g *Gate) Switch(r Rules) error {
 	g.customers.each(func(h *holder) {
 		if was := h.now.Load(); was != nil {
 			s := *was
-			s.plan = next.planOf(&s)
+			s.plan, s.months = next.planOf(&s), next.monthsOf(&s)
 			h.now.Store(&s)
 		}
 	})
 	return nil
+}
+
+// compileService compiles a service's limits, and apart from them its quotas.
+func compileService(s *toll.Service, loc *time.Location) (limits, quotas *limit.Set, err error) {
+	if _, err := limit.CompileService(s.Name, s.Policies, loc); err != nil { // together, for their names
+		return nil, nil, err
+	}
+	var pace, much []toll.Policy
+	for _, p := range s.Policies {
+		if p.Kind == toll.Quota {
+			much = append(much, p)
+		} else {
+			pace = append(pace, p)
+		}
+	}
+	if limits, err = limit.CompileService(s.Name, pace, loc); err != nil || len(much) == 0 {
+		return limits, nil, err
+	}
+	quotas, err = limit.CompileService(s.Name, much, loc)
+	return limits, quotas, err
+}
+
+// monthsOf are the months of a customer's subscription; nil where nothing
+// follows them.
+func (r *rules) monthsOf(s *standing) *limit.Months {
+	if !r.ownMonths || s.since.IsZero() {
+		return nil
+	}
+	return limit.NewMonths(s.since, r.location)
 }
 
 // planOf is the plan of a customer as it stands, with what is otherwise for it

@@ -117,7 +117,7 @@ func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, serv
 	admitted := true
 	for i := range a.judgments {
 		j := &a.judgments[i]
-		j.look(now, ns, a.judgments[:i])
+		j.look(now, ns, p.Months, a.judgments[:i])
 		if j.no && !j.rule.silent && !j.rule.policy.Shadow {
 			admitted = false
 		}
@@ -134,7 +134,7 @@ func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, serv
 }
 
 // look finds the counter and asks the policy.
-func (j *judgment) look(now time.Time, ns int64, before []judgment) {
+func (j *judgment) look(now time.Time, ns int64, own *Months, before []judgment) {
 	r := j.rule
 	switch r.kind {
 	case toll.RateLimit:
@@ -142,7 +142,7 @@ func (j *judgment) look(now time.Time, ns int64, before []judgment) {
 		j.ahead = r.pace.ahead(j.slot, ns)
 		j.no = !r.pace.admits(j.ahead, j.cost)
 	case toll.Quota:
-		j.period = r.calendar.at(now, ns)
+		j.period = r.periods(own).at(now, ns)
 		j.slot = j.state.quota(r.id, j.period.number)
 		j.value = j.slot.value
 		j.no = j.exceeds()

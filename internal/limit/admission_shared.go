@@ -23,8 +23,8 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 			j.verdict, j.wait, j.lease = yes, 0, nil
 			if shared := p.shared(j.rule.partition); shared != nil {
 				pool = shared.pool
-				shared.look(j, now, at, ns, a.judgments[:i])
-			} else if j.look(now, ns, a.judgments[:i]); j.no {
+				shared.look(j, now, at, ns, p.Months, a.judgments[:i])
+			} else if j.look(now, ns, p.Months, a.judgments[:i]); j.no {
 				j.verdict = no
 			}
 			if j.verdict == short && round == rounds {
@@ -59,10 +59,10 @@ func (a *Admission) decideShared(now time.Time, ns int64, p *Partitions, locks *
 }
 
 // look finds the counter of now and the lease, and asks it as it is at.
-func (s *Shared) look(j *judgment, now, at time.Time, ns int64, before []judgment) {
+func (s *Shared) look(j *judgment, now, at time.Time, ns int64, own *Months, before []judgment) {
 	r := j.rule
 	if r.kind == toll.Quota {
-		j.period = r.calendar.at(now, ns)
+		j.period = r.periods(own).at(now, ns)
 		j.slot = s.state.quota(r.id, j.period.number)
 	} else {
 		j.period = nil // of whatever this judgment was about before

@@ -83,7 +83,7 @@ func (l *lease) begin(limit, stored int64) {
 // seen: when the ledger went away, this replica had not looked at it for a while.
 func (l *lease) outdated() bool {
 	pool := l.shared.pool
-	if l.counter.Kind != toll.Quota || pool.used == nil || !l.shared.stored || known.of(l.id).service != "" {
+	if l.counter.Kind != toll.Quota || pool.used == nil || !l.shared.stored {
 		return false
 	}
 	return !l.seen || l.sent.UnixNano() < pool.lostAt.Load()-int64(2*Beat)
@@ -95,9 +95,9 @@ func (p *Pool) recall(ctx context.Context, leases []*lease) {
 	defer cancel()
 	for _, l := range leases {
 		var stored int64
-		if what := known.of(l.id); l.counter.Kind == toll.Quota && p.used != nil && l.shared.stored && what.service == "" {
+		if l.counter.Kind == toll.Quota && p.used != nil && l.shared.stored {
 			var err error
-			if stored, err = p.used(ctx, l.counter.Who, what.unit, what.every, time.Unix(l.counter.Period, 0)); err != nil {
+			if stored, err = p.used(ctx, l.question()); err != nil {
 				p.log.Warn("a replica's share of a quota is worked out from what this one knows: the store could not be asked", "who", l.counter.Who, "counts", l.counter.What, "error", err)
 			}
 		}

@@ -147,9 +147,9 @@ func TestAShareIsOfWhatTheStoreSaysIsLeftWhereAReplicaHasNotLookedLately(t *test
 	}
 	h.quiet()
 	idle := h.join()
-	idle.pool = limit.NewPool(h.ledger, limit.PoolOptions{Replica: "idle", Clock: idle.clock, Used: func(_ context.Context, who, unit string, every toll.Every, from time.Time) (int64, error) {
-		if who != "acme" || unit != toll.UnitRequests || every != toll.Monthly || !from.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) {
-			t.Errorf("the store is asked for %s %s %s %s", who, unit, every, from)
+	idle.pool = limit.NewPool(h.ledger, limit.PoolOptions{Replica: "idle", Clock: idle.clock, Used: func(_ context.Context, q limit.UsedQuestion) (int64, error) {
+		if q.Who != "acme" || q.Unit != toll.UnitRequests || !q.From.Equal(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)) || !q.To.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("the store is asked for %+v", q)
 		}
 		return 90, nil
 	}})

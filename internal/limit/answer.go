@@ -72,7 +72,7 @@ func policyItem(p *toll.Policy) string {
 			dst = appendString(append(dst, ";qu="...), p.Unit)
 		}
 		window = 24 * time.Hour
-		if p.Every == toll.Monthly {
+		if p.Every != toll.Daily {
 			window *= 30
 		}
 	}

@@ -12,6 +12,7 @@ import (
 type calendar struct {
 	every toll.Every
 	loc   *time.Location
+	since time.Time // of a subscription's own months
 	last  atomic.Pointer[period]
 }
 
@@ -26,10 +27,30 @@ func (c *calendar) at(now time.Time, ns int64) *period {
 	if p := c.last.Load(); p != nil && p.start <= ns && ns < p.end {
 		return p
 	}
-	start, end := c.every.PeriodAt(now, c.loc)
+	start, end := c.every.PeriodSince(now, c.loc, c.since)
 	p := &period{start: start.UnixNano(), end: end.UnixNano(), number: periodNumber(start)}
 	c.last.Store(p)
 	return p
+}
+
+// Months are the months of one subscription's own. It is safe for concurrent use.
+type Months struct{ calendar }
+
+// NewMonths returns the months of a subscription that began at since, in loc
+// (nil: UTC). toll.SubscriptionMonth has the rules.
+func NewMonths(since time.Time, loc *time.Location) *Months {
+	if loc == nil {
+		loc = time.UTC
+	}
+	return &Months{calendar{every: toll.SubscriptionMonth, loc: loc, since: since}}
+}
+
+// periods is the calendar that a quota follows for whom own months are given.
+func (r *rule) periods(own *Months) *calendar {
+	if own != nil && r.policy.Every == toll.SubscriptionMonth {
+		return &own.calendar
+	}
+	return r.calendar
 }
 
 // periodNumber names a period by its start in Unix minutes: the same number in

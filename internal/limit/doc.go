@@ -24,6 +24,9 @@
 //	a.Settle(true, units)
 //	a.Release()
 //
+// AdmitCost is Admit for calls that take more than one of a rate limit, or that
+// reserve units which Settle replaces by what was used.
+//
 // # What is promised
 //
 //   - Decisions on one partition are one sequence, and the result equals that of
@@ -69,6 +72,5 @@
 //
 // # Not yet there
 //
-// Limits per address that replicas share, costs other than one per request, quotas
-// per address, and a subscription's own months.
+// Limits per address that replicas share, and quotas per address.
 package limit

@@ -26,6 +26,7 @@ type lease struct {
 	id      counterID
 	period  uint32
 	counter Counter
+	ends    int64 // Quota: the end of its period, Unix ns
 	rule    *rule // for whom it is asked for: of those that wait, the one with the smallest limit
 
 	free  int64 // what may be used; ConcurrencyLimit: places held, used and unused
@@ -94,7 +95,7 @@ func (s *Shared) lease(r *rule, period *period) *lease {
 	l := &lease{shared: s, id: r.id, period: number, rule: r, next: s.leases}
 	l.counter = Counter{Kind: r.kind, Who: s.who, What: what.text()}
 	if period != nil {
-		l.counter.Period = period.start / int64(time.Second)
+		l.counter.Period, l.ends = period.start/int64(time.Second), period.end
 	}
 	s.leases = l
 	return l

@@ -34,9 +34,10 @@ func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
 			ls.Used = r.pace.burst - left
 			ls.ResetAt = now.Add(d.whole())
 		case toll.Quota:
-			period := r.calendar.at(now, ns)
+			calendar := r.periods(p.Months)
+			period := calendar.at(now, ns)
 			ls.Used = state.usedOf(r.id, period.number)
-			ls.ResetAt = time.Unix(0, period.end).In(r.calendar.loc)
+			ls.ResetAt = time.Unix(0, period.end).In(calendar.loc)
 		case toll.ConcurrencyLimit:
 			ls.Used = state.inFlightOf(r.id) + p.shared(r.partition).others(r.id)
 		}
@@ -68,7 +69,7 @@ func (s *Set) refresh(ctx context.Context, now time.Time, p Partitions, silent b
 		pool = shared.pool
 		var period *period
 		if r.kind == toll.Quota {
-			period = r.calendar.at(now, now.UnixNano())
+			period = r.periods(p.Months).at(now, now.UnixNano())
 		}
 		shared.state.mu.Lock()
 		if l := shared.lease(r, period); !l.fresh(now) {

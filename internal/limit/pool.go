@@ -44,9 +44,17 @@ type PoolOptions struct {
 	Log  *slog.Logger // nil: nowhere
 }
 
-// UsedFunc tells how much of a unit somebody has used, over all services, in
-// the period that starts at start: what the store holds.
-type UsedFunc func(ctx context.Context, who, unit string, every toll.Every, start time.Time) (int64, error)
+// UsedFunc tells how much of a unit somebody has used, of calls that a quota
+// counts, in its period: what the store holds.
+type UsedFunc func(ctx context.Context, q UsedQuestion) (int64, error)
+
+// UsedQuestion is what a UsedFunc is asked.
+type UsedQuestion struct {
+	Who               string // as Pool.Share was told
+	Unit              string
+	Service, Endpoint string    // only of these; "" for all
+	From, To          time.Time // the period, [From, To)
+}
 
 // Beat is how often leases are renewed and handed back, and what was used is told.
 const Beat = LeaseLife / 4
@@ -337,17 +345,26 @@ func (p *Pool) round(ctx context.Context, leases []*lease, asks []Ask, grants []
 	return missing, nil
 }
 
+// question asks what the store holds of a quota.
+func (l *lease) question() UsedQuestion {
+	what := known.of(l.id)
+	return UsedQuestion{
+		Who: l.counter.Who, Unit: what.unit, Service: what.service, Endpoint: what.endpoint,
+		From: time.Unix(l.counter.Period, 0), To: time.Unix(0, l.ends),
+	}
+}
+
 // seed finds out what a counter that the ledger does not have has counted. What
 // the store cannot say, this replica has to know.
 func (p *Pool) seed(ctx context.Context, l *lease, a *Ask) {
 	a.Sure = true
 	what := known.of(l.id)
-	if p.used == nil || !l.shared.stored || what.service != "" { // the store knows no scopes
+	if p.used == nil || !l.shared.stored || what.kind != toll.Quota {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	used, err := p.used(ctx, a.Who, what.unit, what.every, time.Unix(a.Period, 0))
+	used, err := p.used(ctx, l.question())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		p.log.Warn("a shared counter was made from this replica's knowledge: the store could not be asked", "who", a.Who, "counts", a.What, "error", err)
 		return

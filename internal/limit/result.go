@@ -60,6 +60,10 @@ func (r *Result) nameItem() string {
 type Partitions struct {
 	Customer, Key, Address *State
 
+	// Months are those of the customer's subscription, for quotas that follow
+	// them. nil: those follow the calendar's.
+	Months *Months
+
 	// SharedCustomer and SharedKey are the leases of counters that replicas
 	// share, of the very States above. nil: they are counted here alone. What
 	// counts per address always is.

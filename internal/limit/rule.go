@@ -43,7 +43,7 @@ func newRule(owner string, p *toll.Policy) (rule, error) {
 			return r, fmt.Errorf("its limit is %d; it takes 0 or more", p.Count)
 		case p.Unit == "":
 			return r, errors.New("it names no unit")
-		case p.Every != toll.Daily && p.Every != toll.Monthly:
+		case p.Every != toll.Daily && p.Every != toll.Monthly && p.Every != toll.SubscriptionMonth:
 			return r, fmt.Errorf("its period is %q; it takes day or month", p.Every)
 		case p.Partition == toll.PerIP:
 			return r, errors.New("a quota is what somebody bought, and an address buys nothing; use a rate limit per ip")

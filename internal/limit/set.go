@@ -55,17 +55,15 @@ func CompileService(service string, policies []toll.Policy, loc *time.Location) 
 	return compile(service, own, loc)
 }
 
-// CompileKey makes a key's own policies ready: rate and concurrency limits that
-// are counted for the key alone, apart from those of the same name in a plan.
-func CompileKey(policies []toll.Policy) (*Set, error) {
+// CompileKey makes a key's own policies ready: they are counted for the key
+// alone, and rate limits apart from those of the same name in a plan. Quotas
+// follow the calendar of loc (nil: UTC), or the subscription's months.
+func CompileKey(policies []toll.Policy, loc *time.Location) (*Set, error) {
 	own := slices.Clone(policies)
 	for i := range own {
-		if own[i].Kind == toll.Quota {
-			return nil, toll.FieldError(own[i].Name, "A key has no quota of its own: quotas are the customer's.")
-		}
 		own[i].Partition = toll.PerKey
 	}
-	return compile("key:", own, nil) // no service is named so
+	return compile("key:", own, loc) // no service is named so
 }
 
 // Counting makes a Set that refuses nothing and reports nothing, and counts

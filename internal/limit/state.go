@@ -252,7 +252,7 @@ func (sl *slot) spent(now int64) bool {
 	}
 	const day = 24 * 60 // minutes; a calendar day is 25 hours at most, a month 31 of 24 and one
 	longest := int64(day + 60)
-	if what.every == toll.Monthly {
+	if what.every != toll.Daily {
 		longest = 31*day + 60
 	}
 	return now/int64(time.Minute) > int64(int32(sl.extra))+longest+2*day

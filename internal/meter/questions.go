@@ -133,6 +133,15 @@ const (
 	DoubtUndelivered = "undelivered?" // recorded and billed, but no Done followed
 )
 
+// UsedQuery asks what was used of what a quota counts. Empty fields do not narrow.
+type UsedQuery struct {
+	From, To          time.Time // [From, To), widened to whole quarters of an hour
+	Customer, Key     string
+	Unit              string
+	Service, Endpoint string
+	ByKey             bool // tell the keys of a customer apart (Used.Key)
+}
+
 // Questions is the store as pages, invoices and audits ask it. Every call is
 // safe for concurrent use and reads rollups, except Events and Doubts.
 type Questions interface {
@@ -143,6 +152,8 @@ type Questions interface {
 	// UsedBetween sums chargeable usage per customer and unit over [from, to),
 	// whole quarters of an hour; by Customer, then Unit.
 	UsedBetween(ctx context.Context, from, to time.Time) ([]Used, error)
+	// UsedOf is UsedBetween for what a quota counts; by Customer, then Key, then Unit.
+	UsedOf(ctx context.Context, q UsedQuery) ([]Used, error)
 	// Audit adds up every event in [from, to), whole quarters of an hour; by
 	// Customer, PlanVersion, Unit, Class; cells of nothing are left out.
 	Audit(ctx context.Context, from, to time.Time) ([]AuditRow, error)

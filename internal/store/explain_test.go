@@ -45,10 +45,12 @@ func rollupQuestions(t *testing.T) []question {
 			}
 		}
 	}
-	query, args := usedQuery(from, to, "", "")
+	query, args := usedQuery(meter.UsedQuery{From: from, To: to})
 	all = append(all, question{name: "used", query: query, args: args})
-	query, args = usedQuery(from, to, "cus_1", "words")
+	query, args = usedQuery(meter.UsedQuery{From: from, To: to, Customer: "cus_1", Unit: "words"})
 	all = append(all, question{name: "used by one", query: query, args: args})
+	query, args = usedQuery(meter.UsedQuery{From: from, To: to, Service: "ner", Endpoint: "other", ByKey: true})
+	all = append(all, question{name: "used of an endpoint, by key", query: query, args: args})
 	query, args = auditQuery(from, to)
 	all = append(all, question{name: "audit", query: query, args: args})
 	for _, step := range []meter.Step{meter.Hour, meter.Day, meter.Whole} {

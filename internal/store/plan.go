@@ -17,6 +17,7 @@ type planDocument struct {
 	Includes []string         `json:"includes,omitempty"`
 	Features []string         `json:"features,omitempty"`
 	Price    priceDocument    `json:"price"`
+	Months   toll.Every       `json:"months,omitempty"`
 	Policies []policyDocument `json:"policies,omitempty"`
 	Usage    []usageDocument  `json:"usage,omitempty"`
 }
@@ -57,7 +58,7 @@ type tierDocument struct {
 }
 
 func documentOf(p *toll.Plan) planDocument {
-	d := planDocument{Name: p.Name, Title: p.Title, Includes: p.Includes, Features: p.Features, Price: priceDocument(p.Price)}
+	d := planDocument{Name: p.Name, Title: p.Title, Includes: p.Includes, Features: p.Features, Price: priceDocument(p.Price), Months: p.Months}
 	for _, policy := range p.Policies {
 		d.Policies = append(d.Policies, policyDocument(policy))
 	}
@@ -72,7 +73,7 @@ func documentOf(p *toll.Plan) planDocument {
 }
 
 func (d *planDocument) plan() toll.Plan {
-	p := toll.Plan{Name: d.Name, Title: d.Title, Includes: d.Includes, Features: d.Features, Price: toll.Price(d.Price)}
+	p := toll.Plan{Name: d.Name, Title: d.Title, Includes: d.Includes, Features: d.Features, Price: toll.Price(d.Price), Months: d.Months}
 	for _, policy := range d.Policies {
 		p.Policies = append(p.Policies, toll.Policy(policy))
 	}

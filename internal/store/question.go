@@ -181,22 +181,37 @@ func billingPieces(from, to time.Time) []span {
 // UsedBetween sums chargeable usage per customer and unit over [from, to),
 // widened to whole quarters of an hour, by customer, then unit.
 func (s *Store) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Used, error) {
-	used, err := usedBetween(ctx, s.reader, from, to)
+	return s.UsedOf(ctx, meter.UsedQuery{From: from, To: to})
+}
+
+// UsedOf is UsedBetween for what a quota counts: of one customer, key, unit,
+// service or endpoint, or of all of them, by customer, then key, then unit.
+func (s *Store) UsedOf(ctx context.Context, q meter.UsedQuery) ([]meter.Used, error) {
+	used, err := usedOf(ctx, s.reader, q)
 	return used, s.fail(err, fault{doing: "reading what was used"})
 }
 
-func usedBetween(ctx context.Context, db queryer, from, to time.Time) ([]meter.Used, error) {
-	query, args := usedQuery(from, to, "", "")
-	if query == "" {
+// UsedBy is UsedBetween for one unit of one customer; 0 for one that is not known.
+func (s *Store) UsedBy(ctx context.Context, customer, unit string, from, to time.Time) (used int64, err error) {
+	rows, err := s.UsedOf(ctx, meter.UsedQuery{From: from, To: to, Customer: customer, Unit: unit})
+	for _, row := range rows {
+		used += row.Count
+	}
+	return used, err
+}
+
+func usedOf(ctx context.Context, db queryer, q meter.UsedQuery) ([]meter.Used, error) {
+	query, args := usedQuery(q)
+	if query == "" || !storable(q.Customer+q.Key+q.Unit+q.Service+q.Endpoint) {
 		return nil, nil
 	}
 	used, err := collect(ctx, db, func(r row) (meter.Used, error) {
 		var u meter.Used
-		err := r.Scan(&u.Customer, &u.Unit, &u.Count)
+		err := r.Scan(&u.Customer, &u.Key, &u.Unit, &u.Count)
 		return u, err
 	}, query, args...)
 	slices.SortFunc(used, func(a, b meter.Used) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Unit, b.Unit))
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Unit, b.Unit))
 	})
 	return used, err
 }
@@ -207,7 +222,7 @@ func (s *Store) Counted(ctx context.Context, periods []meter.Period) (meter.Coun
 	c := meter.Counted{Used: make([][]meter.Used, len(periods)), Cursors: map[string]meter.Position{}}
 	err := s.read(ctx, func(tx *sql.Tx) (err error) {
 		for i, p := range periods {
-			if c.Used[i], err = usedBetween(ctx, tx, p.From, p.To); err != nil {
+			if c.Used[i], err = usedOf(ctx, tx, meter.UsedQuery{From: p.From, To: p.To}); err != nil {
 				return err
 			}
 		}
@@ -227,31 +242,28 @@ func (s *Store) Counted(ctx context.Context, periods []meter.Period) (meter.Coun
 	return c, s.fail(err, fault{doing: "reading what was counted so far"})
 }
 
-// UsedBy is UsedBetween for one unit of one customer; 0 for one that is not known.
-func (s *Store) UsedBy(ctx context.Context, customer, unit string, from, to time.Time) (used int64, err error) {
-	query, args := usedQuery(from, to, customer, unit)
-	if query == "" || !storable(customer) || !storable(unit) {
-		return 0, nil
-	}
-	err = s.reader.QueryRowContext(ctx, `select coalesce(cast(sum(y.amount) as bigint), 0) from (`+query+`) y`, args...).Scan(&used)
-	return used, s.fail(err, fault{doing: "reading what a customer used"})
-}
-
-func usedQuery(from, to time.Time, customer, unit string) (string, []any) {
-	pieces := billingPieces(from, to)
+func usedQuery(q meter.UsedQuery) (string, []any) {
+	pieces := billingPieces(q.From, q.To)
 	if len(pieces) == 0 {
 		return "", nil
 	}
 	var c conditions
 	c.add(`class = ` + strconv.FormatInt(classNumber(toll.Chargeable), 10))
-	c.name("customer", customer)
-	c.name("unit", unit)
+	c.name("customer", q.Customer)
+	c.name("key", q.Key)
+	c.name("unit", q.Unit)
+	c.name("service", q.Service)
+	c.name("endpoint", q.Endpoint)
+	key := `0` // the name that is ''
+	if q.ByKey {
+		key = `key`
+	}
 	arms := make([]string, len(pieces))
 	for i, piece := range pieces {
-		arms[i] = `select customer, unit, amount from ` + rollupTable(piece.width, true) + ` where ` + c.and(c.within(piece))
+		arms[i] = `select customer, ` + key + ` as key, unit, amount from ` + rollupTable(piece.width, true) + ` where ` + c.and(c.within(piece))
 	}
-	return `select c.name as customer, u.name as unit, g.amount from (
-			select x.customer, x.unit, cast(sum(x.amount) as bigint) as amount
-			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.unit) g
-		join usage_name c on c.id = g.customer join usage_name u on u.id = g.unit where g.amount <> 0`, c.args
+	return `select c.name as customer, k.name as key, u.name as unit, g.amount from (
+			select x.customer, x.key, x.unit, cast(sum(x.amount) as bigint) as amount
+			from (` + strings.Join(arms, ` union all `) + `) x group by x.customer, x.key, x.unit) g
+		join usage_name c on c.id = g.customer join usage_name k on k.id = g.key join usage_name u on u.id = g.unit where g.amount <> 0`, c.args
 }

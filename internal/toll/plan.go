@@ -13,8 +13,23 @@ type Plan struct {
 	Includes []string
 	Features []string
 	Price    Price
+	Months   Every    // whose months its quotas and its invoices follow: Monthly or "" (the calendar's), or SubscriptionMonth
 	Policies []Policy // limits and quotas, in the order of the file
 	Usage    []UnitPrice
+}
+
+// PeriodAt returns the month [start, end) that holds t, for quotas and invoice
+// of a subscription to the plan that began at since, in loc.
+func (p *Plan) PeriodAt(t time.Time, loc *time.Location, since time.Time) (start, end time.Time) {
+	return p.MonthlyQuotas().PeriodSince(t, loc, since)
+}
+
+// MonthlyQuotas is the period of the plan's monthly quotas.
+func (p *Plan) MonthlyQuotas() Every {
+	if p.Months == SubscriptionMonth {
+		return SubscriptionMonth
+	}
+	return Monthly
 }
 
 // IncludesService tells whether a customer on the plan may call the service.

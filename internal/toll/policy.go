@@ -22,14 +22,25 @@ const (
 	PerIP // IPv6 by /64
 )
 
-// Every is the calendar period of a quota.
+// Every is the period of a quota.
 type Every string
 
 // The periods.
 const (
 	Daily   Every = "day"
 	Monthly Every = "month"
+	// SubscriptionMonth are the months of a subscription's own: each begins on the
+	// day of the month on which the subscription did (Plan.Months).
+	SubscriptionMonth Every = "subscription-month"
 )
+
+// Noun is what people call the period: day or month.
+func (e Every) Noun() string {
+	if e == Daily {
+		return "day"
+	}
+	return "month"
+}
 
 // WhenSharedAway is what a policy does while the counters that replicas share
 // cannot be reached.

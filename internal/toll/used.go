@@ -4,6 +4,7 @@ package toll
 // this is what quotas count and bills bill.
 type Used struct {
 	Customer string
+	Key      string // where it was asked for by key; else ""
 	Unit     string
 	Count    int64 // >= 0
 }

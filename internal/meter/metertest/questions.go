@@ -174,25 +174,38 @@ func (m *Memory) Events(_ context.Context, q meter.EventQuery) ([]toll.Event, er
 }
 
 // UsedBetween implements meter.Questions.
-func (m *Memory) UsedBetween(_ context.Context, from, to time.Time) ([]meter.Used, error) {
-	type cell struct{ customer, unit string }
+func (m *Memory) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.Used, error) {
+	return m.UsedOf(ctx, meter.UsedQuery{From: from, To: to})
+}
+
+// UsedOf implements meter.Questions.
+func (m *Memory) UsedOf(_ context.Context, q meter.UsedQuery) ([]meter.Used, error) {
+	type cell struct{ customer, key, unit string }
 	sums := map[cell]int64{}
+	is := func(want, got string) bool { return want == "" || want == got }
 	for _, e := range m.All() {
-		if e.Class != toll.Chargeable || !within(e.Time, from, to) {
+		if e.Class != toll.Chargeable || !within(e.Time, q.From, q.To) ||
+			!is(q.Customer, e.Customer) || !is(q.Key, e.Key) || !is(q.Service, e.Service) || !is(q.Endpoint, e.Endpoint) {
 			continue
 		}
+		c := cell{customer: e.Customer}
+		if q.ByKey {
+			c.key = e.Key
+		}
 		for _, a := range amounts(e) {
-			sums[cell{e.Customer, a.Unit}] += a.Count
+			if c.unit = a.Unit; is(q.Unit, a.Unit) {
+				sums[c] += a.Count
+			}
 		}
 	}
 	var used []meter.Used
 	for c, n := range sums {
 		if n != 0 {
-			used = append(used, meter.Used{Customer: c.customer, Unit: c.unit, Count: n})
+			used = append(used, meter.Used{Customer: c.customer, Key: c.key, Unit: c.unit, Count: n})
 		}
 	}
 	slices.SortFunc(used, func(a, b meter.Used) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Unit, b.Unit))
+		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Unit, b.Unit))
 	})
 	return used, nil
 }

@@ -201,6 +201,17 @@ func (w world) compareTheRest(rt *rapid.T, s Store, model *Memory) {
 
 	from, to = down(from, 15*time.Minute), down(to, 15*time.Minute)
 	wantUsed, _ := model.UsedBetween(ctx, from, to)
+	q := meter.UsedQuery{
+		From: from, To: to, Customer: w.maybe(rt, "cus", 2), Service: w.maybe(rt, "svc", 2),
+		Endpoint: rapid.SampledFrom([]string{"", "", "other", "POST /extractions"}).Draw(rt, "used at"),
+		Unit:     rapid.SampledFrom([]string{"", toll.UnitRequests, "words"}).Draw(rt, "used unit"), ByKey: rapid.Bool().Draw(rt, "by key"),
+	}
+	if q.Customer != "" && rapid.Bool().Draw(rt, "used by one key") {
+		q.Key = q.Customer + "_key1"
+	}
+	wantOf, _ := model.UsedOf(ctx, q)
+	usedOf, err := s.UsedOf(ctx, q)
+	same(rt, fmt.Sprintf("used of %+v", q), usedOf, err, wantOf)
 	used, err := s.UsedBetween(ctx, from, to)
 	same(rt, fmt.Sprintf("used from %v to %v", from, to), used, err, wantUsed)
 	wantRows, _ := model.Audit(ctx, from, to)

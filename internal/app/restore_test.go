@@ -1,0 +1,180 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/gate/gatetest"
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/meter/metertest"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// TestAStartFindsEveryQuotaAsItWas drives one gate, gives its events to a store,
+// and holds a second gate that was restored from that store to the first one's
+// numbers: for every place where a quota may stand.
+func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	quota := func(name, unit string, every toll.Every, scope ...string) toll.Policy {
+		p := toll.Policy{Name: name, Kind: toll.Quota, Unit: unit, Every: every, Count: 1_000_000}
+		if len(scope) > 0 {
+			p.Service = scope[0]
+		}
+		if len(scope) > 1 {
+			p.Endpoint = scope[1]
+		}
+		return p
+	}
+	perKey := quota("per-key", "words", toll.SubscriptionMonth, "ner")
+	perKey.Partition = toll.PerKey
+	bill := [6]bool{2: true, 3: true, 4: true}
+	rules := gate.Rules{
+		Location: zone,
+		Services: []toll.Service{
+			{
+				Name: "ner", Path: "/ner", StripPath: true, Access: toll.AccessKey, MaxBody: 1000, Units: []string{"words", "credits"}, Bill: bill,
+				Endpoints: []string{"POST /extractions", "GET /terms"},
+				Policies:  []toll.Policy{quota("ner-day", toll.UnitRequests, toll.Daily, "ner"), quota("ner-terms", toll.UnitRequests, toll.Monthly, "ner", "GET /terms")},
+				Costs: map[string]toll.Cost{
+					"POST /extractions": {Reserve: []toll.Amount{{Unit: "words", Count: 50}}},
+					"GET /terms":        {Uses: []toll.Amount{{Unit: "credits", Count: 3}}},
+				},
+			},
+			{Name: "ocr", Path: "/ocr", Access: toll.AccessKey, MaxBody: 1000, Bill: bill},
+		},
+		Plans: []toll.PlanVersion{
+			{ID: "own@1", Plan: toll.Plan{Name: "own", Includes: []string{"ner", "ocr"}, Months: toll.SubscriptionMonth, Policies: []toll.Policy{
+				quota("month", toll.UnitRequests, toll.SubscriptionMonth), quota("words", "words", toll.SubscriptionMonth, "ner", "POST /extractions"),
+				quota("day", toll.UnitRequests, toll.Daily), perKey,
+			}}},
+			{ID: "plain@1", Plan: toll.Plan{Name: "plain", Includes: []string{"ner", "ocr"}, Policies: []toll.Policy{
+				quota("month", toll.UnitRequests, toll.Monthly), quota("credits", "credits", toll.Monthly), quota("ocr", toll.UnitRequests, toll.Monthly, "ocr"),
+			}}},
+		},
+	}
+	recorder := new(gatetest.Recorder)
+	ran := gate.New(recorder, toll.NewIDs(nil))
+	started := gate.New(new(gatetest.Recorder), toll.NewIDs(nil))
+	for _, g := range []*gate.Gate{ran, started} {
+		if err := g.Switch(rules); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scopes, since := map[quotaScope]bool{}, map[string]time.Time{}
+	for _, s := range rules.Services {
+		scopesOf(scopes, s.Policies, false)
+	}
+	for _, p := range rules.Plans {
+		scopesOf(scopes, p.Plan.Policies, false)
+	}
+	var keys []string
+	for i := range 6 {
+		c := toll.Customer{ID: fmt.Sprint("cus_", i), Status: toll.CustomerActive, Subscription: toll.Subscription{
+			Plan: []string{"own", "plain"}[i%2], Since: time.Date(2025, 12, 31-i*5, 22, 30, 0, 0, time.UTC), // in Berlin some are a day further
+		}}
+		if i == 3 {
+			c.Subscription.Overrides = []toll.Policy{quota("beside", "words", toll.Daily, "ner")}
+		}
+		since[c.ID] = c.Subscription.Since
+		scopesOf(scopes, c.Subscription.Overrides, false)
+		for _, g := range []*gate.Gate{ran, started} {
+			g.PutCustomer(c)
+		}
+		for j := range 2 {
+			text, hash, hint, err := apikey.New(toll.Live, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := toll.Key{ID: fmt.Sprintf("key_%d_%d", i, j), CustomerID: c.ID, Mode: toll.Live, Hash: hash, Hint: hint}
+			if j == 1 {
+				k.Limits = []toll.Policy{quota("key", toll.UnitRequests, toll.Monthly)}
+			}
+			scopesOf(scopes, k.Limits, true)
+			for _, g := range []*gate.Gate{ran, started} {
+				g.PutKey(k)
+			}
+			keys = append(keys, text.Reveal())
+		}
+	}
+	var pass gate.Pass
+	calls := [][2]string{{"POST", "/ner/extractions"}, {"GET", "/ner/terms"}, {"GET", "/ner/else"}, {"GET", "/ocr/x"}}
+	ask := func(key string, call [2]string, at time.Time) gate.Ask {
+		return gate.Ask{Now: at, RequestID: "r", Host: "x", Method: call[0], RawPath: call[1], APIKey: key, Client: netip.MustParseAddr("192.0.2.1")}
+	}
+	random := rand.New(rand.NewPCG(4, 2))
+	// Two calendar months and three own ones, in the order of time: what a gate
+	// that runs has still in mind are the periods of now.
+	for at := time.Date(2026, 9, 25, 0, 0, 0, 0, time.UTC); at.Before(now); at = at.Add(time.Duration(random.Int64N(int64(40 * time.Minute)))) {
+		q := ask(keys[random.IntN(len(keys))], calls[random.IntN(len(calls))], at)
+		if ran.Admit(&q, &pass) != gate.Admitted {
+			t.Fatal(pass.Reason)
+		}
+		status := []int{200, 200, 404, 503}[random.IntN(4)]
+		if _, err := pass.Record(&gate.Outcome{Status: status, Answered: true, Usage: []string{fmt.Sprintf("words=%d", random.IntN(90))}}); err != nil {
+			t.Fatal(err)
+		}
+		pass.Done().Delivered(true)
+	}
+	store := new(metertest.Memory)
+	if err := store.Drain(context.Background(), &meter.Batch{Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: recorder.Events()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, every := range []toll.Every{toll.Daily, toll.Monthly} { // as openGate does
+		from, to := every.PeriodAt(now, zone)
+		used, err := store.UsedBetween(context.Background(), from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range used {
+			started.Restore(u.Customer, u.Unit, every, from, u.Count)
+		}
+	}
+	if err := restore(context.Background(), store, scopes, since, now, zone, started.RestoreScope); err != nil {
+		t.Fatal(err)
+	}
+	left := func(g *gate.Gate, key string, call [2]string) map[string]int64 {
+		q := ask(key, call, now)
+		if g.Admit(&q, &pass) != gate.Admitted {
+			t.Fatal(pass.Reason)
+		}
+		defer func() { pass.Done().Delivered(true) }()
+		out := map[string]int64{}
+		for _, r := range pass.Limits() {
+			out[r.Policy.Name] = r.Remaining
+		}
+		return out
+	}
+	met, used := map[string]bool{}, int64(0)
+	for i, key := range keys {
+		for _, call := range calls {
+			was, is := left(ran, key, call), left(started, key, call)
+			if !reflect.DeepEqual(was, is) {
+				t.Errorf("key %d, %v: the gate that ran has left %v, the restored one %v", i, call, was, is)
+			}
+			for name, n := range was {
+				met[name] = true
+				used += 1_000_000 - n
+			}
+		}
+	}
+	for _, name := range []string{"month", "words", "day", "per-key", "credits", "ocr", "ner-day", "ner-terms", "beside", "key"} {
+		if !met[name] {
+			t.Errorf("no call met the quota %q", name)
+		}
+	}
+	if used < 10_000 {
+		t.Errorf("only %d were used of all quotas: this compares nothing", used)
+	}
+}
