@@ -35,6 +35,10 @@ e2e: ## run the tests of the whole program, from outside
 proof-kill: ## kill -9 under load, 20 times (KILLS=100 for more), and count what was lost or doubled
 	TOLLHOUSE_KILLS=$(or $(KILLS),20) go test -count=1 -v -timeout 2h -run '^TestKilledUnderLoad' ./e2e/
 
+.PHONY: proof-rollups
+proof-rollups: ## 10,000 random histories on each database (HISTORIES=1000 for fewer): every sum is a recount of the events
+	CI= go test -count=1 -v -timeout 2h -run '^TestRollupsAreARecount' ./internal/store/ -rapid.checks=$(or $(HISTORIES),10000)
+
 .PHONY: proof-reload
 proof-reload: ## reload 1,000 mutated configurations beside a light load (RELOADS=5000, SEED=7 for others)
 	TOLLHOUSE_RELOADS=$(or $(RELOADS),1000) TOLLHOUSE_SEED=$(or $(SEED),0) go test -count=1 -v -timeout 1h -run '^TestMutatedConfigurations' ./e2e/
