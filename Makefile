@@ -44,6 +44,10 @@ proof-power: ## cut the power of the program's disk under load, 1,000 times (CUT
 proof-database: ## take the database away under load for ten minutes (SECONDS_AWAY=60 for less)
 	TOLLHOUSE_DATABASE_AWAY=$(or $(SECONDS_AWAY),600) go test -count=1 -v -timeout 2h -run '^TestADatabase(That|User|Whose)' ./e2e/
 
+.PHONY: proof-rollups
+proof-rollups: ## 10,000 random histories on each database (HISTORIES=1000 for fewer): every sum is a recount of the events
+	CI= go test -count=1 -v -timeout 2h -run '^TestRollupsAreARecount' ./internal/store/ -rapid.checks=$(or $(HISTORIES),10000)
+
 .PHONY: proof-reload
 proof-reload: ## reload 1,000 mutated configurations beside a light load (RELOADS=5000, SEED=7 for others)
 	TOLLHOUSE_RELOADS=$(or $(RELOADS),1000) TOLLHOUSE_SEED=$(or $(SEED),0) go test -count=1 -v -timeout 1h -run '^TestMutatedConfigurations' ./e2e/

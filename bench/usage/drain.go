@@ -172,37 +172,45 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cpu is what the server's processes that run have used so far.
+// cpu is what the server's processes have used since it was started.
 func (s *server) cpu() time.Duration {
-	used, _ := s.scheduled()
-	return used
+	s.look()
+	return s.used
 }
 
 // waited is for how long the server's processes and this program's threads were
 // ready to run so far, and others had the CPU.
 func (s *server) waited() time.Duration {
-	_, waited := s.scheduled()
+	s.look()
+	waited := s.waiting
 	own, _ := filepath.Glob("/proc/self/task/*/schedstat")
 	for _, path := range own {
-		_, more := schedule(path)
-		waited += more
+		waited += scheduleOf(path).waited
 	}
 	return waited
 }
 
-func (s *server) scheduled() (used, waited time.Duration) {
+// look adds what each process of the server did since the last look: one that
+// has ended meanwhile takes nothing away.
+func (s *server) look() {
+	if s.seen == nil {
+		s.seen = map[string]schedule{}
+	}
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.cmd.Process.Pid, s.cmd.Process.Pid))
 	for _, pid := range strings.Fields(string(children)) {
-		u, w := schedule("/proc/" + pid + "/schedstat")
-		used, waited = used+u, waited+w
+		before, now := s.seen[pid], scheduleOf("/proc/"+pid+"/schedstat")
+		s.used += max(now.used-before.used, 0)
+		s.waiting += max(now.waited-before.waited, 0)
+		s.seen[pid] = now
 	}
-	return used, waited
 }
 
-// schedule reads how long a process or thread ran, and waited to run. Both are 0
-// for one that has ended.
-func schedule(path string) (used, waited time.Duration) {
+// schedule is how long a process or thread ran, and waited to run.
+type schedule struct{ used, waited time.Duration }
+
+// scheduleOf reads a schedstat; nothing of one that has ended.
+func scheduleOf(path string) (s schedule) {
 	text, _ := os.ReadFile(path)
-	_, _ = fmt.Sscan(string(text), (*int64)(&used), (*int64)(&waited))
-	return used, waited
+	_, _ = fmt.Sscan(string(text), (*int64)(&s.used), (*int64)(&s.waited))
+	return s
 }

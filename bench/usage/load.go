@@ -264,6 +264,7 @@ type builder struct {
 	quarter, hour, day  *stream
 	inQuarter, inHour   map[cell]sum
 	inDay               map[cell]sum
+	quarterTotal        map[[2]int64]map[cell]sum   // by period
 	hourTotal, dayTotal map[[2]int64]map[cell]sum   // by period
 	hourTook, dayTook   map[[2]int64]*sketch.Sketch // by period and endpoint
 	scratch             row
@@ -271,7 +272,7 @@ type builder struct {
 
 func newBuilder(ctx context.Context, s *server) *builder {
 	b := &builder{ctx: ctx, server: s, inQuarter: map[cell]sum{}, inHour: map[cell]sum{}, inDay: map[cell]sum{},
-		hourTotal: map[[2]int64]map[cell]sum{}, dayTotal: map[[2]int64]map[cell]sum{}, hourTook: map[[2]int64]*sketch.Sketch{}, dayTook: map[[2]int64]*sketch.Sketch{}}
+		quarterTotal: map[[2]int64]map[cell]sum{}, hourTotal: map[[2]int64]map[cell]sum{}, dayTotal: map[[2]int64]map[cell]sum{}, hourTook: map[[2]int64]*sketch.Sketch{}, dayTook: map[[2]int64]*sketch.Sketch{}}
 	b.quarter = open(ctx, s, rollups[0], `truncate `+rollups[0])
 	b.hour = open(ctx, s, rollups[1], `truncate `+rollups[1])
 	b.day = open(ctx, s, rollups[2], `truncate `+rollups[2])
@@ -382,6 +383,7 @@ func (b *builder) add(e *event) error {
 
 // closeQuarter writes what a quarter holds, and the hour or day that ends with it.
 func (b *builder) closeQuarter(start int64) error {
+	b.quarterTotal[[2]int64{start}] = totals(b.inQuarter)
 	if err := b.flush(b.quarter, start, b.inQuarter, b.inHour); err != nil {
 		return err
 	}
@@ -438,7 +440,7 @@ func (b *builder) closeTotals() error {
 		}
 		b.dayTook[day].Merge(s)
 	}
-	for table, periods := range map[string]map[[2]int64]map[cell]sum{"rollup_hour_total": b.hourTotal, "rollup_day_total": b.dayTotal} {
+	for table, periods := range map[string]map[[2]int64]map[cell]sum{"rollup_quarter_total": b.quarterTotal, "rollup_hour_total": b.hourTotal, "rollup_day_total": b.dayTotal} {
 		st := open(b.ctx, b.server, table, `truncate `+table)
 		for period, cells := range periods {
 			for c, s := range cells {
@@ -479,6 +481,7 @@ func verify(ctx context.Context, s *server) (string, error) {
 			`select n.name, class, sum(amount)::bigint from rollup_quarter r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
 			`select n.name, class, sum(amount)::bigint from rollup_hour r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
 			`select n.name, class, sum(amount)::bigint from rollup_day r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
+			`select n.name, class, sum(amount)::bigint from rollup_quarter_total r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
 			`select n.name, class, sum(amount)::bigint from rollup_hour_total r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
 			`select n.name, class, sum(amount)::bigint from rollup_day_total r join usage_name n on n.id = r.unit group by 1, 2 order by 1, 2`,
 		} {

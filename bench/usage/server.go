@@ -23,6 +23,10 @@ type server struct {
 	dir    string
 	cmd    *exec.Cmd
 	output *bytes.Buffer
+
+	// What its processes did, as far as it was looked at.
+	used, waiting time.Duration
+	seen          map[string]schedule
 }
 
 const database = "tollhouse"

@@ -13,7 +13,7 @@ import (
 
 func newUsage() *cobra.Command {
 	cmd := &cobra.Command{Use: "usage", Short: "Show, audit and export what was used"}
-	cmd.AddCommand(newUsageShow(), newUsageAudit(), newUsageExport())
+	cmd.AddCommand(newUsageShow(), newUsageLatency(), newUsageAudit(), newUsageExport())
 	return cmd
 }
 

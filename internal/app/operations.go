@@ -28,6 +28,7 @@ var operations = map[string]operation{
 	"token.list":        typed(listTokens),
 	"token.revoke":      typed(revokeToken),
 	"usage.show":        typed(showUsage),
+	"usage.latency":     typed(showLatency),
 	"usage.audit":       typed(auditUsage),
 	"usage.doubts":      typed(listDoubts),
 	"usage.export":      typed(exportUsage),

@@ -148,6 +148,7 @@ func openBusyPostgres(t *testing.T) *Store {
 		`insert into rollup_quarter select c, p, c, 9, 8, 7, 2, 1, 6, 1, 0, 0, 0 from ` + periods(2, quarter),
 		`insert into rollup_hour select c, p, c, 9, 8, 7, 2, 1, 6, 1, 0, 0, 0 from ` + periods(6, hour),
 		`insert into rollup_day select c, p, c, 9, 8, 7, 2, 1, 6, 1, 0, 0, 0 from ` + periods(100, day),
+		`insert into rollup_quarter_total select p, 8, c, 2, 1, 6, 1, 0, 0, 0 from ` + periods(1, quarter),
 		`insert into rollup_hour_total select p, 8, c, 2, 1, 6, 1, 0, 0, 0 from ` + periods(5, hour),
 		`insert into rollup_day_total select p, 8, c, 2, 1, 6, 1, 0, 0, 0 from ` + periods(50, day),
 		`insert into latency_hour select p, 8, c, '' from ` + periods(5, hour),

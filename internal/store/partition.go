@@ -87,7 +87,11 @@ func (e *postgresEngine) makeRoom(ctx context.Context, db *sql.DB, events []toll
 		}
 	}
 	e.mu.Unlock()
-	return e.makeWeeks(ctx, db, missing)
+	err := e.makeWeeks(ctx, db, missing)
+	if kind := e.kind(err); err != nil && (kind == otherFault || kind == ruleFault) && ctx.Err() == nil {
+		return nil // say this user may make no tables: the rest takes the events, and Retain tells
+	}
+	return err
 }
 
 // near tells whether a week is one that the clock can explain.

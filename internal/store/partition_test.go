@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -172,5 +173,36 @@ func TestKeepsEventsFromBeforeThereWereWeeks(t *testing.T) {
 	}
 	if all := countIn(t, s, "usage_event"); all != 3 {
 		t.Errorf("%d events are left, want 3", all)
+	}
+}
+
+// TestDrainsAsAUserWhoMayMakeNoTables: the events go into the rest, and Retain
+// says why.
+func TestDrainsAsAUserWhoMayMakeNoTables(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC)
+	url := pgserver.Database(t)
+	owner := openAt(t, url, now)
+	for _, statement := range []string{
+		`grant usage on schema public to ` + pgserver.PasswordUser,
+		`grant select, insert, update, delete on all tables in schema public to ` + pgserver.PasswordUser,
+		`grant usage on all sequences in schema public to ` + pgserver.PasswordUser,
+	} {
+		if _, err := owner.writer.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := strings.Split(strings.SplitN(url, "?", 2)[0], "/")[3]
+	s := openAt(t, pgserver.Shared(t).PasswordURL(pgserver.Password, name), now)
+	drain(t, s, "n/1", now, now.AddDate(0, 0, 7))
+	if n := countIn(t, s, "usage_event_rest"); n != 2 {
+		t.Errorf("the rest holds %d events, want 2", n)
+	}
+	if _, err := s.Retain(context.Background(), 90*24*time.Hour); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("Retain says %v, want that it has no right to", err)
+	}
+	drain(t, owner, "n/2", now)
+	if week, rest := countIn(t, owner, "usage_event_20261116"), countIn(t, owner, "usage_event_rest"); week != 2 || rest != 1 {
+		t.Errorf("once the owner drains, the week holds %d events and the rest %d, want 2 and 1", week, rest)
 	}
 }

@@ -169,7 +169,10 @@ func rollupTable(width time.Duration, whose bool) string {
 	case width == hour:
 		return "rollup_hour_total"
 	}
-	return "rollup_quarter"
+	if whose {
+		return "rollup_quarter"
+	}
+	return "rollup_quarter_total"
 }
 
 // billingPieces cuts [from, to), widened to whole quarters of an hour, into

@@ -137,11 +137,12 @@ func rollupRows(quarters *rollup) []*bulk {
 	hours := quarters.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, hour); return k })
 	days := hours.regroup(func(k rollupKey) rollupKey { k.period = floor(k.period, day); return k })
 	total := func(k rollupKey) rollupKey { k.customer, k.key, k.planVersion = 0, 0, 0; return k }
+	allQuarters := quarters.regroup(total)
 	allHours := hours.regroup(total)
 	allDays := days.regroup(total)
 	return []*bulk{
 		quarters.rows("rollup_quarter", true), hours.rows("rollup_hour", true), days.rows("rollup_day", true),
-		allHours.rows("rollup_hour_total", false), allDays.rows("rollup_day_total", false),
+		allQuarters.rows("rollup_quarter_total", false), allHours.rows("rollup_hour_total", false), allDays.rows("rollup_day_total", false),
 	}
 }
 

@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/store/storetest"
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// turns are days around which calendars are odd: clocks go forward and back in
+// New York, a leap day, the end of a year, and a day like any other.
+var turns = []string{"2025-03-09", "2025-11-02", "2026-03-08", "2026-11-01", "2024-02-29", "2025-12-31", "2026-06-17"}
+
+// TestRollupsAreARecountOfTheEvents stores random histories, with events that
+// come late, ahead of their time and on the edges of days, and adds the stored
+// events up again: every quarter, hour and day says the same, by the calendars
+// of UTC, of half an hour's offset, and of days with 23 and 25 hours.
+// `make proof-rollups` runs 10,000 histories on each engine.
+func TestRollupsAreARecountOfTheEvents(t *testing.T) {
+	t.Parallel()
+	var zones []*time.Location
+	for _, name := range []string{"UTC", "Asia/Kolkata", "America/New_York"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zones = append(zones, zone)
+	}
+	storetest.EachEngine(t, func(t *testing.T, open storetest.Opener) {
+		s := open(t)
+		tried := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			tried++
+			h := history{customer: fmt.Sprintf("cus_%d", tried), zones: zones, ids: toll.NewIDs(nil)}
+			h.drain(rt, s)
+			h.recount(rt, s)
+		})
+		t.Logf("%d histories", tried)
+	})
+}
+
+// history is what happened to one customer.
+type history struct {
+	customer string
+	zones    []*time.Location
+	ids      *toll.IDs
+	events   []toll.Event
+}
+
+// moment draws when something happened near a day: often on the edge of a
+// quarter of an hour, an hour or a day of one of the calendars.
+func (h *history) moment(rt *rapid.T, day time.Time) time.Time {
+	zone := rapid.SampledFrom(h.zones).Draw(rt, "zone")
+	at := time.Date(day.Year(), day.Month(), day.Day()+rapid.IntRange(-1, 2).Draw(rt, "day"), 0, 0, 0, 0, zone)
+	at = at.Add(time.Duration(rapid.IntRange(0, 99).Draw(rt, "quarter")) * 15 * time.Minute)
+	switch rapid.IntRange(0, 9).Draw(rt, "odd") {
+	case 0:
+		at = at.AddDate(0, 0, -40) // late
+	case 1:
+		at = at.AddDate(0, 0, 3) // from a clock that is ahead
+	}
+	return at.Add(time.Duration(rapid.SampledFrom([]int64{0, -1, 1, 449_999_999, 899_999_999}).Draw(rt, "µs")) * time.Microsecond).UTC()
+}
+
+func (h *history) drain(rt *rapid.T, s meter.Sink) {
+	day, err := time.Parse(time.DateOnly, rapid.SampledFrom(turns).Draw(rt, "turn"))
+	if err != nil {
+		rt.Fatal(err)
+	}
+	to := meter.Position{}
+	for range rapid.IntRange(1, 3).Draw(rt, "batches") {
+		b := &meter.Batch{Lane: h.customer, From: to, Next: meter.Position{Segment: 1, Offset: to.Offset + 1}}
+		for range rapid.IntRange(0, 12).Draw(rt, "events") {
+			e := toll.Event{
+				ID: h.ids.New(day.Add(36 * time.Hour)), Time: h.moment(rt, day), Customer: h.customer, Key: rapid.SampledFrom([]string{"k1", "k2"}).Draw(rt, "key"),
+				Plan: "free", PlanVersion: "free@1", Service: "ner", Endpoint: rapid.SampledFrom([]string{"POST /x", "other"}).Draw(rt, "endpoint"), Method: "POST",
+				Status:  rapid.SampledFrom([]int{200, 404, 503}).Draw(rt, "status"),
+				Class:   rapid.SampledFrom([]toll.Class{toll.Chargeable, toll.Chargeable, toll.NotBillable, toll.TestUsage, toll.Unknown}).Draw(rt, "class"),
+				Latency: time.Millisecond,
+			}
+			if rapid.Bool().Draw(rt, "reports words") {
+				e.Units = []toll.Amount{{Unit: "words", Count: rapid.Int64Range(0, 1000).Draw(rt, "words")}}
+			}
+			b.Events = append(b.Events, e)
+		}
+		if err := s.Drain(context.Background(), b); err != nil {
+			rt.Fatal(err)
+		}
+		to = b.Next
+		h.events = append(h.events, b.Events...)
+	}
+}
+
+// total is a sum of a unit in a class.
+type total struct {
+	at    time.Time
+	unit  string
+	class toll.Class
+}
+
+// recount asks for the stored events and compares every sum with them.
+func (h *history) recount(rt *rapid.T, s meter.Questions) {
+	ctx := context.Background()
+	stored, err := s.Events(ctx, meter.EventQuery{Customer: h.customer, Limit: 1000})
+	if err != nil || len(stored) != len(h.events) {
+		rt.Fatalf("%d events are stored, %v; want %d", len(stored), err, len(h.events))
+	}
+	if len(stored) == 0 {
+		return
+	}
+	from, to := stored[0].Time, stored[0].Time
+	for _, e := range stored {
+		if e.Time.Before(from) {
+			from = e.Time
+		}
+		if !e.Time.Before(to) {
+			to = e.Time.Add(time.Microsecond)
+		}
+	}
+	for _, step := range []meter.Step{meter.Quarter, meter.Hour, meter.Day} {
+		rolled := h.rolled(rt, s, meter.Question{From: from, To: to, Step: step})
+		for _, zone := range h.zones {
+			// A step can be folded into the hours and days of a calendar whose
+			// hours begin with it: quarters into all, UTC's hours into New York's.
+			for _, down := range foldings(step, zone) {
+				got, want := fold(rolled, down), recounted(stored, down)
+				if !maps.Equal(got, want) {
+					rt.Fatalf("steps of %s by the calendar of %v:\n got %v\nwant %v", step, zone, got, want)
+				}
+			}
+		}
+	}
+	// A day of each calendar, as quotas and bills ask for it.
+	for _, zone := range h.zones {
+		local := rapid.SampledFrom(stored).Draw(rt, "billed").Time.In(zone)
+		start := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, zone)
+		end := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, zone)
+		for _, unit := range []string{toll.UnitRequests, "words"} {
+			want := recounted(stored, dayOf(zone))[total{start.UTC(), unit, toll.Chargeable}]
+			got, err := s.(interface {
+				UsedBy(ctx context.Context, customer, unit string, from, to time.Time) (int64, error)
+			}).UsedBy(ctx, h.customer, unit, start, end)
+			if err != nil || got != want {
+				rt.Fatalf("%s from %v to %v (%v): %d, %v; want %d", unit, start, end, end.Sub(start), got, err, want)
+			}
+		}
+	}
+}
+
+// rolled asks the rollups for each unit and class.
+func (h *history) rolled(rt *rapid.T, s meter.Questions, q meter.Question) map[total]int64 {
+	all := map[total]int64{}
+	q.Customer, q.By = h.customer, meter.ByClass
+	for _, unit := range []string{toll.UnitRequests, "words"} {
+		q.Unit = unit
+		points, err := s.Series(context.Background(), q)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, p := range points {
+			all[total{p.Start, unit, toll.Class(p.Group)}] = p.Count
+		}
+	}
+	return all
+}
+
+func dayOf(zone *time.Location) func(time.Time) time.Time {
+	return func(t time.Time) time.Time {
+		t = t.In(zone)
+		return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone).UTC()
+	}
+}
+
+// hourOf takes a moment down to the hour that a clock in a zone shows; by the
+// offset, for in autumn it shows one hour twice.
+func hourOf(zone *time.Location) func(time.Time) time.Time {
+	return func(t time.Time) time.Time {
+		_, offset := t.In(zone).Zone()
+		east := time.Duration(offset) * time.Second
+		return t.UTC().Add(east).Truncate(time.Hour).Add(-east)
+	}
+}
+
+func foldings(step meter.Step, zone *time.Location) []func(time.Time) time.Time {
+	switch {
+	case step == meter.Quarter:
+		return []func(time.Time) time.Time{hourOf(zone), dayOf(zone), func(t time.Time) time.Time { return t.UTC().Truncate(15 * time.Minute) }}
+	case step == meter.Hour && zone.String() != "Asia/Kolkata":
+		return []func(time.Time) time.Time{hourOf(zone), dayOf(zone)}
+	case step == meter.Day && zone == time.UTC:
+		return []func(time.Time) time.Time{dayOf(zone)}
+	}
+	return nil
+}
+
+func fold(sums map[total]int64, down func(time.Time) time.Time) map[total]int64 {
+	all := map[total]int64{}
+	for at, n := range sums {
+		at.at = down(at.at)
+		all[at] += n
+	}
+	return all
+}
+
+func recounted(events []toll.Event, down func(time.Time) time.Time) map[total]int64 {
+	all := map[total]int64{}
+	for _, e := range events {
+		all[total{down(e.Time), toll.UnitRequests, e.Class}]++
+		for _, u := range e.Units {
+			if u.Count != 0 {
+				all[total{down(e.Time), u.Unit, e.Class}] += u.Count
+			}
+		}
+	}
+	return all
+}
