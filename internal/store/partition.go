@@ -88,7 +88,7 @@ func (e *postgresEngine) makeRoom(ctx context.Context, db *sql.DB, events []toll
 	}
 	e.mu.Unlock()
 	err := e.makeWeeks(ctx, db, missing)
-	if kind := e.kind(err); err != nil && (kind == otherFault || kind == ruleFault) && ctx.Err() == nil {
+	if kind := e.kind(err); err != nil && (kind == otherFault || kind == ruleFault || kind == rightsFault) && ctx.Err() == nil {
 		return nil // say this user may make no tables: the rest takes the events, and Retain tells
 	}
 	return err
