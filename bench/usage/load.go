@@ -341,7 +341,7 @@ func (b *builder) fill(m *month) (weeks []weekTable, err error) {
 }
 
 func (b *builder) add(e *event) error {
-	r := row(b.scratch[:0]).bytes(e.id[:]).int(e.time)
+	r := b.scratch[:0].bytes(e.id[:]).int(e.time)
 	if e.outside {
 		r = append(r.text("outside-"), hex.EncodeToString(e.id[10:])...)
 	} else {
@@ -408,7 +408,7 @@ func serviceOf(endpoint int32) int64 { return firstService + int64(endpoint-firs
 // flush writes and empties a rollup, and adds it to the next coarser one.
 func (b *builder) flush(to *stream, period int64, cells, coarser map[cell]sum) error {
 	for c, s := range cells {
-		r := row(b.scratch[:0]).int(int64(c.customer)).int(period).int(int64(c.customer) + 1).int(planVersion).int(serviceOf(c.endpoint)).int(int64(c.endpoint)).
+		r := b.scratch[:0].int(int64(c.customer)).int(period).int(int64(c.customer) + 1).int(planVersion).int(serviceOf(c.endpoint)).int(int64(c.endpoint)).
 			int(int64(c.status)).int(int64(c.class)).int(int64(c.unit)).int(s.amount).int(s.in).int(s.out).int(s.latency)
 		b.scratch = r
 		if err := to.add(r); err != nil {

@@ -87,7 +87,7 @@ func startServer(ctx context.Context, dir string, loading bool) (_ *server, made
 
 // unprivileged gives the directory to the user that PostgreSQL runs as.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	attributes := &syscall.SysProcAttr{Setpgid: true}
