@@ -329,7 +329,7 @@ func TestDropsCountersOfPeriodsLongOver(t *testing.T) {
 func TestTheFileIsForItsOwnerAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "snapshot")
-	must(t, os.WriteFile(path+newSuffix, []byte("left behind"), 0o644)) //nolint:gosec // as somebody else might have
+	must(t, os.WriteFile(path+newSuffix, []byte("left behind"), 0o644))
 	k := open(newBooks(), path)
 	must(t, k.Write(t.Context()))
 	info, err := os.Stat(path)
