@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/database"
+	"github.com/tollhouse/tollhouse/examples/daybook/database/databasetest"
 	"github.com/tollhouse/tollhouse/examples/daybook/user"
 	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
@@ -17,7 +18,7 @@ const first, second = `CREATE TABLE {apple.pip} (id TEXT NOT NULL PRIMARY KEY)`,
 
 func TestTakesEachStepOnce(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		for _, steps := range [][]string{{first}, {first}, {first, second}, {first, second}} {
 			if err := db.Migrate(t.Context(), "apple", steps...); err != nil {
 				t.Fatal(err)
@@ -38,7 +39,7 @@ func TestTakesEachStepOnce(t *testing.T) {
 
 func TestAStepThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		if err := db.Migrate(t.Context(), "apple", first, `ALTER TABLE {apple.nothing} ADD COLUMN x TEXT`); err == nil || !strings.Contains(err.Error(), "step 2") {
 			t.Fatalf("got %v", err)
 		}
@@ -50,7 +51,7 @@ func TestAStepThatFailsLeavesNothing(t *testing.T) {
 
 func TestModulesMayHaveTablesOfOneName(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		for _, schema := range []string{"apple", "user", "day"} { // user is a word of SQL
 			if err := db.Migrate(t.Context(), schema, `CREATE TABLE {`+schema+`.user} (name TEXT)`); err != nil {
 				t.Fatal(err)
@@ -79,7 +80,7 @@ func TestProgramsThatStartAtOnceWaitForEachOther(t *testing.T) {
 		var wait sync.WaitGroup
 		for i := range errs {
 			db, err := open()
-			closed(t, db, err)
+			databasetest.Closed(t, db, err)
 			wait.Go(func() { _, errs[i] = user.Open(t.Context(), db, time.Now) })
 		}
 		wait.Wait()
@@ -106,7 +107,7 @@ func TestOpensTheTablesOfTheFirstVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	db, err := database.OpenSQLite(file)
-	closed(t, db, err)
+	databasetest.Closed(t, db, err)
 	users, err := user.Open(t.Context(), db, time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestSaysWhereAnUnreachableDatabaseIsAndNotItsPassword(t *testing.T) {
 	} {
 		db, err := database.OpenPostgres(t.Context(), at, "")
 		if err == nil {
-			closed(t, db, nil)
+			databasetest.Closed(t, db, nil)
 			t.Fatalf("%s opens", at)
 		}
 		if !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/database"
+	"github.com/tollhouse/tollhouse/examples/daybook/database/databasetest"
 	"github.com/tollhouse/tollhouse/examples/daybook/user"
 )
 
@@ -16,7 +17,7 @@ import (
 func eachUsers(t *testing.T, test func(t *testing.T, users *user.Users, db *database.DB)) {
 	t.Helper()
 	t.Parallel()
-	each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, func(t *testing.T, db *database.DB) {
 		users, err := user.Open(t.Context(), db, time.Now)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,10 @@
+package database_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/tollhouse/tollhouse/examples/daybook/database/databasetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(databasetest.Main(m)) }
