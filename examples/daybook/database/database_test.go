@@ -18,7 +18,7 @@ const first, second = `CREATE TABLE {apple.pip} (id TEXT NOT NULL PRIMARY KEY)`,
 
 func TestTakesEachStepOnce(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, pgserver.Database, func(t *testing.T, db *database.DB) {
 		for _, steps := range [][]string{{first}, {first}, {first, second}, {first, second}} {
 			if err := db.Migrate(t.Context(), "apple", steps...); err != nil {
 				t.Fatal(err)
@@ -39,7 +39,7 @@ func TestTakesEachStepOnce(t *testing.T) {
 
 func TestAStepThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, pgserver.Database, func(t *testing.T, db *database.DB) {
 		if err := db.Migrate(t.Context(), "apple", first, `ALTER TABLE {apple.nothing} ADD COLUMN x TEXT`); err == nil || !strings.Contains(err.Error(), "step 2") {
 			t.Fatalf("got %v", err)
 		}
@@ -51,7 +51,7 @@ func TestAStepThatFailsLeavesNothing(t *testing.T) {
 
 func TestModulesMayHaveTablesOfOneName(t *testing.T) {
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, pgserver.Database, func(t *testing.T, db *database.DB) {
 		for _, schema := range []string{"apple", "user", "day"} { // user is a word of SQL
 			if err := db.Migrate(t.Context(), schema, `CREATE TABLE {`+schema+`.user} (name TEXT)`); err != nil {
 				t.Fatal(err)

@@ -11,13 +11,14 @@ import (
 	"github.com/tollhouse/tollhouse/examples/daybook/database"
 	"github.com/tollhouse/tollhouse/examples/daybook/database/databasetest"
 	"github.com/tollhouse/tollhouse/examples/daybook/day"
+	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
 
 // eachNotes runs a test on the module over each database.
 func eachNotes(t *testing.T, test func(t *testing.T, notes *day.Notes)) {
 	t.Helper()
 	t.Parallel()
-	databasetest.Each(t, func(t *testing.T, db *database.DB) {
+	databasetest.Each(t, pgserver.Database, func(t *testing.T, db *database.DB) {
 		notes, err := day.Open(t.Context(), db, time.Now)
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/tollhouse/tollhouse/examples/daybook/database/databasetest"
+	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
 
-func TestMain(m *testing.M) { os.Exit(databasetest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(pgserver.Main(m)) }

@@ -7,14 +7,12 @@ import (
 	"testing"
 
 	"github.com/tollhouse/tollhouse/examples/daybook/database"
-	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
 
 // Each runs a test on SQLite and on PostgreSQL, side by side, each with an empty
-// database that is closed when the test ends. Where PostgreSQL is not installed
-// that half is skipped, and with CI=true it fails. A package that calls Each lets
-// its TestMain end with Main.
-func Each(t *testing.T, test func(t *testing.T, db *database.DB)) {
+// database that is closed when the test ends. postgres gives the URL of an empty
+// PostgreSQL database, or skips the test that it is given.
+func Each(t *testing.T, postgres func(testing.TB) string, test func(t *testing.T, db *database.DB)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
@@ -24,7 +22,7 @@ func Each(t *testing.T, test func(t *testing.T, db *database.DB)) {
 	})
 	t.Run("PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		db, err := database.OpenPostgres(t.Context(), pgserver.Database(t), "")
+		db, err := database.OpenPostgres(t.Context(), postgres(t), "")
 		Closed(t, db, err)
 		test(t, db)
 	})
@@ -43,7 +41,3 @@ func Closed(t *testing.T, db *database.DB, err error) {
 		}
 	})
 }
-
-// Main runs the tests, stops the PostgreSQL that they shared, and returns the
-// status to exit with.
-func Main(m *testing.M) int { return pgserver.Main(m) }
