@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -107,12 +108,15 @@ plans:
 	run()
 	// Three were answered: 90 words. What the killed one reserved is nobody's any more.
 	left("after the kill", map[string]string{"words": "810", "service": "996", "keyed": "46", "key-quota": "16"})
+	type doubt struct {
+		Kind     string `json:"kind"`
+		Endpoint string `json:"endpoint"`
+	}
 	doubts := ask[struct {
-		Doubts []struct {
-			Kind     string `json:"kind"`
-			Endpoint string `json:"endpoint"`
-		} `json:"doubts"`
+		Doubts []doubt `json:"doubts"`
 	}](t, "usage", "audit", "--doubts", "--config", file).Doubts
+	// The kill may have come before the end of the answer beside it was noted.
+	doubts = slices.DeleteFunc(doubts, func(d doubt) bool { return d.Kind == "undelivered?" })
 	if len(doubts) != 1 || doubts[0].Kind != "unknown" || doubts[0].Endpoint != "POST /texts" {
 		t.Errorf("in doubt are %+v, want the one call as unknown", doubts)
 	}
