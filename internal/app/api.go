@@ -13,7 +13,7 @@ import (
 
 // openAPI opens the management API over the rooms.
 func (a *App) openAPI() (*api.API, error) {
-	events := meter.NewDoor(meter.OutsideOptions{Intake: a.rooms.store, Counters: a.gate, Units: a.units, Clock: a.clock, IDs: a.ids})
+	events := meter.NewDoor(meter.OutsideOptions{Intake: keptIntake{a.rooms.store, a.keeper}, Counters: a.gate, Units: a.units, Clock: a.clock, IDs: a.ids})
 	return api.New(api.Options{
 		Tokens: a.rooms.tokens, Events: events, Usage: a.rooms.store, Limits: func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,

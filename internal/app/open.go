@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/billing"
@@ -17,6 +16,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/telemetry"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -68,63 +68,37 @@ func (a *App) openGate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := a.clock()
-	for _, every := range []toll.Every{toll.Daily, toll.Monthly} {
-		start, end := every.PeriodAt(now, a.cfg.TimeZone)
-		used, err := a.rooms.store.UsedBetween(ctx, start, end)
-		if err != nil {
-			return fmt.Errorf("reading what was used since %s: %w", start.Format(time.DateOnly), err)
-		}
-		for _, u := range used {
-			a.gate.Restore(u.Customer, u.Unit, every, start, u.Count)
-		}
-	}
-	if err := restore(ctx, a.rooms.store, quotas.scopes, quotas.since, now, a.cfg.TimeZone, a.gate.RestoreScope); err != nil {
+	used, err := quotas.Read(ctx, a.rooms.store, a.clock())
+	if err != nil {
 		return err
 	}
+	used.Each(func(c meter.QuotaCounter, n int64) { a.gate.RestoreScope(restored(c, n)) })
 	a.hearFrom(ctx, watch)
 	return nil
 }
 
-// quotasFound are the quotas that are not of a customer over the calendar, and
-// when the subscriptions began whose own months some of them follow.
-type quotasFound struct {
-	scopes map[quotaScope]bool
-	since  map[string]time.Time
-}
-
 // readStore gives the gate every customer and key, and begins to listen for
-// changes before the first is read: nothing is missed.
-func (a *App) readStore(ctx context.Context) (*store.Watch, quotasFound, error) {
-	watch := a.rooms.store.Watch(ctx)
-	found, ownMonths := quotasFound{map[quotaScope]bool{}, map[string]time.Time{}}, false
-	for _, s := range a.cfg.Services {
-		scopesOf(found.scopes, s.Policies, false)
-	}
-	for _, p := range a.cfg.Plans {
-		scopesOf(found.scopes, p.Policies, false)
-		ownMonths = ownMonths || p.Months == toll.SubscriptionMonth
-	}
-	err := a.rooms.store.EachCustomer(ctx, func(c toll.Customer) error {
-		scopesOf(found.scopes, c.Subscription.Overrides, false)
-		if ownMonths {
-			found.since[c.ID] = c.Subscription.Since
-		}
+// changes before the first is read: nothing is missed. quotas are all that there
+// are.
+func (a *App) readStore(ctx context.Context) (watch *store.Watch, quotas *meter.Quotas, err error) {
+	watch, quotas = a.rooms.store.Watch(ctx), quotasOf(a.cfg, a.cfg.TimeZone)
+	err = a.rooms.store.EachCustomer(ctx, func(c toll.Customer) error {
+		quotas.Customer(&c)
 		a.gate.PutCustomer(c)
 		return nil
 	})
 	if err != nil {
-		return watch, found, fmt.Errorf("reading the customers: %w", err)
+		return watch, quotas, fmt.Errorf("reading the customers: %w", err)
 	}
 	err = a.rooms.store.EachKey(ctx, func(k toll.Key) error {
-		scopesOf(found.scopes, k.Limits, true)
+		quotas.Key(&k)
 		a.gate.PutKey(k)
 		return nil
 	})
 	if err != nil {
-		return watch, found, fmt.Errorf("reading the keys: %w", err)
+		return watch, quotas, fmt.Errorf("reading the keys: %w", err)
 	}
-	return watch, found, nil
+	return watch, quotas, nil
 }
 
 // hearFrom takes over what other replicas change, until the end.

@@ -25,8 +25,9 @@ import (
 
 // outage is what is known of the database being away.
 type outage struct {
-	began time.Time
-	file  *snapshot.File
+	began    time.Time
+	file     *snapshot.File               // closed when the gate has it
+	restored map[meter.QuotaCounter]int64 // what the gate was told that was used
 }
 
 // openBooksAway is openBooks without the store. why is how that failed.
@@ -39,7 +40,7 @@ func (a *App) openBooksAway(ctx context.Context, why error) error {
 	if err != nil {
 		return toll.Errorf(toll.Unavailable, "%s Without it there is only the local snapshot, but %s", toll.SafeMessage(why), Say(err))
 	}
-	a.outage.Store(&outage{began: a.clock(), file: file})
+	a.outage.Store(&outage{began: a.clock(), file: file, restored: map[meter.QuotaCounter]int64{}})
 	a.log.Warn("the database is away: keys, customers and counters are those of the local snapshot, and what was changed elsewhere since is not known; accounts and usage cannot be looked at or changed until it is back, which is tried again and again", "error", why,
 		"snapshot_written", file.Head.WrittenAt, "snapshot_age", a.clock().Sub(file.Head.WrittenAt).Round(time.Second))
 	if r.store, err = store.Await(store.Options{URL: a.cfg.Database}); err != nil {
@@ -53,85 +54,59 @@ func (a *App) openBooksAway(ctx context.Context, why error) error {
 	return a.openJournal()
 }
 
-// quotaCounter names what a customer used of a unit in a period of a quota.
-type quotaCounter struct {
-	customer, unit string
-	every          toll.Every
-	start          int64
-}
-
-// quotaPeriods are the periods that hold now.
-func quotaPeriods(now time.Time, zone *time.Location) (everies []toll.Every, periods []meter.Period) {
-	everies = []toll.Every{toll.Daily, toll.Monthly}
-	for _, every := range everies {
-		from, to := every.PeriodAt(now, zone)
-		periods = append(periods, meter.Period{From: from, To: to})
-	}
-	return everies, periods
-}
-
-// holdsNow tells whether a counter is of one of the periods.
-func holdsNow(c *snapshot.Counter, everies []toll.Every, periods []meter.Period) bool {
-	for i, every := range everies {
-		if c.Every == every && c.Start == periods[i].From.Unix() {
-			return true
-		}
-	}
-	return false
-}
-
-// replay adds up what lies in the lanes behind what the snapshot has.
-func (a *App) replay(ctx context.Context, of *snapshot.File, to func(lane string) (meter.Position, bool), everies []toll.Every, periods []meter.Period) (map[quotaCounter]int64, error) {
-	sums := map[quotaCounter]int64{}
-	from := func(lane string) meter.Position { return of.Head.Cursors[lane] }
-	read, err := meter.Replay(ctx, journal.OS, journalRoot(a.cfg.Data), a.drainer.OwnLane(), from, to, func(e *toll.Event) {
-		for i, p := range periods {
-			if e.Time.Before(p.From) || !e.Time.Before(p.To) {
-				continue
-			}
-			snapshot.Chargeable(e, func(unit string, count int64) {
-				sums[quotaCounter{e.Customer, unit, everies[i], p.From.Unix()}] += count
+// replay visits what the lanes of processes before this one have from a position
+// on that cursors name.
+func (a *App) replay(ctx context.Context, cursors map[string]meter.Position, quotas *meter.Quotas, visit func(meter.QuotaCounter, int64)) error {
+	now := a.clock()
+	read, err := meter.Replay(ctx, journal.OS, journalRoot(a.cfg.Data), a.drainer.OwnLane(),
+		func(lane string) meter.Position { return cursors[lane] },
+		func(e *toll.Event) {
+			quotas.Event(e, func(c meter.QuotaCounter, n int64) {
+				if quotas.Holds(&c, now) {
+					visit(c, n)
+				}
 			})
-		}
-	})
+		})
 	if err == nil && (read.Missing || read.Damages > 0) {
-		a.log.Warn("a part of the journal that follows the snapshot cannot be read: quotas may let a little more pass until the database is back", "missing", read.Missing, "damages", read.Damages)
+		a.log.Warn("a part of the journal that was not brought in yet cannot be read: quotas may let a little more pass until the database is back", "missing", read.Missing, "damages", read.Damages)
 	}
-	return sums, err
+	return err
 }
 
 // restoreSaved gives the gate what the snapshot and the lanes hold.
-func (a *App) restoreSaved(ctx context.Context) error {
-	file := a.outage.Load().file
-	everies, periods := quotaPeriods(a.clock(), a.cfg.TimeZone)
-	since, err := a.replay(ctx, file, nil, everies, periods)
-	if err != nil {
-		return fmt.Errorf("reading what was used since the snapshot: %w", err)
-	}
-	restore := func(c quotaCounter, used int64) {
-		a.gate.Restore(c.customer, c.unit, c.every, time.Unix(c.start, 0), used)
-	}
+func (a *App) restoreSaved(ctx context.Context) (err error) {
+	away := a.outage.Load()
+	file := away.file
+	defer func() { err = errors.Join(err, file.Close()) }()
+	quotas, now := quotasOf(a.cfg, a.cfg.TimeZone), a.clock()
 	customers, keys := 0, 0
 	err = file.Each(func(c toll.Customer) {
 		customers++
+		quotas.Customer(&c)
 		a.gate.PutCustomer(c)
 	}, func(k toll.Key) {
 		keys++
+		quotas.Key(&k)
 		a.gate.PutKey(k)
-	}, func(c snapshot.Counter) {
-		if holdsNow(&c, everies, periods) {
-			id := quotaCounter{c.Customer, c.Unit, c.Every, c.Start}
-			restore(id, c.Used+since[id])
-			delete(since, id)
+	}, nil)
+	if err != nil {
+		return err
+	}
+	err = file.Each(nil, nil, func(c snapshot.Counter) {
+		if quotas.Holds(&c.Of, now) {
+			away.restored[c.Of] += c.Used
 		}
 	})
 	if err != nil {
 		return err
 	}
-	for id, used := range since {
-		restore(id, used)
+	if err := a.replay(ctx, file.Head.Cursors, quotas, func(c meter.QuotaCounter, n int64) { away.restored[c] += n }); err != nil {
+		return fmt.Errorf("reading what was used since the snapshot: %w", err)
 	}
-	a.log.Info("the snapshot was read", "customers", customers, "keys", keys)
+	for c, used := range away.restored {
+		a.gate.RestoreScope(restored(c, used))
+	}
+	a.log.Info("the snapshot was read", "customers", customers, "keys", keys, "counters", len(away.restored))
 	return nil
 }
 
@@ -177,10 +152,10 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 	if _, err := loadPlans(ctx, s, a.live.Load().cfg, a.clock()); err != nil {
 		return err
 	}
-	watch, _, err := a.readStore(ctx)
+	watch, quotas, err := a.readStore(ctx)
 	if err == nil {
 		var corrected int
-		if corrected, err = a.correctCounters(ctx, away.file); err == nil {
+		if corrected, err = a.correctCounters(ctx, quotas, away.restored); err == nil {
 			a.hearFrom(ctx, watch)
 			a.startDrainer()
 			a.outage.Store(nil)
@@ -189,7 +164,7 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 			if err := a.drainer.DrainDead(ctx); err != nil && ctx.Err() == nil {
 				a.log.Warn("the journal of an earlier process is not brought in yet; it is tried again", "error", err)
 			}
-			return away.file.Close()
+			return nil
 		}
 	}
 	over, cancel := context.WithCancel(ctx)
@@ -202,38 +177,28 @@ func (a *App) catchUp(ctx context.Context) (err error) {
 // did not know: usage that other replicas brought in. Nothing is drained here
 // meanwhile.
 //
-//	counter = snapshot + lanes behind it + admitted since
+//	counter = restored + admitted since
 //	correct = database + lanes behind its cursors + admitted since
-func (a *App) correctCounters(ctx context.Context, file *snapshot.File) (corrected int, err error) {
-	everies, periods := quotaPeriods(a.clock(), a.cfg.TimeZone)
-	counted, err := a.rooms.store.Counted(ctx, periods)
+func (a *App) correctCounters(ctx context.Context, quotas *meter.Quotas, restoredAs map[meter.QuotaCounter]int64) (corrected int, err error) {
+	now := a.clock()
+	used, err := quotas.Read(ctx, a.rooms.store, now)
 	if err != nil {
 		return 0, err
 	}
-	behind, err := a.replay(ctx, file, func(lane string) (meter.Position, bool) { return counted.Cursors[lane], true }, everies, periods)
-	if err != nil {
+	by := map[meter.QuotaCounter]int64{}
+	used.Each(func(c meter.QuotaCounter, n int64) { by[c] += n })
+	if err := a.replay(ctx, used.Cursors, quotas, func(c meter.QuotaCounter, n int64) { by[c] += n }); err != nil {
 		return 0, err
 	}
-	by := map[quotaCounter]int64{}
-	for i, every := range everies {
-		for _, u := range counted.Used[i] {
-			by[quotaCounter{u.Customer, u.Unit, every, periods[i].From.Unix()}] += u.Count
+	for c, n := range restoredAs {
+		if quotas.Holds(&c, now) { // a period that ended meanwhile is nobody's limit any more
+			by[c] -= n
 		}
 	}
-	for id, n := range behind {
-		by[id] -= n
-	}
-	if err := file.Each(nil, nil, func(c snapshot.Counter) {
-		if holdsNow(&c, everies, periods) {
-			by[quotaCounter{c.Customer, c.Unit, c.Every, c.Start}] -= c.Used
-		}
-	}); err != nil {
-		return 0, err
-	}
-	for id, n := range by {
+	for c, n := range by {
 		if n != 0 {
 			corrected++
-			a.gate.Correct(id.customer, id.unit, id.every, time.Unix(id.start, 0), n)
+			a.gate.Correct(restored(c, 0), n)
 		}
 	}
 	return corrected, nil

@@ -197,6 +197,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		return out, err
 	}
 	a.rooms.plans.switchTo(versions, next)
+	a.keeper.configured(next)
 	a.switchCaches(caches, next)
 	a.live.Store(&current{cfg: next, pools: pools, sites: sites, caches: caches, askers: askers})
 	for name, asker := range was.askers {

@@ -5,21 +5,58 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/apikey"
+	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/gate/gatetest"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/meter/metertest"
+	"github.com/tollhouse/tollhouse/internal/snapshot"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
+// storeOf is a store in memory, as a snapshot's Source.
+type storeOf struct {
+	metertest.Memory
+	customers []toll.Customer
+	keys      []toll.Key
+}
+
+func (s *storeOf) Counted(ctx context.Context, queries []meter.UsedQuery) (meter.Counted, error) {
+	c := meter.Counted{Used: make([][]meter.Used, len(queries)), Cursors: map[string]meter.Position{}}
+	for i, q := range queries {
+		var err error
+		if c.Used[i], err = s.UsedOf(ctx, q); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (s *storeOf) EachCustomer(_ context.Context, fn func(toll.Customer) error) error {
+	return each(s.customers, fn)
+}
+
+func (s *storeOf) EachKey(_ context.Context, fn func(toll.Key) error) error { return each(s.keys, fn) }
+
+func each[T any](all []T, fn func(T) error) error {
+	for _, one := range all {
+		if err := fn(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // TestAStartFindsEveryQuotaAsItWas drives one gate, gives its events to a store,
-// and holds a second gate that was restored from that store to the first one's
-// numbers: for every place where a quota may stand.
+// and holds two others to the first one's numbers: one that was restored from that
+// store, and one from a snapshot that had a part of them, with the rest told one by
+// one as from a lane. For every place where a quota may stand.
 func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 	t.Parallel()
 	zone, err := time.LoadLocation("Europe/Berlin")
@@ -67,18 +104,18 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 	recorder := new(gatetest.Recorder)
 	ran := gate.New(recorder, toll.NewIDs(nil))
 	started := gate.New(new(gatetest.Recorder), toll.NewIDs(nil))
-	for _, g := range []*gate.Gate{ran, started} {
+	saved := gate.New(new(gatetest.Recorder), toll.NewIDs(nil))
+	gates := []*gate.Gate{ran, started, saved}
+	for _, g := range gates {
 		if err := g.Switch(rules); err != nil {
 			t.Fatal(err)
 		}
 	}
-	scopes, since := map[quotaScope]bool{}, map[string]time.Time{}
-	for _, s := range rules.Services {
-		scopesOf(scopes, s.Policies, false)
-	}
+	cfg := &config.Config{Services: rules.Services}
 	for _, p := range rules.Plans {
-		scopesOf(scopes, p.Plan.Policies, false)
+		cfg.Plans = append(cfg.Plans, p.Plan)
 	}
+	quotas, store := quotasOf(cfg, zone), new(storeOf)
 	var keys []string
 	for i := range 6 {
 		c := toll.Customer{ID: fmt.Sprint("cus_", i), Status: toll.CustomerActive, Subscription: toll.Subscription{
@@ -87,9 +124,9 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 		if i == 3 {
 			c.Subscription.Overrides = []toll.Policy{quota("beside", "words", toll.Daily, "ner")}
 		}
-		since[c.ID] = c.Subscription.Since
-		scopesOf(scopes, c.Subscription.Overrides, false)
-		for _, g := range []*gate.Gate{ran, started} {
+		quotas.Customer(&c)
+		store.customers = append(store.customers, c)
+		for _, g := range gates {
 			g.PutCustomer(c)
 		}
 		for j := range 2 {
@@ -101,8 +138,9 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 			if j == 1 {
 				k.Limits = []toll.Policy{quota("key", toll.UnitRequests, toll.Monthly)}
 			}
-			scopesOf(scopes, k.Limits, true)
-			for _, g := range []*gate.Gate{ran, started} {
+			quotas.Key(&k)
+			store.keys = append(store.keys, k)
+			for _, g := range gates {
 				g.PutKey(k)
 			}
 			keys = append(keys, text.Reveal())
@@ -127,23 +165,57 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 		}
 		pass.Done().Delivered(true)
 	}
-	store := new(metertest.Memory)
-	if err := store.Drain(context.Background(), &meter.Batch{Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: recorder.Events()}); err != nil {
-		t.Fatal(err)
-	}
-	for _, every := range []toll.Every{toll.Daily, toll.Monthly} { // as openGate does
-		from, to := every.PeriodAt(now, zone)
-		used, err := store.UsedBetween(context.Background(), from, to)
-		if err != nil {
+	events, path := recorder.Events(), filepath.Join(t.TempDir(), "snapshot")
+	keeper := snapshot.NewKeeper(snapshot.Options{Path: path, Source: store, Quotas: quotasOf(cfg, zone), Clock: func() time.Time { return now }})
+	// The store has a third when the snapshot is made of it; the snapshot is told
+	// of a third, and the rest is in the lanes.
+	position := func(n int) meter.Position { return meter.Position{Segment: 1, Offset: int64(n)} }
+	drain := func(lane string, from, to int) *meter.Batch {
+		b := &meter.Batch{Lane: lane, From: position(from), Next: position(to), Events: events[from:to]}
+		if from == 0 || lane != "n/a" {
+			b.From = meter.Position{}
+		}
+		if err := store.Drain(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}
-		for _, u := range used {
-			started.Restore(u.Customer, u.Unit, every, from, u.Count)
-		}
+		return b
 	}
-	if err := restore(context.Background(), store, scopes, since, now, zone, started.RestoreScope); err != nil {
+	drain("n/a", 0, len(events)/3)
+	if err := keeper.Write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	keeper.Stored(drain("n/b", len(events)/3, len(events)*2/3))
+	if err := keeper.Write(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := snapshot.Open(path, snapshot.Identity{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var counters []snapshot.Counter
+	ofFile, counted := quotasOf(cfg, zone), map[meter.QuotaCounter]int64{}
+	err = file.Each(func(c toll.Customer) { ofFile.Customer(&c) }, func(k toll.Key) { ofFile.Key(&k) }, func(c snapshot.Counter) { counters = append(counters, c) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range counters {
+		counted[c.Of] += c.Used
+	}
+	for _, e := range events[len(events)*2/3:] {
+		ofFile.Event(&e, func(c meter.QuotaCounter, n int64) { counted[c] += n })
+	}
+	for c, n := range counted {
+		if ofFile.Holds(&c, now) {
+			saved.RestoreScope(restored(c, n))
+		}
+	}
+	drain("n/c", len(events)*2/3, len(events))
+	read, err := quotas.Read(context.Background(), store, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Each(func(c meter.QuotaCounter, n int64) { started.RestoreScope(restored(c, n)) })
 	left := func(g *gate.Gate, key string, call [2]string) map[string]int64 {
 		q := ask(key, call, now)
 		if g.Admit(&q, &pass) != gate.Admitted {
@@ -162,6 +234,9 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 			was, is := left(ran, key, call), left(started, key, call)
 			if !reflect.DeepEqual(was, is) {
 				t.Errorf("key %d, %v: the gate that ran has left %v, the restored one %v", i, call, was, is)
+			}
+			if is = left(saved, key, call); !reflect.DeepEqual(was, is) {
+				t.Errorf("key %d, %v: the gate that ran has left %v, the one of the snapshot %v", i, call, was, is)
 			}
 			for name, n := range was {
 				met[name] = true

@@ -39,7 +39,7 @@ func openKeeper(at Installation, s *store.Store, clock toll.Clock, log *slog.Log
 	}
 	return keeper{snapshot.NewKeeper(snapshot.Options{
 		Path: filepath.Join(at.Data, snapshotName), Journal: journalRoot(at.Data), Source: s,
-		Whose: whose(at.Config), Location: at.zone(), Program: Version().Version, Clock: clock, Log: log,
+		Whose: whose(at.Config), Quotas: quotasOf(at.Config, at.zone()), Program: Version().Version, Clock: clock, Log: log,
 	})}
 }
 
@@ -63,6 +63,28 @@ func (k keeper) KeyChanged(key toll.Key) {
 	if k.of != nil {
 		k.of.KeyChanged(key)
 	}
+}
+
+// configured tells of the configuration that holds now.
+func (k keeper) configured(cfg *config.Config) {
+	if k.of != nil {
+		k.of.Configured(quotasOf(cfg, cfg.TimeZone))
+	}
+}
+
+// keptIntake tells the snapshot of usage from outside, which no lane brings.
+type keptIntake struct {
+	meter.Intake
+	keeper keeper
+}
+
+// TakeOutside implements meter.Intake.
+func (k keptIntake) TakeOutside(ctx context.Context, events []meter.Outside, partial bool) ([]meter.Fate, error) {
+	fates, err := k.Intake.TakeOutside(ctx, events, partial)
+	if k.keeper.of != nil { // also after an error: it may be stored all the same
+		k.keeper.of.Outside()
+	}
+	return fates, err
 }
 
 // run writes the snapshot until ctx ends.

@@ -173,25 +173,34 @@ func (g *Gate) Restore(customer, unit string, every toll.Every, start time.Time,
 	g.customers.holder(customer).counters.Restore(unit, every, start, used)
 }
 
-// Correct adds to what Restore said, by what it did not know; requests go on
-// beside it. Where replicas share counters the ledger's say comes before it.
-func (g *Gate) Correct(customer, unit string, every toll.Every, start time.Time, by int64) {
-	g.customers.holder(customer).counters.Correct(unit, every, start, by)
-}
-
-// RestoreScope is Restore for quotas that count calls of a service, an endpoint
+// RestoreScope is Restore also for quotas that count calls of a service, an endpoint
 // or a key alone. What a key used that is not known (PutKey comes first) is left out.
 func (g *Gate) RestoreScope(r Restored) {
+	if c := g.countersOf(&r); c != nil {
+		c.RestoreScope(r.Unit, r.Every, r.Start, r.Used, r.Service, r.Endpoint)
+	}
+}
+
+// Correct adds by to what RestoreScope said, because it did not know of it, or
+// knew of too much; requests go on beside it, and r.Used is not looked at. Where
+// replicas share counters the ledger's say comes before it.
+func (g *Gate) Correct(r Restored, by int64) {
+	if c := g.countersOf(&r); c != nil {
+		c.CorrectScope(r.Unit, r.Every, r.Start, by, r.Service, r.Endpoint)
+	}
+}
+
+// countersOf are those of a customer or key, nil for a key that is not known.
+func (g *Gate) countersOf(r *Restored) *limit.State {
 	if r.Key == "" {
-		g.customers.holder(r.Customer).counters.RestoreScope(r.Unit, r.Every, r.Start, r.Used, r.Service, r.Endpoint)
-		return
+		return &g.customers.holder(r.Customer).counters
 	}
 	g.changes.Lock()
-	b := g.bearers[r.Key]
-	g.changes.Unlock()
-	if b != nil {
-		b.counters.RestoreScope(r.Unit, r.Every, r.Start, r.Used, r.Service, r.Endpoint)
+	defer g.changes.Unlock()
+	if b := g.bearers[r.Key]; b != nil {
+		return &b.counters
 	}
+	return nil
 }
 
 // LimitStates returns how much of each policy of its plan, and of each quota of

@@ -174,7 +174,13 @@ func (s *State) RestoreScope(unit string, every toll.Every, periodStart time.Tim
 // that starts at periodStart, because the store knows of more, or of less, than
 // Restore was told. Requests go on beside it.
 func (s *State) Correct(unit string, every toll.Every, periodStart time.Time, by int64) {
-	id := known.id(quotaIdentity(unit, every, "", ""))
+	s.CorrectScope(unit, every, periodStart, by, "", "")
+}
+
+// CorrectScope is Correct for quotas that count only calls of one service, or
+// of one of its endpoints (endpoint "" for all of the service).
+func (s *State) CorrectScope(unit string, every toll.Every, periodStart time.Time, by int64, service, endpoint string) {
+	id := known.id(quotaIdentity(unit, every, service, endpoint))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hasDeparted() {

@@ -8,6 +8,6 @@ type Period struct{ From, To time.Time }
 // Counted is what all drains so far came to, read at one moment: a batch is in
 // both its parts or in neither.
 type Counted struct {
-	Used    [][]Used            // of each period that was asked for, chargeable usage per customer and unit
+	Used    [][]Used            // of each query, what UsedOf would answer
 	Cursors map[string]Position // of every lane that is not forgotten
 }

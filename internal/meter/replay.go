@@ -20,12 +20,11 @@ type Replayed struct {
 
 // Replay visits the events that lie in the lanes under root (DATA/journal), in
 // each lane from a position on: what the drainer would store, without storing
-// it. from and to say of a lane's name where to begin, and where to end
-// (exclusive; nil, or ok false: at its end). An event is valid during its visit
+// it. from says of a lane's name where to begin. An event is valid during its visit
 // only. Nothing is changed; the caller holds the lock of the data directory. The
 // lane own, "" for none, is left out, and so is one that another living process
 // writes.
-func Replay(ctx context.Context, files journal.Files, root, own string, from func(lane string) Position, to func(lane string) (Position, bool), visit func(e *toll.Event)) (r Replayed, err error) {
+func Replay(ctx context.Context, files journal.Files, root, own string, from func(lane string) Position, visit func(e *toll.Event)) (r Replayed, err error) {
 	lanes, err := journal.Lanes(files, root)
 	if err != nil {
 		return r, err
@@ -33,10 +32,6 @@ func Replay(ctx context.Context, files journal.Files, root, own string, from fun
 	for _, lane := range lanes {
 		if lane.Name() == own {
 			continue
-		}
-		end, bounded := Position{}, false
-		if to != nil {
-			end, bounded = to(lane.Name())
 		}
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -52,7 +47,7 @@ func Replay(ctx context.Context, files journal.Files, root, own string, from fun
 			return r, fmt.Errorf("read the journal lane %s: %w", lane.Name(), err)
 		}
 		r.Lanes++
-		err = r.lane(claimed.Reader(from(lane.Name())), end, bounded, visit)
+		err = r.lane(claimed.Reader(from(lane.Name())), visit)
 		if err := errors.Join(err, claimed.Release()); err != nil {
 			return r, fmt.Errorf("read the journal lane %s: %w", lane.Name(), err)
 		}
@@ -61,7 +56,7 @@ func Replay(ctx context.Context, files journal.Files, root, own string, from fun
 }
 
 // lane visits one lane's events.
-func (r *Replayed) lane(from *journal.Reader, end Position, bounded bool, visit func(e *toll.Event)) (err error) {
+func (r *Replayed) lane(from *journal.Reader, visit func(e *toll.Event)) (err error) {
 	defer func() { err = errors.Join(err, from.Close()) }()
 	var decoder Decoder
 	var e toll.Event
@@ -80,9 +75,6 @@ func (r *Replayed) lane(from *journal.Reader, end Position, bounded bool, visit 
 			continue
 		case err != nil:
 			return err
-		}
-		if bounded && !record.At.Before(end) {
-			return nil
 		}
 		if record.Kind != kindEvent && record.Kind != kindClosing {
 			continue

@@ -19,7 +19,7 @@ import (
 
 // The file:
 //
-//	tollhouse snapshot 1\n     the format's version, in decimal
+//	tollhouse snapshot 2\n     the format's version, in decimal
 //	gob: Head, page, page…     the last page has Last set
 //	32 bytes                   SHA-256 of all before
 //
@@ -27,7 +27,7 @@ import (
 // it may leave out does not.
 const (
 	magic     = "tollhouse snapshot "
-	version   = 1
+	version   = 2 // 1 had quotas of a customer over the calendar only
 	sumLen    = sha256.Size
 	headLimit = len(magic) + 12
 	pageRows  = 256
@@ -45,17 +45,15 @@ type Identity struct {
 type Head struct {
 	Identity
 	WrittenAt time.Time
+	ReadAt    time.Time                 // when all of it was read from the store; what this process changed or stored since is in it too
 	Program   string                    // the version of the program that wrote it
 	Cursors   map[string]meter.Position // how far each journal lane had been counted
 }
 
-// Counter is what a customer used of a unit in one period of a quota.
+// Counter is what was used of what a quota counts, in one of its periods.
 type Counter struct {
-	Customer string
-	Unit     string
-	Every    toll.Every
-	Start    int64 // of the period, Unix seconds
-	Used     int64
+	Of   meter.QuotaCounter
+	Used int64
 }
 
 // page is some rows of the file.
@@ -79,7 +77,7 @@ type File struct {
 
 // Open opens the snapshot at path and reads all of it once, to see that it is
 // whole. ErrNone: there is none. Else an error is a *toll.Error (Unavailable)
-// that says why it cannot be used: it is damaged, of a newer program, of another
+// that says why it cannot be used: it is damaged, of another format, of another
 // installation, or cannot be read.
 func Open(path string, whose Identity) (_ *File, err error) {
 	f, err := os.Open(path)
@@ -137,8 +135,10 @@ func (s *File) verify() error {
 	switch {
 	case err != nil || n == 0:
 		return refuse(s.path, "is damaged, or is none", nil)
+	case n < version:
+		return refuse(s.path, fmt.Sprintf("is of an older Tollhouse (format %d, this program reads %d)", n, version), nil)
 	case n > version:
-		return refuse(s.path, fmt.Sprintf("is of a newer Tollhouse (format %d, this program reads up to %d)", n, version), nil)
+		return refuse(s.path, fmt.Sprintf("is of a newer Tollhouse (format %d, this program reads %d)", n, version), nil)
 	}
 	s.size = info.Size() - sumLen
 	if s.size < int64(len(line)) {

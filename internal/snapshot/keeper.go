@@ -21,31 +21,30 @@ import (
 type Source interface {
 	EachCustomer(ctx context.Context, fn func(toll.Customer) error) error
 	EachKey(ctx context.Context, fn func(toll.Key) error) error
-	Counted(ctx context.Context, periods []meter.Period) (meter.Counted, error)
+	Counted(ctx context.Context, queries []meter.UsedQuery) (meter.Counted, error)
 }
 
-// Options say what a Keeper keeps. Path, Source and Location are needed.
+// Options say what a Keeper keeps. Path, Source and Quotas are needed.
 type Options struct {
-	Path     string         // of the file
-	Journal  string         // DATA/journal: lanes that have no directory there are forgotten
-	Source   Source         // the store
-	Whose    Identity       //
-	Location *time.Location // of the quotas' periods
-	Program  string         // this program's version
-	Clock    toll.Clock     // nil: toll.SystemClock
-	Log      *slog.Logger   // nil: nowhere
+	Path    string        // of the file
+	Journal string        // DATA/journal: lanes that have no directory there are forgotten
+	Source  Source        // the store
+	Whose   Identity      //
+	Quotas  *meter.Quotas // of the services and plans; the Keeper's from now on, which adds those of customers and keys
+	Program string        // this program's version
+	Clock   toll.Clock    // nil: toll.SystemClock
+	Log     *slog.Logger  // nil: nowhere
 }
 
 const (
-	soon       = time.Second      // after a change of a customer or key
-	later      = 5 * time.Second  // after usage was stored
-	atLeast    = 10 * time.Minute // without any change
-	tryAgain   = 10 * time.Second // after a write that failed
-	share      = 20               // after usage was stored, a write that took t is not followed by another for share*t,
-	urgent     = 2                // after a change of a customer or key for urgent*t,
-	mostPause  = time.Minute      // and for this at most
-	mostHeld   = 64               // segments that are held in the journal for writes that fail
-	keptExpiry = 48 * time.Hour   // of a counter, after its period's end
+	soon      = time.Second      // after a change of a customer or key
+	later     = 5 * time.Second  // after usage was stored
+	atLeast   = 10 * time.Minute // without any change
+	tryAgain  = 10 * time.Second // after a write that failed
+	share     = 20               // after usage was stored, a write that took t is not followed by another for share*t,
+	urgent    = 2                // after a change of a customer or key for urgent*t,
+	mostPause = time.Minute      // and for this at most
+	mostHeld  = 64               // segments that are held in the journal for writes that fail
 )
 
 // Keeper keeps the snapshot up to date. It is safe for concurrent use, and a
@@ -53,23 +52,26 @@ const (
 //
 // Most writes are made of the file that is there and of what changed since,
 // which are few rows; all is read from the store only when there is no file to
-// begin with, or when a batch that the store has was not heard of.
+// begin with, when a batch that the store has was not heard of, and now and then,
+// for what other replicas used. Where that fails, what is here is written.
 type Keeper struct {
 	o       Options
 	writing sync.Mutex // one write at a time
 
 	mu        sync.Mutex
-	exists    bool                      // a file is in place
-	whole     bool                      // the file and what follows are what the store has
-	kept      map[string]meter.Position // the cursors in the file
-	cursors   map[string]meter.Position // with what changed since
-	customers map[string]toll.Customer  // changed since
-	keys      map[string]toll.Key       // changed since
-	used      map[counterID]int64       // added since
-	pending   bool                      // something changed since
-	changed   bool                      // a customer or key did
-	amending  bool                      // what changed before is being written
-	periods   [2]span                   // that the last event lay in
+	exists    bool                         // a file is in place
+	whole     bool                         // the file and what follows are what the store has
+	kept      map[string]meter.Position    // the cursors in the file
+	readAt    time.Time                    // when all was read from the store
+	cursors   map[string]meter.Position    // with what changed since
+	customers map[string]toll.Customer     // changed since
+	keys      map[string]toll.Key          // changed since
+	used      map[meter.QuotaCounter]int64 // added since
+	quotas    *meter.Quotas
+	stale     bool // the store has more than that, or counts it otherwise: it is to be asked
+	pending   bool // something changed since
+	changed   bool // a customer or key did
+	amending  bool // what changed before is being written
 
 	status  atomic.Pointer[Status] // replaced whole
 	urgent  chan struct{}          // a customer or key has changed
@@ -84,16 +86,6 @@ type Status struct {
 	Err       error // why the last write failed, nil when it did not
 }
 
-type counterID struct {
-	customer, unit string
-	every          toll.Every
-	start          int64
-}
-
-type span struct{ from, to time.Time }
-
-var everies = [2]toll.Every{toll.Daily, toll.Monthly}
-
 // NewKeeper returns a Keeper that goes on from the file at Options.Path, when
 // there is one that can be used. It writes nothing before Keep or Run.
 func NewKeeper(o Options) *Keeper {
@@ -103,7 +95,7 @@ func NewKeeper(o Options) *Keeper {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	k := &Keeper{o: o, urgent: make(chan struct{}, 1), counted: make(chan struct{}, 1)}
+	k := &Keeper{o: o, quotas: o.Quotas, urgent: make(chan struct{}, 1), counted: make(chan struct{}, 1)}
 	k.status.Store(new(Status))
 	k.empty(map[string]meter.Position{})
 	f, err := Open(o.Path, o.Whose)
@@ -121,13 +113,18 @@ func NewKeeper(o Options) *Keeper {
 	if k.cursors == nil {
 		k.cursors = map[string]meter.Position{}
 	}
+	k.readAt = f.Head.ReadAt
 	k.status.Store(&Status{WrittenAt: f.Head.WrittenAt, Size: f.Size()})
+	if err := f.Each(func(c toll.Customer) { k.quotas.Customer(&c) }, func(key toll.Key) { k.quotas.Key(&key) }, nil); err != nil {
+		o.Log.Warn("the snapshot that was there cannot be read again", "error", err)
+		k.whole = false
+	}
 	return k
 }
 
 // empty forgets what changed, because the next file will have it.
 func (k *Keeper) empty(cursors map[string]meter.Position) {
-	k.cursors, k.customers, k.keys, k.used = cursors, map[string]toll.Customer{}, map[string]toll.Key{}, map[counterID]int64{}
+	k.cursors, k.customers, k.keys, k.used = cursors, map[string]toll.Customer{}, map[string]toll.Key{}, map[meter.QuotaCounter]int64{}
 	k.pending, k.changed = false, false
 }
 
@@ -142,6 +139,10 @@ func (k *Keeper) CustomerChanged(c toll.Customer) {
 	defer k.mu.Unlock()
 	if was, ok := k.customers[c.ID]; !ok || was.Version <= c.Version {
 		k.customers[c.ID] = c
+		known := k.quotas.Knows(c.ID)
+		if k.quotas.Customer(&c) && known { // a new one has used nothing
+			k.stale = true
+		}
 	}
 	k.pending, k.changed = true, true
 	ring(k.urgent)
@@ -153,6 +154,9 @@ func (k *Keeper) KeyChanged(key toll.Key) {
 	defer k.mu.Unlock()
 	if was, ok := k.keys[key.ID]; !ok || was.Version <= key.Version {
 		k.keys[key.ID] = key
+		if k.quotas.Key(&key) {
+			k.stale = true
+		}
 	}
 	k.pending, k.changed = true, true
 	ring(k.urgent)
@@ -183,35 +187,30 @@ func (k *Keeper) Stored(b *meter.Batch) {
 	}
 	k.cursors[b.Lane] = b.Next
 	for i := range b.Events {
-		Chargeable(&b.Events[i], func(unit string, count int64) {
-			for n, every := range everies {
-				k.used[counterID{b.Events[i].Customer, unit, every, k.period(n, b.Events[i].Time)}] += count
-			}
-		})
+		k.quotas.Event(&b.Events[i], func(c meter.QuotaCounter, count int64) { k.used[c] += count })
 	}
 	k.pending = true
 	ring(k.counted)
 }
 
-// Chargeable visits what an event adds to the quotas of its customer.
-func Chargeable(e *toll.Event, visit func(unit string, count int64)) {
-	if e.Class != toll.Chargeable || e.Customer == "" {
-		return
-	}
-	visit(toll.UnitRequests, 1)
-	for _, u := range e.Units {
-		visit(u.Unit, u.Count)
-	}
+// Outside says that the store has usage that no lane brought: of events from
+// outside. The next write asks the store.
+func (k *Keeper) Outside() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.stale, k.pending = true, true
+	ring(k.counted)
 }
 
-// period is the start of the period that t lies in: nearly always that of the
-// event before.
-func (k *Keeper) period(n int, t time.Time) int64 {
-	p := &k.periods[n]
-	if p.to.IsZero() || t.Before(p.from) || !t.Before(p.to) {
-		p.from, p.to = everies[n].PeriodAt(t, k.o.Location)
+// Configured takes the quotas of the services and plans of a configuration that
+// holds now.
+func (k *Keeper) Configured(quotas *meter.Quotas) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.quotas.Merge(quotas) {
+		k.stale, k.pending = true, true
+		ring(k.counted)
 	}
-	return p.from.Unix()
 }
 
 // Kept implements meter.Keeper. When writes fail for so long that much is held
@@ -269,6 +268,9 @@ func (k *Keeper) Run(ctx context.Context) {
 	k.mu.Unlock()
 	for failed := ""; ; {
 		began := time.Now()
+		k.mu.Lock()
+		k.stale = k.stale || k.o.Clock().Sub(k.readAt) >= atLeast
+		k.mu.Unlock()
 		err := k.Write(ctx)
 		took := time.Since(began)
 		if ctx.Err() != nil {

@@ -25,18 +25,20 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 var ours = Identity{Database: "d", Zone: "UTC"}
 
-// books is a store in memory.
+// books is a store in memory: it keeps events, and counts them when it is asked.
 type books struct {
 	customers map[string]toll.Customer
 	keys      map[string]toll.Key
-	used      map[counterID]int64
+	events    []toll.Event
 	cursors   map[string]meter.Position
 	down      error
 	reads     int
+	quotas    func() *meter.Quotas // of the configuration
 }
 
 func newBooks() *books {
-	return &books{customers: map[string]toll.Customer{}, keys: map[string]toll.Key{}, used: map[counterID]int64{}, cursors: map[string]meter.Position{}}
+	return &books{customers: map[string]toll.Customer{}, keys: map[string]toll.Key{}, cursors: map[string]meter.Position{},
+		quotas: func() *meter.Quotas { return meter.NewQuotas(time.UTC) }}
 }
 
 func (b *books) EachCustomer(_ context.Context, fn func(toll.Customer) error) error {
@@ -57,14 +59,29 @@ func (b *books) EachKey(_ context.Context, fn func(toll.Key) error) error {
 	return b.down
 }
 
-func (b *books) Counted(_ context.Context, periods []meter.Period) (meter.Counted, error) {
+func (b *books) Counted(_ context.Context, queries []meter.UsedQuery) (meter.Counted, error) {
 	b.reads++
-	c := meter.Counted{Used: make([][]meter.Used, len(periods)), Cursors: maps.Clone(b.cursors)}
-	for i, p := range periods {
-		for id, n := range b.used {
-			if id.every == everies[i] && id.start == p.From.Unix() {
-				c.Used[i] = append(c.Used[i], meter.Used{Customer: id.customer, Unit: id.unit, Count: n})
+	c := meter.Counted{Used: make([][]meter.Used, len(queries)), Cursors: maps.Clone(b.cursors)}
+	for i, q := range queries {
+		used := map[meter.Used]int64{}
+		for _, e := range b.events {
+			if e.Class != toll.Chargeable || e.Time.Before(q.From) || !e.Time.Before(q.To) || q.Service != "" && e.Service != q.Service || q.Endpoint != "" && e.Endpoint != q.Endpoint {
+				continue
 			}
+			row := meter.Used{Customer: e.Customer}
+			if q.ByKey {
+				row.Key = e.Key
+			}
+			for _, u := range append([]toll.Amount{{Unit: toll.UnitRequests, Count: 1}}, e.Units...) {
+				if q.Unit == "" || q.Unit == u.Unit {
+					row.Unit = u.Unit
+					used[row] += u.Count
+				}
+			}
+		}
+		for row, n := range used {
+			row.Count = n
+			c.Used[i] = append(c.Used[i], row)
 		}
 	}
 	return c, b.down
@@ -75,15 +92,19 @@ func (b *books) drain(lane string, events ...toll.Event) *meter.Batch {
 	from := b.cursors[lane]
 	batch := &meter.Batch{Lane: lane, From: from, Next: meter.Position{Segment: from.Segment + 1, Offset: 64}, Events: events}
 	b.cursors[lane] = batch.Next
-	for i := range events {
-		Chargeable(&events[i], func(unit string, n int64) {
-			for _, every := range everies {
-				start, _ := every.PeriodAt(events[i].Time, time.UTC)
-				b.used[counterID{events[i].Customer, unit, every, start.Unix()}] += n
-			}
-		})
-	}
+	b.events = append(b.events, events...)
 	return batch
+}
+
+// ofEveryKind are a configuration's quotas of each kind that there is.
+func ofEveryKind() *meter.Quotas {
+	q := meter.NewQuotas(time.UTC)
+	q.Service(&toll.Service{Policies: []toll.Policy{{Kind: toll.Quota, Unit: "words", Service: "ner", Endpoint: "POST /x", Every: toll.Daily}}})
+	q.Plan(&toll.Plan{Months: toll.SubscriptionMonth, Policies: []toll.Policy{
+		{Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.SubscriptionMonth},
+		{Kind: toll.Quota, Unit: "words", Service: "ner", Every: toll.Monthly, Partition: toll.PerKey},
+	}})
+	return q
 }
 
 // saved is all that a file holds, in an order.
@@ -96,16 +117,37 @@ type saved struct {
 func (s *saved) sort() *saved {
 	slices.SortFunc(s.customers, func(a, b toll.Customer) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(s.keys, func(a, b toll.Key) int { return cmp.Compare(a.ID, b.ID) })
-	slices.SortFunc(s.counters, func(a, b Counter) int {
-		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Every, b.Every), cmp.Compare(a.Start, b.Start))
-	})
+	slices.SortFunc(s.counters, func(a, b Counter) int { return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	return s
 }
 
+// saved is what the store has: each event counted for each quota that holds it,
+// by the customers and keys that there are now.
 func (b *books) saved() *saved {
 	s := &saved{customers: slices.Collect(maps.Values(b.customers)), keys: slices.Collect(maps.Values(b.keys))}
-	for id, n := range b.used {
-		s.counters = append(s.counters, Counter{id.customer, id.unit, id.every, id.start, n})
+	used := map[meter.QuotaCounter]int64{}
+	for _, e := range b.events {
+		if e.Class != toll.Chargeable {
+			continue
+		}
+		add := func(unit string, n int64, every toll.Every, key, service, endpoint string) {
+			start, _ := every.PeriodSince(e.Time, time.UTC, b.customers[e.Customer].Subscription.Since)
+			used[meter.QuotaCounter{Customer: e.Customer, Key: key, Unit: unit, Service: service, Endpoint: endpoint, Every: every, Start: start.Unix()}] += n
+		}
+		for _, every := range []toll.Every{toll.Daily, toll.Monthly} {
+			add(toll.UnitRequests, 1, every, "", "", "")
+			add("words", 7, every, "", "", "")
+		}
+		add(toll.UnitRequests, 1, toll.SubscriptionMonth, "", "", "")
+		if e.Service == "ner" {
+			add("words", 7, toll.Monthly, e.Key, "ner", "")
+			if e.Endpoint == "POST /x" {
+				add("words", 7, toll.Daily, "", "ner", "POST /x")
+			}
+		}
+	}
+	for c, n := range used {
+		s.counters = append(s.counters, Counter{c, n})
 	}
 	return s.sort()
 }
@@ -133,7 +175,7 @@ func read(t fataler, path string) (*saved, Head) {
 }
 
 func open(b *books, path string) *Keeper {
-	return NewKeeper(Options{Path: path, Source: b, Whose: ours, Location: time.UTC, Clock: func() time.Time { return noon }})
+	return NewKeeper(Options{Path: path, Source: b, Whose: ours, Quotas: b.quotas(), Clock: func() time.Time { return noon }})
 }
 
 // TestTheFileIsWhatTheStoreHas: whatever is changed, stored, stored without
@@ -146,14 +188,29 @@ func TestTheFileIsWhatTheStoreHas(t *testing.T) {
 		run++
 		path := filepath.Join(dir, fmt.Sprint(run))
 		b := newBooks()
+		b.quotas = ofEveryKind
+		for _, id := range []string{"a", "b", "c"} { // who uses something is a customer
+			b.customers[id] = toll.Customer{ID: id, Version: 1, Subscription: toll.Subscription{Since: noon.AddDate(-1, 0, 0)}}
+		}
 		k := open(b, path)
 		ids := rapid.SampledFrom([]string{"a", "b", "c"})
+		event := func(t *rapid.T) toll.Event {
+			return toll.Event{
+				Customer: ids.Draw(t, "whose"), Key: rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key"),
+				Class:   rapid.SampledFrom([]toll.Class{toll.Chargeable, toll.Chargeable, toll.TestUsage}).Draw(t, "class"),
+				Service: rapid.SampledFrom([]string{"ner", "ocr"}).Draw(t, "service"), Endpoint: rapid.SampledFrom([]string{"POST /x", "other"}).Draw(t, "endpoint"),
+				Time: noon.Add(-time.Duration(rapid.IntRange(0, 12).Draw(t, "hours")) * time.Hour), Units: []toll.Amount{{Unit: "words", Count: 7}},
+			}
+		}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			switch rapid.IntRange(0, 6).Draw(t, "what") {
+			switch rapid.IntRange(0, 8).Draw(t, "what") {
 			case 0:
 				id := ids.Draw(t, "customer")
 				c := b.customers[id]
 				c.ID, c.Version, c.Subscription.Plan = id, c.Version+1, fmt.Sprint("plan ", c.Version)
+				if rapid.IntRange(0, 3).Draw(t, "another day") == 0 {
+					c.Subscription.Since = noon.AddDate(0, -2, -rapid.IntRange(0, 30).Draw(t, "day"))
+				}
 				b.customers[id] = c
 				k.CustomerChanged(c)
 			case 1:
@@ -166,10 +223,7 @@ func TestTheFileIsWhatTheStoreHas(t *testing.T) {
 			case 2, 3:
 				events := make([]toll.Event, rapid.IntRange(1, 3).Draw(t, "events"))
 				for i := range events {
-					events[i] = toll.Event{
-						Customer: ids.Draw(t, "whose"), Class: rapid.SampledFrom([]toll.Class{toll.Chargeable, toll.Chargeable, toll.TestUsage}).Draw(t, "class"),
-						Time: noon.Add(-time.Duration(rapid.IntRange(0, 12).Draw(t, "hours")) * time.Hour), Units: []toll.Amount{{Unit: "words", Count: 7}},
-					}
+					events[i] = event(t)
 				}
 				batch := b.drain(rapid.SampledFrom([]string{"n/1", "n/2"}).Draw(t, "lane"), events...)
 				switch rapid.IntRange(0, 5).Draw(t, "answer") {
@@ -196,6 +250,14 @@ func TestTheFileIsWhatTheStoreHas(t *testing.T) {
 				b.down = errors.New("away")
 				_ = k.Write(context.Background()) // may not need it
 				b.down = nil
+			case 7: // an event from outside: in the store, and in no lane
+				e := event(t)
+				e.Service, e.Key = toll.OutsideService, ""
+				b.events = append(b.events, e)
+				k.Outside()
+			case 8: // another replica stores something; the start of Run asks for it, and later the time
+				b.events = append(b.events, event(t))
+				k.Outside()
 			}
 		}
 		k.drainUnheard(b)
@@ -295,12 +357,12 @@ func TestGoesOnFromNoFileThatAnotherProcessWrote(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snapshot")
 	b := newBooks()
 	now := noon
-	k := NewKeeper(Options{Path: path, Source: b, Whose: ours, Location: time.UTC, Clock: func() time.Time { return now }})
+	k := NewKeeper(Options{Path: path, Source: b, Whose: ours, Quotas: b.quotas(), Clock: func() time.Time { return now }})
 	must(t, k.Write(t.Context()))
 	batch := b.drain("n/1", toll.Event{Customer: "a", Class: toll.Chargeable, Time: noon})
 	k.Stored(batch)
 	now = noon.Add(time.Second)
-	other := NewKeeper(Options{Path: path, Source: b, Whose: ours, Location: time.UTC, Clock: func() time.Time { return now }})
+	other := NewKeeper(Options{Path: path, Source: b, Whose: ours, Quotas: b.quotas(), Clock: func() time.Time { return now }})
 	other.Stored(batch)
 	must(t, other.Write(t.Context()))
 	must(t, k.Write(t.Context())) // not that once more
@@ -314,14 +376,14 @@ func TestDropsCountersOfPeriodsLongOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snapshot")
 	b := newBooks()
 	now := noon
-	k := NewKeeper(Options{Path: path, Source: b, Whose: ours, Location: time.UTC, Clock: func() time.Time { return now }})
+	k := NewKeeper(Options{Path: path, Source: b, Whose: ours, Quotas: b.quotas(), Clock: func() time.Time { return now }})
 	must(t, k.Write(t.Context()))
 	k.Stored(b.drain("n/1", toll.Event{Customer: "a", Class: toll.Chargeable, Time: noon}))
 	must(t, k.Write(t.Context()))
 	now = noon.AddDate(0, 0, 4)
 	must(t, k.Write(t.Context()))
 	got, _ := read(t, path)
-	if len(got.counters) != 1 || got.counters[0].Every != toll.Monthly {
+	if len(got.counters) != 1 || got.counters[0].Of.Every != toll.Monthly {
 		t.Errorf("four days later: %+v", got.counters)
 	}
 }
@@ -386,6 +448,7 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Add([]byte(magic + "1\n"))
+	f.Add([]byte(magic + "2\n"))
 	f.Add([]byte(magic + "99999999999\nnew"))
 	f.Add([]byte("tollhouse"))
 	f.Fuzz(func(t *testing.T, content []byte) {

@@ -17,17 +17,26 @@ func (k *Keeper) Write(ctx context.Context) error {
 	defer k.writing.Unlock()
 	began := time.Now()
 	k.mu.Lock()
-	whole := k.whole
+	amend := k.whole && !k.stale
 	k.amending = true
 	k.mu.Unlock()
 	var size int64
 	var head Head
 	err := errNotWhole
-	if whole {
+	if amend {
 		size, head, err = k.amend()
 	}
 	if err != nil { // also where the old file turns out to be unreadable
-		size, head, err = k.renew(ctx)
+		size, head, err = k.renew(ctx, false)
+	}
+	if errors.Is(err, errOtherQuotas) {
+		size, head, err = k.renew(ctx, true)
+	}
+	k.mu.Lock()
+	amend = err != nil && !amend && k.whole
+	k.mu.Unlock()
+	if amend { // the store does not answer, and a part of what it has is more than nothing of it
+		size, head, err = k.amend()
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -38,15 +47,18 @@ func (k *Keeper) Write(ctx context.Context) error {
 		k.status.Store(&status)
 		return err
 	}
-	k.exists, k.kept = true, head.Cursors
+	k.exists, k.kept, k.readAt = true, head.Cursors, head.ReadAt
 	k.status.Store(&Status{WrittenAt: head.WrittenAt, Size: size, Took: time.Since(began)})
 	return nil
 }
 
 var errNotWhole = errors.New("the file lacks something that the store has")
 
+// errOtherQuotas is of a file that was begun before it was known what to count.
+var errOtherQuotas = errors.New("customers or keys have other quotas than was known")
+
 func (k *Keeper) head(cursors map[string]meter.Position, now time.Time) Head {
-	h := Head{Identity: k.o.Whose, WrittenAt: now, Program: k.o.Program, Cursors: maps.Clone(cursors)}
+	h := Head{Identity: k.o.Whose, WrittenAt: now, Program: k.o.Program, ReadAt: k.readAt, Cursors: maps.Clone(cursors)}
 	maps.DeleteFunc(h.Cursors, func(lane string, _ meter.Position) bool { return k.gone(lane) })
 	return h
 }
@@ -107,10 +119,9 @@ func (k *Keeper) amend() (size int64, head Head, err error) {
 			}
 		}
 		for _, c := range p.Counters {
-			id := counterID{c.Customer, c.Unit, c.Every, c.Start}
-			c.Used += used[id]
-			delete(used, id)
-			if _, end := c.Every.PeriodAt(time.Unix(c.Start, 0), k.o.Location); now.Sub(end) > keptExpiry {
+			c.Used += used[c.Of]
+			delete(used, c.Of)
+			if c.Of.Over(now) {
 				continue
 			}
 			if err := w.counter(c); err != nil {
@@ -133,7 +144,7 @@ func (k *Keeper) amend() (size int64, head Head, err error) {
 		}
 	}
 	for id, n := range used {
-		if err := w.counter(Counter{id.customer, id.unit, id.every, id.start, n}); err != nil {
+		if err := w.counter(Counter{id, n}); err != nil {
 			return 0, head, err
 		}
 	}
@@ -145,24 +156,23 @@ func (k *Keeper) amend() (size int64, head Head, err error) {
 // waits meanwhile.
 const patience = time.Minute
 
-// renew writes all that the store has.
-func (k *Keeper) renew(ctx context.Context) (size int64, head Head, err error) {
+// renew writes all that the store has. Where its customers and keys turn out to
+// have other quotas than was known it fails with errOtherQuotas, unless it is the
+// last try: then those are for the next write.
+func (k *Keeper) renew(ctx context.Context, last bool) (size int64, head Head, err error) {
 	now := k.o.Clock()
-	periods := make([]meter.Period, len(everies))
-	for i, every := range everies {
-		periods[i].From, periods[i].To = every.PeriodAt(now, k.o.Location)
-	}
 	k.mu.Lock() // so that a batch is either in what is read here, or told after it
 	within, cancel := context.WithTimeout(ctx, patience)
-	counted, err := k.o.Source.Counted(within, periods)
+	counted, err := k.quotas.Read(within, k.o.Source, now)
 	cancel()
 	if err != nil {
 		k.mu.Unlock()
 		return 0, head, err
 	}
 	head = k.head(counted.Cursors, now)
+	head.ReadAt = now
 	k.empty(maps.Clone(head.Cursors))
-	k.whole = true
+	k.whole, k.stale = true, false
 	k.mu.Unlock()
 	defer func() {
 		if err != nil {
@@ -180,18 +190,39 @@ func (k *Keeper) renew(ctx context.Context) (size int64, head Head, err error) {
 			w.abandon()
 		}
 	}()
-	if err := k.o.Source.EachCustomer(ctx, func(c toll.Customer) error { return w.customer(c) }); err != nil {
+	news := false
+	err = k.o.Source.EachCustomer(ctx, func(c toll.Customer) error {
+		k.mu.Lock()
+		news = k.quotas.Customer(&c) || news
+		k.mu.Unlock()
+		return w.customer(c)
+	})
+	if err != nil {
 		return 0, head, err
 	}
-	if err := k.o.Source.EachKey(ctx, func(key toll.Key) error { return w.key(key) }); err != nil {
+	err = k.o.Source.EachKey(ctx, func(key toll.Key) error {
+		k.mu.Lock()
+		news = k.quotas.Key(&key) || news
+		k.mu.Unlock()
+		return w.key(key)
+	})
+	switch {
+	case err != nil:
 		return 0, head, err
+	case news && !last:
+		return 0, head, errOtherQuotas
+	case news:
+		k.mu.Lock()
+		k.stale = true
+		k.mu.Unlock()
 	}
-	for i, every := range everies {
-		for _, u := range counted.Used[i] {
-			if err := w.counter(Counter{u.Customer, u.Unit, every, periods[i].From.Unix(), u.Count}); err != nil {
-				return 0, head, err
-			}
+	counted.Each(func(c meter.QuotaCounter, used int64) {
+		if err == nil {
+			err = w.counter(Counter{c, used})
 		}
+	})
+	if err != nil {
+		return 0, head, err
 	}
 	size, err = w.commit()
 	return size, head, err

@@ -219,13 +219,13 @@ func usedOf(ctx context.Context, db queryer, q meter.UsedQuery) ([]meter.Used, e
 	return used, err
 }
 
-// Counted tells what all drains so far came to, at one moment: what was used in
-// each of the periods, as UsedBetween does, and the cursors of the lanes.
-func (s *Store) Counted(ctx context.Context, periods []meter.Period) (meter.Counted, error) {
-	c := meter.Counted{Used: make([][]meter.Used, len(periods)), Cursors: map[string]meter.Position{}}
+// Counted tells what all drains so far came to, at one moment: what each of the
+// queries finds, as UsedOf does, and the cursors of the lanes.
+func (s *Store) Counted(ctx context.Context, queries []meter.UsedQuery) (meter.Counted, error) {
+	c := meter.Counted{Used: make([][]meter.Used, len(queries)), Cursors: map[string]meter.Position{}}
 	err := s.read(ctx, func(tx *sql.Tx) (err error) {
-		for i, p := range periods {
-			if c.Used[i], err = usedOf(ctx, tx, meter.UsedQuery{From: p.From, To: p.To}); err != nil {
+		for i, q := range queries {
+			if c.Used[i], err = usedOf(ctx, tx, q); err != nil {
 				return err
 			}
 		}

@@ -302,7 +302,7 @@ func tellsWhatWasCountedAtOneMoment(t *testing.T, s *store.Store) {
 			done = true
 		default:
 		}
-		c, err := s.Counted(background, []meter.Period{day, earlier})
+		c, err := s.Counted(background, []meter.UsedQuery{{From: day.From, To: day.To}, {From: earlier.From, To: earlier.To}})
 		must(t, err)
 		at, used := c.Cursors["n/one"].Offset, map[string]int64{}
 		for _, u := range c.Used[0] {
