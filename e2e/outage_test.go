@@ -14,8 +14,11 @@ import (
 	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 )
 
-// outageQuota is what the customer of these tests may use in a month.
-const outageQuota = 30
+// What a customer of these tests may use in a month, and a key of its own.
+const (
+	outageQuota  = 30
+	limitedQuota = 10
+)
 
 // onPostgres writes the configuration of a gateway with its own data directory
 // on a database.
@@ -82,9 +85,14 @@ func TestStartsAndServesWhileItsDatabaseIsAway(t *testing.T) {
 	c := ask[customer](t, "customer", "create", "--config", s.file, "--name", "ACME", "--plan", "load")
 	newKey := func() key { return ask[key](t, "key", "create", "--config", s.file, "--customer", c.ID, "--name", "k") }
 	good, revoked, elsewhere := newKey(), newKey(), newKey()
+	limited := ask[key](t, "key", "create", "--config", s.file, "--customer", ask[customer](t, "customer", "create", "--config", s.file, "--name", "Other", "--plan", "load").ID,
+		"--name", "k", "--quota", fmt.Sprint(limitedQuota))
 	s.run()
 	if got := s.calls(good.Key, 10); got[200] != 10 {
 		t.Fatalf("before the outage: %v", got)
+	}
+	if got := s.calls(limited.Key, 3); got[200] != 3 {
+		t.Fatalf("a key with a quota of its own: %v", got)
 	}
 	ask[struct{}](t, "key", "revoke", "--config", s.file, revoked.ID)
 	until(t, "the revocation is in the snapshot", func() bool { return s.metric("tollhouse_snapshot_behind 0") })
@@ -105,6 +113,9 @@ func TestStartsAndServesWhileItsDatabaseIsAway(t *testing.T) {
 	s.run()
 	if got := s.calls(good.Key, 4); got[200] != 4 { // 17
 		t.Fatalf("started without the database: %v", got)
+	}
+	if got := s.calls(limited.Key, 2); got[200] != 2 { // 5
+		t.Fatalf("started without the database, a key with a quota of its own: %v", got)
 	}
 	if got := s.calls(revoked.Key, 1); got[401] != 1 {
 		t.Errorf("a key that was revoked before: %v", got)
@@ -135,6 +146,9 @@ func TestStartsAndServesWhileItsDatabaseIsAway(t *testing.T) {
 	if got := other.calls(good.Key, 2); got[200] != 2 { // 24
 		t.Fatalf("the other replica: %v", got)
 	}
+	if got := other.calls(limited.Key, 4); got[200] != 4 { // 7 there, with the 3 that the database has; 9
+		t.Fatalf("the other replica, a key with a quota of its own: %v", got)
+	}
 	ask[struct{}](t, "key", "revoke", "--config", other.file, elsewhere.ID)
 	if code := other.interrupt(t); code != 0 { // all it used is in the database
 		t.Errorf("the other replica ended with %d", code)
@@ -151,11 +165,14 @@ func TestStartsAndServesWhileItsDatabaseIsAway(t *testing.T) {
 	if got := s.calls(good.Key, 10); got[200] != outageQuota-25 || got[429] != 10-got[200] {
 		t.Errorf("caught up, with 25 of %d used: %v", outageQuota, got)
 	}
+	if got := s.calls(limited.Key, 3); got[200] != limitedQuota-9 || got[429] != 3-got[200] {
+		t.Errorf("caught up, a key with 9 of %d used: %v", limitedQuota, got)
+	}
 	audit := ask[map[string]struct{ Received, Included, Unknown int64 }](t, "usage", "audit", "--config", s.file)
-	if r := audit["requests"]; r.Received != outageQuota || r.Included != outageQuota || r.Unknown != 0 {
+	if r := audit["requests"]; r.Received != outageQuota+limitedQuota || r.Included != r.Received || r.Unknown != 0 {
 		t.Errorf("the audit says %+v", audit)
 	}
-	if w := audit["words"]; w.Received != 3*outageQuota {
+	if w := audit["words"]; w.Received != 3*(outageQuota+limitedQuota) {
 		t.Errorf("the audit says %+v", audit)
 	}
 	t.Logf("audit after two kills, two starts without the database and a replica beside: %+v", audit)
@@ -232,7 +249,8 @@ func TestWithoutAUsableSnapshotThereIsNoStartWithoutTheDatabase(t *testing.T) {
 		{"cut short", "does not fit its checksum", whole[:len(whole)-7]},
 		{"empty", "is damaged, or is none", nil},
 		{"something else", "is damaged, or is none", []byte("what is this?\n")},
-		{"of a newer program", "of a newer Tollhouse", []byte("tollhouse snapshot 2\nwhatever comes")},
+		{"of a newer program", "of a newer Tollhouse", []byte("tollhouse snapshot 3\nwhatever comes")},
+		{"of an older program", "of an older Tollhouse", []byte("tollhouse snapshot 1\nwhatever it had")},
 	} {
 		if err := os.WriteFile(s.snapshot(), c.content, 0o600); err != nil {
 			t.Fatal(err)

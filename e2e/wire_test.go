@@ -20,6 +20,7 @@ type wire struct {
 	mu       sync.Mutex
 	listener net.Listener
 	open     map[net.Conn]bool
+	silent   bool // what is sent goes nowhere
 }
 
 // newWire returns the wire to a database of pgserver, and the database's URL over it.
@@ -45,7 +46,7 @@ func (w *wire) up() {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.listener, w.address = l, l.Addr().String()
+	w.listener, w.address, w.silent = l, l.Addr().String(), false
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -66,12 +67,37 @@ func (w *wire) up() {
 	}()
 }
 
+// heard is the far end of a connection, while anything arrives there.
+type heard struct {
+	wire *wire
+	net.Conn
+}
+
+func (h heard) Write(b []byte) (int, error) {
+	h.wire.mu.Lock()
+	silent := h.wire.silent
+	h.wire.mu.Unlock()
+	if silent {
+		return len(b), nil
+	}
+	return h.Conn.Write(b)
+}
+
 func (w *wire) pass(to, from net.Conn) {
-	_, _ = io.Copy(to, from) // until one of them ends
+	_, _ = io.Copy(heard{w, to}, from) // until one of them ends
 	_, _ = to.Close(), from.Close()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.open, from)
+}
+
+// silence has somebody there who takes connections, and says nothing. What was
+// open stays open and says nothing more.
+func (w *wire) silence() {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.silent = true
 }
 
 // down has it away.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	_ "github.com/tollhouse/tollhouse/internal/steadydraws" // the same draws at each run of CI
@@ -349,6 +350,109 @@ func TestAFileThatCannotBeWrittenIsGivenUpBeforeTheJournalGrowsForIt(t *testing.
 	must(t, k.Write(t.Context()))
 	if got, _ := read(t, path); len(got.counters) != 2 {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestAQuotaThatIsNewIsReadFromTheStore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "snapshot")
+	b := newBooks()
+	b.customers["a"], b.keys["k"] = toll.Customer{ID: "a"}, toll.Key{ID: "k"}
+	k := open(b, path)
+	must(t, k.Write(t.Context()))
+	k.Stored(b.drain("n/1", toll.Event{Customer: "a", Key: "k", Service: "ner", Class: toll.Chargeable, Time: noon}))
+	must(t, k.Write(t.Context()))
+	count := func() int {
+		got, _ := read(t, path)
+		return len(got.counters)
+	}
+	want := 2 // the day's and the month's
+	if n := count(); n != want {
+		t.Fatalf("%d counters", n)
+	}
+	quota := func(service string) []toll.Policy {
+		return []toll.Policy{{Name: "q", Kind: toll.Quota, Unit: toll.UnitRequests, Service: service, Every: toll.Monthly}}
+	}
+	for what, change := range map[string]func(){
+		"a key": func() {
+			b.keys["k"] = toll.Key{ID: "k", Version: 1, Limits: quota("")}
+			k.KeyChanged(b.keys["k"])
+		},
+		"a customer": func() {
+			b.customers["a"] = toll.Customer{ID: "a", Version: 1, Subscription: toll.Subscription{Overrides: quota("ner")}}
+			k.CustomerChanged(b.customers["a"])
+		},
+		"a plan": func() {
+			quotas := b.quotas()
+			quotas.Plan(&toll.Plan{Months: toll.SubscriptionMonth, Policies: []toll.Policy{{Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.SubscriptionMonth}}})
+			k.Configured(quotas)
+		},
+		"a service": func() {
+			quotas := b.quotas()
+			quotas.Service(&toll.Service{Policies: []toll.Policy{{Kind: toll.Quota, Unit: toll.UnitRequests, Service: "ner", Every: toll.Daily}}})
+			k.Configured(quotas)
+		},
+	} {
+		change()
+		must(t, k.Write(t.Context()))
+		want++
+		if n := count(); n != want {
+			t.Errorf("a quota of %s: %d counters, want %d", what, n, want)
+		}
+		reads := b.reads
+		change()
+		must(t, k.Write(t.Context()))
+		if n := count(); n != want || b.reads != reads {
+			t.Errorf("the same quota of %s again: %d counters, and %d readings of the store", what, n, b.reads-reads)
+		}
+	}
+}
+
+func TestWhatIsHereIsWrittenWhileTheStoreCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "snapshot")
+	b := newBooks()
+	k := open(b, path)
+	must(t, k.Write(t.Context()))
+	k.Stored(b.drain("n/1", toll.Event{Customer: "a", Class: toll.Chargeable, Time: noon}))
+	b.events = append(b.events, toll.Event{Customer: "a", Class: toll.Chargeable, Time: noon, Service: toll.OutsideService})
+	k.Outside()
+	used := func() int64 {
+		got, _ := read(t, path)
+		return got.counters[0].Used
+	}
+	b.down = errors.New("away")
+	must(t, k.Write(t.Context()))
+	if n := used(); n != 1 {
+		t.Errorf("%d used, want what the lane brought", n)
+	}
+	b.down = nil
+	must(t, k.Write(t.Context()))
+	if n := used(); n != 2 {
+		t.Errorf("%d used, want also what came from outside", n)
+	}
+}
+
+func TestReadsNowAndThenWhatOtherReplicasBroughtIn(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "snapshot")
+	synctest.Test(t, func(t *testing.T) {
+		b := newBooks()
+		k := NewKeeper(Options{Path: path, Source: b, Whose: ours, Quotas: b.quotas(), Clock: time.Now})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			k.Run(ctx)
+		}()
+		synctest.Wait()
+		b.events = append(b.events, toll.Event{Customer: "a", Class: toll.Chargeable, Time: time.Now()})
+		time.Sleep(atLeast + time.Minute)
+		cancel()
+		<-ended
+	})
+	if got, _ := read(t, path); len(got.counters) != 2 || got.counters[0].Used != 1 {
+		t.Errorf("%+v", got.counters)
 	}
 }
 

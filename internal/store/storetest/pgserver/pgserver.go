@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -96,8 +97,17 @@ func Start(ctx context.Context, further ...string) (_ *Server, err error) {
 	}
 
 	// The shell waits on the leash, a pipe that only this process holds. When it
-	// closes, for whatever reason, the cluster is ended and its files go.
-	const script = `dir=$1; shift; "$@" & server=$!; trap '' INT TERM; (cat; kill -QUIT $server) <&3 >/dev/null 2>&1 & exec 3<&-; wait $server; rm -rf "$dir"/* 2>/dev/null; rmdir "$dir" 2>/dev/null`
+	// closes, for whatever reason, the cluster is ended and its files go. One that is
+	// halted is started again when it is not any more.
+	const script = `dir=$1; shift; trap '' INT TERM
+(cat; touch "$dir/over"; while [ -d "$dir/data" ]; do kill -QUIT $(head -n 1 "$dir/data/postmaster.pid"); sleep 0.1; done) <&3 >/dev/null 2>&1 & exec 3<&-
+while :; do
+	"$@"
+	while [ -e "$dir/halted" ] && [ ! -e "$dir/over" ]; do sleep 0.02; done
+	[ -e "$dir/resumed" ] && [ ! -e "$dir/over" ] || break
+	rm -f "$dir/resumed"
+done
+rm -rf "$dir"/* 2>/dev/null; rmdir "$dir" 2>/dev/null`
 	inner, outer, err := os.Pipe()
 	if err != nil {
 		close(s.ended)
@@ -126,18 +136,8 @@ func Start(ctx context.Context, further ...string) (_ *Server, err error) {
 	}
 	go func() { _ = s.process.Wait(); close(s.ended) }()
 
-	for {
-		s.admin, err = pgx.Connect(ctx, s.URL("postgres"))
-		if err == nil {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-s.ended:
-			return nil, err
-		case <-time.After(10 * time.Millisecond):
-		}
+	if s.admin, err = s.connect(ctx); err != nil {
+		return nil, err
 	}
 	_, err = s.admin.Exec(ctx, `create role `+PasswordUser+` login password '`+Password+`'`)
 	return s, err
@@ -153,6 +153,72 @@ func (s *Server) Stop() error {
 	}
 	<-s.ended
 	return os.RemoveAll(s.dir)
+}
+
+// Halt stops the server as `pg_ctl stop` does, with what its databases hold, and
+// returns when it has ended. Resume starts it again. While it is halted nothing
+// else of it may be used but URL and Stop.
+func (s *Server) Halt(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.admin.Close(ctx)
+	lock := filepath.Join(s.dir, "data", "postmaster.pid")
+	content, err := os.ReadFile(lock)
+	if err != nil {
+		return fmt.Errorf("stopping a PostgreSQL for tests: %w", err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return fmt.Errorf("stopping a PostgreSQL for tests: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "halted"), nil, 0o600); err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil {
+		return fmt.Errorf("stopping a PostgreSQL for tests: %w", err)
+	}
+	for {
+		if _, err := os.Stat(lock); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Resume starts a server that Halt has stopped, and returns when it answers.
+func (s *Server) Resume(ctx context.Context) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := os.WriteFile(filepath.Join(s.dir, "resumed"), nil, 0o600); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(s.dir, "halted")); err != nil {
+		return err
+	}
+	s.admin, err = s.connect(ctx)
+	return err
+}
+
+// connect waits until the server answers.
+func (s *Server) connect(ctx context.Context) (*pgx.Conn, error) {
+	for {
+		c, err := pgx.Connect(ctx, s.URL("postgres"))
+		if err == nil {
+			return c, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-s.ended:
+			return nil, err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // URL names a database of the cluster, as its superuser.

@@ -64,6 +64,38 @@ func socketOf(t *testing.T, url string) string {
 	return config.Host
 }
 
+func TestAHaltedServerIsGoneAndComesBackWithWhatItHad(t *testing.T) {
+	t.Parallel()
+	s, ctx := start(t), context.Background()
+	defer s.Stop()
+	for round := range 2 {
+		if err := s.Exec(ctx, fmt.Sprint("create database kept_", round)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Halt(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := connect(s.URL("postgres")); err == nil {
+			t.Fatal("it answers though it is halted")
+		}
+		if err := s.Resume(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := connect(s.URL(fmt.Sprint("kept_", round))); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Halt(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Stop(); err != nil { // also of one that is halted
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(socketOf(t, s.URL("postgres"))); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("files are left: %v", err)
+	}
+}
+
 func TestStartsAndStopsAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := start(t)
