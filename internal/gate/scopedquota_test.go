@@ -180,6 +180,18 @@ func TestQuotasAreRestoredWhereverTheyStand(t *testing.T) {
 		}
 	}
 	h.pass.Done().Delivered(true)
+	for _, r := range []gate.Restored{{Customer: "cus_1"}, {Customer: "cus_1", Service: "ner"}, {Customer: "cus_1", Key: h.key.ID}, {Customer: "cus_1", Key: "key_unknown"}} {
+		r.Unit, r.Every, r.Start = toll.UnitRequests, toll.Monthly, month
+		h.Correct(r, 50)
+	}
+	ask = h.ask()
+	h.Admit(&ask, &h.pass)
+	for policy, want := range map[string]int64{"plan": 249, "plan-service": 849, "service": 849, "endpoint": 799, "plan-key": 649, "key": 599} {
+		if got := h.left()[policy]; got != want {
+			t.Errorf("corrected, %s has %d left, want %d", policy, got, want)
+		}
+	}
+	h.pass.Done().Delivered(true)
 }
 
 func TestQuotasFollowTheSubscriptionsOwnMonths(t *testing.T) {
