@@ -153,13 +153,23 @@ func (k *Keeper) amend() (size int64, head Head, err error) {
 }
 
 // patience is how long the store may take to say what was counted: the drainer
-// waits meanwhile.
-const patience = time.Minute
+// and the metrics wait meanwhile. So a store that may be silent is asked something
+// small before, while nobody waits.
+const (
+	patience = time.Minute
+	awake    = 5 * time.Second
+)
 
 // renew writes all that the store has. Where its customers and keys turn out to
 // have other quotas than was known it fails with errOtherQuotas, unless it is the
 // last try: then those are for the next write.
 func (k *Keeper) renew(ctx context.Context, last bool) (size int64, head Head, err error) {
+	asking, stop := context.WithTimeout(ctx, awake)
+	_, err = k.o.Source.Counted(asking, nil)
+	stop()
+	if err != nil {
+		return 0, head, err
+	}
 	now := k.o.Clock()
 	k.mu.Lock() // so that a batch is either in what is read here, or told after it
 	within, cancel := context.WithTimeout(ctx, patience)
