@@ -105,6 +105,11 @@ func TestWrongCallsAreStatusTwoWithACure(t *testing.T) {
 		{[]string{"key", "list", "--customer", "ACME"}, "cus_"},
 		{[]string{"key", "create", "--customer", "cus_1", "--name", "x", "--expires", "soon"}, "30d"},
 		{[]string{"usage", "audit", "--period", "november"}, "2026-11"},
+		{[]string{"usage", "settle", "--as", "free"}, "usage unknown"},
+		{[]string{"usage", "settle", "01M7XCBXZN49DA2VRE8JP8VBFW"}, "--as"},
+		{[]string{"usage", "settle", "01M7XCBXZN49DA2VRE8JP8VBFW", "--as", "paid"}, "billed or free"},
+		{[]string{"usage", "settle", "01M7XCBXZN49DA2VRE8JP8VBFW", "--as", "billed", "--unit", "words"}, "words=123"},
+		{[]string{"usage", "settle", "01M7XCBXZN49DA2VRE8JP8VBFW", "--as", "billed", "--unit", "words=1", "--unit", "words=2"}, "twice"},
 		{[]string{"serve", "--lisen", "localhost:1"}, "--listen"},
 		{[]string{"serve", "my.yml"}, "--config my.yml"},
 		{[]string{"version", "extra"}, "--help"},
@@ -128,7 +133,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 		{"demo"}, {"serve"}, {"check"}, {"init"}, {"version"}, {"customer", "create"}, {"customer", "list"}, {"customer", "plan"},
 		{"customer", "show"}, {"customer", "suspend"}, {"customer", "resume"}, {"customer", "override"}, {"reload"}, {"explain"}, {"plan", "rehearse"},
 		{"key", "create"}, {"key", "list"}, {"key", "roll"}, {"key", "revoke"}, {"operator", "create"},
-		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"billing", "preview"},
+		{"usage", "show"}, {"usage", "audit"}, {"usage", "export"}, {"usage", "unknown"}, {"usage", "settle"}, {"billing", "preview"},
 		{"cache", "purge"},
 	} {
 		stdout, _, status := tollhouse(t, append(args, "--help")...)

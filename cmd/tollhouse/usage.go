@@ -12,8 +12,8 @@ import (
 )
 
 func newUsage() *cobra.Command {
-	cmd := &cobra.Command{Use: "usage", Short: "Show, audit and export what was used"}
-	cmd.AddCommand(newUsageShow(), newUsageLatency(), newUsageAudit(), newUsageExport())
+	cmd := &cobra.Command{Use: "usage", Short: "Show, audit, settle and export what was used"}
+	cmd.AddCommand(newUsageShow(), newUsageLatency(), newUsageAudit(), newUsageUnknown(), newUsageSettle(), newUsageExport())
 	return cmd
 }
 

@@ -7,4 +7,5 @@ var operations = []func(*API){
 	addShowUsage,
 	addExportUsage,
 	addWatchUsage,
+	addShowLatency,
 }

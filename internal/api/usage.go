@@ -20,6 +20,7 @@ import (
 // Usage is the store as questions about usage see it; any meter.Questions is one.
 type Usage interface {
 	Series(ctx context.Context, q meter.Question) ([]meter.Point, error)
+	Latencies(ctx context.Context, q meter.LatencyQuestion) ([]meter.LatencyPoint, error)
 }
 
 // UsageFilter is what a question about usage says. huma holds it to its tags,

@@ -222,12 +222,16 @@ func listDoubts(ctx context.Context, r *rooms, in UsagePeriod) (DoubtsListed, er
 		return DoubtsListed{}, err
 	}
 	out := DoubtsListed{Doubts: make([]DoubtShown, len(doubts))}
-	for i, d := range doubts {
-		e := &d.Event
-		out.Doubts[i] = DoubtShown{
-			Kind: d.Kind, Event: e.ID.String(), RequestID: e.RequestID, Time: e.Time,
-			Customer: e.Customer, Service: e.Service, Endpoint: e.Endpoint, Status: e.Status,
-		}
+	for i := range doubts {
+		out.Doubts[i] = showDoubt(&doubts[i])
 	}
 	return out, nil
+}
+
+func showDoubt(d *meter.Doubt) DoubtShown {
+	e := &d.Event
+	return DoubtShown{
+		Kind: d.Kind, Event: e.ID.String(), RequestID: e.RequestID, Time: e.Time,
+		Customer: e.Customer, Service: e.Service, Endpoint: e.Endpoint, Status: e.Status,
+	}
 }

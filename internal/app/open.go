@@ -166,7 +166,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.chain.SwitchDeciders(decidersOf(askers))
 	a.front = &edge.Front{Chain: a.chain, Console: desk{api: a.api, console: pages}, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
-	a.rooms.witness = a.gate
+	a.rooms.witness, a.rooms.late = a.gate, a.gate
 	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }
 	a.rooms.upgrade = a.Upgrade

@@ -31,6 +31,8 @@ var operations = map[string]operation{
 	"usage.latency":     typed(showLatency),
 	"usage.audit":       typed(auditUsage),
 	"usage.doubts":      typed(listDoubts),
+	"usage.unknown":     typed(listUnknown),
+	"usage.settle":      typed(settleUsage),
 	"usage.export":      typed(exportUsage),
 	"billing.preview":   typed(previewBilling),
 	"cache.purge":       typed(purgeCache),

@@ -47,6 +47,8 @@ type rooms struct {
 	service func(name string) (toll.Service, bool)
 	// witness remembers refused requests; nil where no server runs.
 	witness *gate.Gate
+	// late counts what is settled later; nil where no server runs.
+	late lateCounters
 	// caches are the services' caches; nil where no server runs.
 	caches func() edge.Caches
 	// upgrade hands over to a new program; nil where no server runs.

@@ -58,4 +58,4 @@ func (s *Store) Doubts(ctx context.Context, from, to time.Time) ([]meter.Doubt, 
 }
 
 // doubtQuery walks the few doubts and looks each event up.
-var doubtQuery = eventsFrom(`select * from usage_doubt d cross join usage_event where id = d.event and time >= $1 and time < $2`, `, e.kind`, `e.id`)
+var doubtQuery = eventsFrom(`select * from usage_doubt d cross join usage_event where id = d.event and d.`+openDoubt+` and time >= $1 and time < $2`, `, e.kind`, `e.id`)

@@ -40,6 +40,7 @@ func TestRollupsAreARecountOfTheEvents(t *testing.T) {
 			tried++
 			h := history{customer: fmt.Sprintf("cus_%d", tried), zones: zones, ids: toll.NewIDs(nil)}
 			h.drain(rt, s)
+			h.settle(rt, s)
 			h.recount(rt, s)
 		})
 		t.Logf("%d histories", tried)
@@ -95,6 +96,23 @@ func (h *history) drain(rt *rapid.T, s meter.Sink) {
 		}
 		to = b.Next
 		h.events = append(h.events, b.Events...)
+	}
+}
+
+// settle has an operator decide about some of what is unknown; what the events
+// then say is what the recount counts.
+func (h *history) settle(rt *rapid.T, s meter.Settler) {
+	for _, e := range h.events {
+		if e.Class != toll.Unknown || !rapid.Bool().Draw(rt, "settle") {
+			continue
+		}
+		in := meter.Settlement{Event: e.ID, As: rapid.SampledFrom([]toll.Class{toll.Chargeable, toll.NotBillable}).Draw(rt, "as"), At: e.Time}
+		if rapid.Bool().Draw(rt, "with words") {
+			in.Units = []toll.Amount{{Unit: "words", Count: rapid.Int64Range(0, 1000).Draw(rt, "settled words")}}
+		}
+		if _, err := s.Settle(context.Background(), in); err != nil {
+			rt.Fatal(err)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *Store) Retain(ctx context.Context, keep time.Duration) (Retained, error
 	}
 	n, err := s.engine.retain(ctx, s, before, now)
 	if err == nil {
-		_, err = s.writer.ExecContext(ctx, `delete from usage_doubt where event < $1`, before[:])
+		_, err = s.writer.ExecContext(ctx, `delete from usage_doubt where event < $1 and `+openDoubt, before[:])
 	}
 	if err != nil {
 		return Retained{Dropped: n}, s.fail(err, f)

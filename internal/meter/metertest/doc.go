@@ -9,9 +9,10 @@ package metertest
 
 import "github.com/tollhouse/tollhouse/internal/meter"
 
-// Store is what the suite tests: the sink that the drainer fills, and the
-// questions that are asked of it.
+// Store is what the suite tests: the sink that the drainer fills, the
+// questions that are asked of it, and what operators settle in it.
 type Store interface {
 	meter.Sink
 	meter.Questions
+	meter.Settler
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -26,8 +27,11 @@ func (m *Memory) Latencies(_ context.Context, q meter.LatencyQuestion) ([]meter.
 		group string
 	}
 	took := map[cell][]time.Duration{}
+	m.mu.Lock()
+	settled := maps.Clone(m.settled) // nobody knows how long those took either
+	m.mu.Unlock()
 	for _, e := range m.All() {
-		if !within(e.Time, from, to) || e.Class == toll.Unknown || q.Service != "" && e.Service != q.Service || q.Endpoint != "" && e.Endpoint != q.Endpoint {
+		if _, late := settled[e.ID]; late || !within(e.Time, from, to) || e.Class == toll.Unknown || q.Service != "" && e.Service != q.Service || q.Endpoint != "" && e.Endpoint != q.Endpoint {
 			continue
 		}
 		at := cell{start: q.From.UTC()}

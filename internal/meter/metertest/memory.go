@@ -27,6 +27,7 @@ type Memory struct {
 	events      map[toll.ULID]toll.Event
 	undelivered map[toll.ULID]bool
 	refusals    []toll.Refusal
+	settled     map[toll.ULID]meter.Settled
 }
 
 var _ Store = (*Memory)(nil)

@@ -242,7 +242,7 @@ func (m *Memory) Doubts(_ context.Context, from, to time.Time) ([]meter.Doubt, e
 	var doubts []meter.Doubt
 	for _, e := range m.sorted() {
 		switch {
-		case !within(e.Time, from, to):
+		case !within(e.Time, from, to) || m.isSettled(e.ID):
 		case e.Class == toll.Unknown:
 			doubts = append(doubts, meter.Doubt{Event: e, Kind: meter.DoubtUnknown})
 		case m.undelivered[e.ID]:

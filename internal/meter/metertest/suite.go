@@ -43,6 +43,8 @@ func TestSink(t *testing.T, open func(t *testing.T) Store) {
 		{"AuditsEveryClass", auditsEveryClass},
 		{"ListsDoubts", listsDoubts},
 		{"TakesLateAndFutureEvents", takesLateAndFutureEvents},
+		{"SettlesWhatACrashLeftUnknown", settlesWhatACrashLeftUnknown},
+		{"SettlesOnceWhoeverTries", settlesOnceWhoeverTries},
 		{"AgreesWithTheModel", agreesWithTheModel},
 	}
 	for _, p := range parts {

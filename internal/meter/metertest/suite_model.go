@@ -34,6 +34,7 @@ func agreesWithTheModel(t *testing.T, s Store) {
 		tried++
 		model := &Memory{}
 		w.drainBoth(rt, s, model)
+		w.settleBoth(rt, s, model)
 		for range 20 {
 			w.compareSeries(rt, s, model)
 			w.compareTheRest(rt, s, model)
@@ -198,6 +199,10 @@ func (w world) compareTheRest(rt *rapid.T, s Store, model *Memory) {
 	wantDoubts, _ := model.Doubts(ctx, from, to)
 	doubts, err := s.Doubts(ctx, from, to)
 	same(rt, fmt.Sprintf("doubts from %v to %v", from, to), doubts, err, wantDoubts)
+
+	wantSettled, _ := model.Settlements(ctx, from, to)
+	settled, err := s.Settlements(ctx, from, to)
+	same(rt, fmt.Sprintf("settlements from %v to %v", from, to), settled, err, wantSettled)
 
 	from, to = down(from, 15*time.Minute), down(to, 15*time.Minute)
 	wantUsed, _ := model.UsedBetween(ctx, from, to)

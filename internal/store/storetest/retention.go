@@ -18,9 +18,13 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 	now := time.Now().UTC().Truncate(time.Microsecond) // the store's clock is the system's here
 	old, doubtful, late, fresh := event(ids, now.Add(-120*days)), event(ids, now.Add(-119*days)), event(ids, now.Add(-time.Minute)), event(ids, now)
 	late.Time = old.Time.Add(time.Second)
+	unknown := old
+	unknown.Class = toll.Unknown
 	must(t, s.Drain(background, &meter.Batch{
-		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{old, doubtful, late, fresh}, Undelivered: []toll.ULID{doubtful.ID},
+		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{unknown, doubtful, late, fresh}, Undelivered: []toll.ULID{doubtful.ID},
 	}))
+	settled, err := s.Settle(background, meter.Settlement{Event: old.ID, As: old.Class, Reason: "seen in the log", At: now})
+	wantSame(t, "settled", settled, err, old)
 	whole := meter.Question{From: now.Add(-150 * days), To: now.Add(time.Hour)}
 	wantAll := func(what string, events ...toll.Event) {
 		t.Helper()
@@ -29,7 +33,7 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 		points, err := s.Series(background, whole)
 		wantSame(t, what+", in the rollups", points, err, []meter.Point{{Start: whole.From, Count: 4}})
 		took, err := s.Latencies(background, meter.LatencyQuestion{From: whole.From, To: whole.To})
-		if err != nil || len(took) != 1 || took[0].Count != 4 {
+		if err != nil || len(took) != 1 || took[0].Count != 3 { // not of the one that was unknown
 			t.Errorf("%s: latencies %+v, %v", what, took, err)
 		}
 	}
@@ -51,6 +55,13 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 		doubts, err := s.Doubts(background, whole.From, whole.To)
 		wantSame(t, "doubts", doubts, err, nil)
 	}
+
+	entries, err := s.Settlements(background, whole.From, whole.To)
+	if must(t, err); len(entries) != 1 || entries[0].Event != old.ID || entries[0].Reason != "seen in the log" || entries[0].Customer != old.Customer {
+		t.Errorf("the entry of a settlement is %+v after its event is gone", entries)
+	}
+	_, err = s.Settle(background, meter.Settlement{Event: old.ID, As: toll.NotBillable, At: now})
+	wantCode(t, "to settle again what is gone", err, toll.Conflict)
 
 	another := event(ids, now.Add(time.Second))
 	must(t, s.Drain(background, &meter.Batch{Lane: "n/a", From: meter.Position{Segment: 1, Offset: 1}, Next: meter.Position{Segment: 1, Offset: 2}, Events: []toll.Event{another}}))
