@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -47,6 +46,19 @@ type measured struct {
 	bytes  float64
 	cells  map[cell][]sample
 	allocs float64
+	count
+}
+
+// count is how a contender decided. A refusal is a decision like another; it is
+// told in the table, for who refuses has less to write.
+type count struct{ admitted, refused int }
+
+func (c *count) add(passed bool) {
+	if passed {
+		c.admitted++
+	} else {
+		c.refused++
+	}
 }
 
 // cell is a column of the table.
@@ -74,8 +86,9 @@ func main() {
 func run(keys, ops, rounds int, only string) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // what is resident is much; it is the same for all
 	t := newTexts(keys)
-	load := loadAverage()
+	load, others := loadAverage(), newMeanwhile()
 	makers := []func() (contender, error){
+		newTextOnly,
 		func() (contender, error) { return newOurs("decide, one rate", oneRate, false, t) },
 		func() (contender, error) { return newOurs("identify + decide, one rate", oneRate, true, t) },
 		func() (contender, error) {
@@ -94,14 +107,12 @@ func run(keys, ops, rounds int, only string) error {
 			continue
 		}
 		now, w := time.Now(), new(worker)
-		for i := range keys {
-			if !c.decide(w, i, t.at(i), now) {
-				return fmt.Errorf("%s refused key %d", c.name(), i)
-			}
-		}
 		m := &measured{contender: c, cells: map[cell][]sample{}}
+		for i := range keys {
+			m.add(c.decide(w, i, t.at(i), now))
+		}
 		m.bytes = float64(heap()-before) / float64(keys)
-		m.allocs = allocations(c, t, ops)
+		m.allocs = allocations(m, t, ops)
 		all = append(all, m)
 		fmt.Fprintf(os.Stderr, "%-80s %4.0f bytes per key\n", c.name(), m.bytes)
 	}
@@ -116,7 +127,7 @@ func run(keys, ops, rounds int, only string) error {
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
-	report(all, keys, ops, rounds, load)
+	report(all, keys, ops, rounds, fmt.Sprintf("Load average before: %s, after: %s; other work used %.0f %% of the machine meanwhile.", load, loadAverage(), others.share()))
 	for _, m := range all {
 		m.close()
 	}
@@ -126,9 +137,11 @@ func run(keys, ops, rounds int, only string) error {
 // measure has goroutines make ops decisions in all.
 func measure(m *measured, c cell, t *texts, ops int, order []int) sample {
 	var group sync.WaitGroup
+	counts := make([]count, c.goroutines)
 	began, cpu := time.Now(), cpuTime()
 	for g := range c.goroutines {
 		group.Go(func() {
+			var made count
 			now, w := time.Now(), new(worker)
 			x, n := uint64(g)*0x9e3779b97f4a7c15+uint64(order[g]), uint64(t.len())
 			for range ops / c.goroutines {
@@ -139,22 +152,27 @@ func measure(m *measured, c cell, t *texts, ops int, order []int) sample {
 					z := (x ^ x>>30) * 0xbf58476d1ce4e5b9
 					i = int((z ^ z>>27) % n)
 				}
-				m.decide(w, i, t.at(i), now) // a refusal costs about the same, and some give up when two ask at once
+				made.add(m.decide(w, i, t.at(i), now))
 			}
+			counts[g] = made
 		})
 	}
 	group.Wait()
+	used, took := cpuTime()-cpu, time.Since(began)
+	for _, n := range counts {
+		m.admitted, m.refused = m.admitted+n.admitted, m.refused+n.refused
+	}
 	done := float64(ops / c.goroutines * c.goroutines)
-	return sample{cpu: float64(cpuTime()-cpu) / done, wall: float64(time.Since(began)) / done}
+	return sample{cpu: float64(used) / done, wall: float64(took) / done}
 }
 
-func allocations(c contender, t *texts, ops int) float64 {
+func allocations(m *measured, t *texts, ops int) float64 {
 	var before, after runtime.MemStats
 	now, w := time.Now(), new(worker)
 	n := min(ops, 100_000)
 	runtime.ReadMemStats(&before)
 	for i := range n {
-		c.decide(w, i%t.len(), t.at(i%t.len()), now)
+		m.add(m.decide(w, i%t.len(), t.at(i%t.len()), now))
 	}
 	runtime.ReadMemStats(&after)
 	return float64(after.Mallocs-before.Mallocs) / float64(n)
@@ -165,23 +183,6 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-// cpuTime is what this process used so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(b))[0]
 }
 
 func median(of []sample, pick func(sample) float64) float64 {
@@ -201,33 +202,18 @@ func least(of []sample, pick func(sample) float64) float64 {
 	return v
 }
 
-func report(all []*measured, keys, ops, rounds int, load string) {
+func report(all []*measured, keys, ops, rounds int, circumstances string) {
 	fmt.Printf("%s, %s, %d CPUs (%s), %s. %d keys, %d rounds of %d decisions in turns, CPU time per decision: median (least). ",
 		time.Now().Format(time.DateOnly), runtime.Version(), runtime.NumCPU(), processor(), kernel(), keys, rounds, ops)
-	fmt.Printf("Load average before: %s.\n\n", load)
-	fmt.Println("| | hot key, 1 goroutine ns | hot key, 2 ns | random keys, 1 ns | random keys, 2 ns | allocations | bytes per key |")
-	fmt.Println("|---|---|---|---|---|---|---|")
+	fmt.Printf("%s\n\n", circumstances)
+	fmt.Println("| | hot key, 1 goroutine ns | hot key, 2 ns | random keys, 1 ns | random keys, 2 ns | allocations | bytes per key | admitted | refused |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	for _, m := range all {
 		fmt.Printf("| %s |", m.name())
 		for _, c := range cells {
 			cpu := func(s sample) float64 { return s.cpu }
 			fmt.Printf(" %.0f (%.0f) |", median(m.cells[c], cpu), least(m.cells[c], cpu))
 		}
-		fmt.Printf(" %.0f | %.0f |\n", m.allocs, m.bytes)
+		fmt.Printf(" %.0f | %.0f | %d | %d |\n", m.allocs, m.bytes, m.admitted, m.refused)
 	}
-}
-
-func processor() string {
-	b, _ := os.ReadFile("/proc/cpuinfo") // elsewhere it is not told
-	for line := range strings.Lines(string(b)) {
-		if name, ok := strings.CutPrefix(line, "model name\t: "); ok {
-			return strings.TrimSpace(name)
-		}
-	}
-	return runtime.GOARCH
-}
-
-func kernel() string {
-	b, _ := os.ReadFile("/proc/sys/kernel/osrelease") // elsewhere it is not told
-	return strings.TrimSpace(runtime.GOOS + " " + string(b))
 }

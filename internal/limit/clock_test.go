@@ -108,3 +108,69 @@ func TestClockThatWasYearsWrongLocksNobodyOut(t *testing.T) {
 		}
 	}
 }
+
+// TestSteppedClockUnderSteadyLoad has a caller ask five times a second for ten
+// minutes while the clock is stepped in the middle, against what passes of the
+// same load without a step.
+func TestSteppedClockUnderSteadyLoad(t *testing.T) {
+	t.Parallel()
+	const every, asks = 200 * time.Millisecond, 3000
+	policies := []toll.Policy{rate("ten a second", 10, time.Second), rate("ten a minute", 10, time.Minute), rate("hundred an hour", 100, time.Hour),
+		{Name: "burst", Kind: toll.RateLimit, Count: 10, Window: time.Minute, Burst: 25}}
+	for _, policy := range policies {
+		var unstepped int64
+		for _, step := range []time.Duration{0, -time.Hour, -24 * time.Hour, time.Hour, 24 * time.Hour} {
+			// The quota is there to show that nothing is counted twice or lost for a step.
+			set, p := compiled(t, policy, quota("daily", toll.UnitRequests, toll.Daily, 1<<40), parallel("parallel", 2)), Partitions{Customer: new(State)}
+			var a Admission
+			var admitted int64
+			var shut, longest time.Duration // of real time
+			for i := range asks {
+				now := noon.Add(time.Duration(i) * every)
+				if i >= asks/2 {
+					now = now.Add(step)
+				}
+				if shut += every; a.Admit(now, p, "ner", "other", set) {
+					admitted, shut = admitted+1, 0
+				}
+				longest = max(longest, shut)
+				a.Settle(true, nil)
+				a.Release()
+			}
+			burst := policy.Burst
+			if burst == 0 {
+				burst = policy.Count
+			}
+			if step == 0 {
+				unstepped = admitted
+			}
+			switch most := unstepped + burst; {
+			case step <= 0 && admitted > unstepped:
+				t.Errorf("%s, stepped by %s: %d passed, %d without the step", policy.Name, step, admitted, unstepped)
+			case step > 0 && admitted > most:
+				t.Errorf("%s, stepped by %s: %d passed, %d without the step and a burst", policy.Name, step, admitted, most)
+			case longest > policy.Window+every:
+				t.Errorf("%s, stepped by %s: nobody passed for %s, longer than its window", policy.Name, step, longest)
+			}
+			counted := int64(0)
+			days := []time.Time{noon}
+			if step.Abs() == 24*time.Hour {
+				days = append(days, noon.Add(step))
+			}
+			for _, day := range days {
+				for _, ls := range set.LimitStates(day, p) {
+					switch {
+					case ls.Policy.Kind == toll.Quota:
+						counted += ls.Used
+					case ls.Policy.Kind == toll.ConcurrencyLimit && ls.Used != 0:
+						t.Errorf("%s, stepped by %s: %d are held", policy.Name, step, ls.Used)
+					}
+				}
+			}
+			if counted != admitted {
+				t.Errorf("%s, stepped by %s: %d passed and %d were counted", policy.Name, step, admitted, counted)
+			}
+			t.Logf("%s, stepped by %s: %d of %d passed, shut for %s at most", policy.Name, step, admitted, asks, longest)
+		}
+	}
+}
