@@ -55,6 +55,31 @@ func TestKeepsTheRulesOfHTMX(t *testing.T) {
 	}
 }
 
+// TestFailuresHaveTheFormThatWasAskedFor: a template that fails half-way, and a
+// panic, in every form of every page.
+func TestFailuresHaveTheFormThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	form := func() url.Values { return url.Values{} }
+	a, broken := opened(t, time.Now)
+	a.breakTemplates()
+	hxtest.Check(t, hxtest.App{Handler: broken},
+		hxtest.Route{Path: "/", Target: "rows", Status: 500, Secret: "template"},
+		hxtest.Route{Path: "/items/1", Target: "content", Status: 500, Secret: "template"},
+		hxtest.Route{Path: "/about", Target: "content", Status: 500, Secret: "template"},
+		hxtest.Route{Path: "/kinds?shelf=Tea", Target: "kind", Status: 500, Secret: "template"},
+	)
+	_, panics := opened(t, func() time.Time { panic("s3cret of the clock") })
+	hxtest.Check(t, hxtest.App{Handler: panics},
+		hxtest.Route{Path: "/exports/1", Target: "export", Status: 500, Secret: "s3cret"},
+		hxtest.Route{Path: "/exports", Form: form, Target: "export", Status: 500, Secret: "s3cret"},
+	)
+	_, h := opened(t, time.Now)
+	hxtest.Check(t, hxtest.App{Handler: h},
+		hxtest.Route{Path: "/likes", Form: form, Target: "likes", FragmentOnly: true},
+		hxtest.Route{Path: "/exports", Form: form, Target: "export", FragmentOnly: true},
+	)
+}
+
 func TestPollingEnds(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_000_000)

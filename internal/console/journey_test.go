@@ -143,8 +143,8 @@ func TestJourneyWithJavaScript(t *testing.T) {
 
 	// From the cost of the month to its lines, and back.
 	b.click(`#menu a[href="/overview"]`)
-	b.see(".tile-link")
-	b.click(".tile-link .value")
+	b.see(`.tile-link a[href="/plan"]`)
+	b.click(`.tile-link:has(a[href="/plan"]) .value`)
 	b.until(`location.pathname === "/plan" && !!document.querySelector("#bill") && document.activeElement?.tagName === "H1"`)
 	if got := b.ask(`window.stays + " " + document.querySelector("#menu [aria-current]").textContent.trim()`); got != "yes Plan" {
 		t.Errorf("after the way to the plan: %q", got)

@@ -67,7 +67,7 @@ func (w *world) views() []view {
 		{"plan-free", "owner@initech.example", "/plan", nil},
 		{"plan-payg", "owner@globex.example", "/plan", nil},
 		{"plan-fr", "aline@acme.example", "/plan", nil},
-		{"plan-swapped", "owner@acme.example", "/overview", click(".tile-link a", "#bill")},
+		{"plan-swapped", "owner@acme.example", "/overview", click(`.tile-link a[href="/plan"]`, "#bill")},
 		{"requests", "owner@acme.example", "/requests", nil},
 		{"requests-refused", "owner@acme.example", "/requests?id=" + refusedID, nil},
 		{"requests-answered", "owner@acme.example", "/requests?id=" + answeredID, nil},

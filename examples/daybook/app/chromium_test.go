@@ -202,7 +202,7 @@ func TestBackReloadAndARestoredTabShowWholePagesAndKeepWhatWasTyped(t *testing.T
 	b.shows(".days", "Kept.")
 	b.back()
 	b.isAt("/")
-	b.until(`document.querySelector("#note").value === "Kept."`)
+	b.until(`document.querySelector("#note")?.value === "Kept."`)
 	b.ask(`setTimeout(() => history.forward())`)
 	b.isAt("/history")
 	b.do(chromedp.Reload())
@@ -228,7 +228,7 @@ func TestBackReloadAndARestoredTabShowWholePagesAndKeepWhatWasTyped(t *testing.T
 		b.t.Log(name)
 		leave()
 		b.isAt("/")
-		b.until(`document.querySelector("#note").value === "Kept. And this."`)
+		b.until(`document.querySelector("#note")?.value === "Kept. And this."`)
 		b.shows("#state", "Not saved: changed")
 	}
 	// Who signs out leaves nothing: not to Back, nor to the next person.
@@ -262,7 +262,7 @@ func TestASessionThatEndsLosesNoText(t *testing.T) {
 	b.forget()
 	b.click(".below button")
 	again()
-	b.until(`document.querySelector("#note").value === "Not lost."`)
+	b.until(`document.querySelector("#note")?.value === "Not lost."`)
 	b.shows("#state", "Not saved yet")
 	b.until(ready)
 	b.click(".below button")
@@ -278,7 +278,7 @@ func TestASessionThatEndsLosesNoText(t *testing.T) {
 	b.shows("h1", "Sunday, 22 November")
 	b.shows("[data-left]:not([hidden]) .note", "Not lost. More.")
 	b.click("[data-take]")
-	b.until(`document.querySelector("#note").value === "Not lost. More." && document.querySelector("[data-left]").hidden`)
+	b.until(`document.querySelector("#note")?.value === "Not lost. More." && document.querySelector("[data-left]")?.hidden`)
 	b.shows("#state", "Not saved yet")
 	b.until(ready)
 	b.click(".below button")
@@ -312,7 +312,7 @@ func TestErrorsStandBesideWhatIsThere(t *testing.T) {
 	b.shows("#state", "Not saved yet")
 	stays := func() {
 		t.Helper()
-		b.until(ready + ` && document.querySelector("#note").value.startsWith("Mine.") && document.querySelectorAll("h1").length === 1 && location.pathname === "/"`)
+		b.until(ready + ` && document.querySelector("#note")?.value.startsWith("Mine.") && document.querySelectorAll("h1").length === 1 && location.pathname === "/"`)
 	}
 
 	// 409: somebody else has saved.
@@ -380,10 +380,10 @@ func TestAnOpenPageLearnsOfANewVersion(t *testing.T) {
 		return false
 	})
 	b.types("#note", "In progress.")
-	b.until(`!document.querySelector("#fresh").hidden && document.querySelector("#note").value === "In progress."`)
+	b.until(`!document.querySelector("#fresh").hidden && document.querySelector("#note")?.value === "In progress."`)
 	b.click("#fresh a")
 	b.isAt("/")
-	b.until(`document.querySelector("#note").value === "In progress."`)
+	b.until(`document.querySelector("#note")?.value === "In progress."`)
 }
 
 // TestTheBrowserHoldsToThePolicy is the control for all others: what the policy

@@ -137,22 +137,22 @@ func (b *tab) open(path string) {
 	b.do(chromedp.Navigate(b.url + path))
 }
 
-// until waits for a condition in the page; the context bounds it.
+// until waits for a condition in whichever document is there. It is asked from
+// outside: what waits inside a page stops when the browser puts the page away.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	for {
-		_, err := chromedp.Run(b.ctx, chromedp.Poll[bool](condition, chromedp.WithPollingInterval(20*time.Millisecond)))
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); ; <-tick.C {
+		ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+condition+")"))
 		switch {
-		case err == nil:
+		case err == nil && ok:
 			return
-		case b.ctx.Err() == nil && (strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context") || strings.Contains(err.Error(), "timeout")): // another document came, or the machine is slow
+		case b.ctx.Err() == nil && time.Now().Before(end):
 			continue
 		}
-		// The context is over; the page is asked a last time what it shows.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), 5*time.Second)
-		defer cancel()
-		shown, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + " " + document.body.innerText`))
-		b.t.Fatalf("%s: %v\n%s", condition, err, shown)
+		shown, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.href + " " + document.body.innerText`))
+		b.t.Fatalf("never: %s (%v)\n%s", condition, err, shown)
 	}
 }
 
@@ -244,10 +244,9 @@ func (b *tab) noScripts() {
 	}))
 }
 
-// back presses Back, later: the document that is asked may go.
+// back presses Back. The document that is asked may go before it answers.
 func (b *tab) back() {
-	b.t.Helper()
-	b.ask(`setTimeout(() => history.back())`)
+	_, _ = chromedp.Run(b.ctx, chromedp.Evaluate[chromedp.Void](`history.back()`))
 }
 
 func quoted(text string) string {
