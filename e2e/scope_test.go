@@ -58,15 +58,19 @@ func TestAKeyIsForWhatItWasMadeFor(t *testing.T) {
 		t.Errorf("key list does not say what the keys are for:\n%s", out)
 	}
 	for want, flags := range map[string][]string{
-		"is no address": {"--from", "office"},
-		"is no method":  {"--method", "GE T"},
-		"is no rate":    {"--rate", "fast"},
-		"cannot be":     {"--concurrency", "-1"},
+		"is no address":     {"--from", "office"},
+		"is no method":      {"--method", "GE T"},
+		"is no rate":        {"--rate", "fast"},
+		"no unit is called": {"--quota", "10", "--unit", "wrods"},
 	} {
 		line := refused(t, 1, append([]string{"key", "create", "--config", s.file, "--customer", s.customer.ID, "--name", "k"}, flags...)...)
 		if !strings.Contains(line, want) {
 			t.Errorf("%v: %q does not hold %q", flags, line, want)
 		}
+	}
+	// What would be a key without the limit that was meant is no key.
+	for _, flags := range [][]string{{"--concurrency", "-1"}, {"--concurrency", "0"}, {"--quota", "0"}, {"--unit", "words"}, {"--every", "day"}} {
+		refused(t, 2, append([]string{"key", "create", "--config", s.file, "--customer", s.customer.ID, "--name", "k"}, flags...)...)
 	}
 }
 

@@ -52,6 +52,14 @@ func newKeyCreate() *cobra.Command {
 		if cmd.Flags().Changed("quota") && in.Quota < 1 {
 			return usageError{fmt.Errorf("--quota takes 1 or more; to lock a key, `tollhouse key revoke`")}
 		}
+		if cmd.Flags().Changed("concurrency") && in.Concurrency < 1 {
+			return usageError{fmt.Errorf("--concurrency takes 1 or more; to lock a key, `tollhouse key revoke`")}
+		}
+		for _, flag := range []string{"unit", "every"} {
+			if cmd.Flags().Changed(flag) && in.Quota == 0 {
+				return usageError{fmt.Errorf("--%s says what a quota counts, and there is none; add for example --quota 1000", flag)}
+			}
+		}
 		if cmd.Flags().Changed("expires") {
 			if time.Duration(expires) < time.Second {
 				return usageError{fmt.Errorf("--expires takes a time of at least one second, such as 30d or 12h; see `%s --help`", cmd.CommandPath())}

@@ -1,9 +1,7 @@
 package app
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 
 	"github.com/tollhouse/tollhouse/internal/api"
 	"github.com/tollhouse/tollhouse/internal/console"
@@ -13,34 +11,12 @@ import (
 
 // openAPI opens the management API over the rooms.
 func (a *App) openAPI() (*api.API, error) {
-	events := meter.NewDoor(meter.OutsideOptions{Intake: keptIntake{a.rooms.store, a.keeper}, Counters: a.gate, Units: a.units, Clock: a.clock, IDs: a.ids})
+	events := meter.NewDoor(meter.OutsideOptions{Intake: keptIntake{a.rooms.store, a.keeper}, Counters: a.gate, Units: a.rooms.units, Clock: a.clock, IDs: a.ids})
 	return api.New(api.Options{
 		Tokens: a.rooms.tokens, Events: events, Usage: a.rooms.store, Limits: func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,
 		Clock: a.clock, IDs: a.ids, Logger: a.log,
 	})
-}
-
-// units lists every unit that a service of the configuration reports or a plan
-// names.
-func (a *App) units() []string {
-	names := map[string]bool{}
-	for _, s := range a.live.Load().cfg.Services {
-		for _, u := range s.Units {
-			names[u] = true
-		}
-	}
-	for _, v := range a.rooms.plans.versions() {
-		for _, u := range v.Plan.Usage {
-			names[u.Unit] = true
-		}
-		for _, p := range v.Plan.Policies {
-			if p.Unit != "" {
-				names[p.Unit] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
 }
 
 // desk is what answers on the console's host: the management API below its

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/config"
@@ -45,6 +47,8 @@ func quotaOfKey(ctx context.Context, r *rooms, in *KeyCreate) (toll.Policy, erro
 		return p, toll.FieldError("quota", "a quota takes 1 or more; got %d", in.Quota)
 	case in.Test:
 		return p, toll.FieldError("quota", "a test key's calls are counted apart and never billed, so it has no quota; give it --rate")
+	case in.Unit != "" && in.Unit != toll.UnitRequests && !slices.Contains(r.units(), in.Unit):
+		return p, toll.FieldError("unit", "no unit is called %q, so this quota would count nothing; there are: %s", in.Unit, strings.Join(append([]string{toll.UnitRequests}, r.units()...), ", "))
 	case in.Every != "" && p.Every != toll.Daily && p.Every != toll.Monthly:
 		return p, toll.FieldError("every", "a quota's period is day or month; got %q", in.Every)
 	}

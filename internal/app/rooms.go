@@ -45,6 +45,8 @@ type rooms struct {
 	compare func(ctx context.Context, file string) (Compared, error)
 	// service finds a service of the configuration in force; nil where no server runs.
 	service func(name string) (toll.Service, bool)
+	// services are those of the configuration in force; nil where no server runs.
+	services func() []toll.Service
 	// witness remembers refused requests; nil where no server runs.
 	witness *gate.Gate
 	// late counts what is settled later; nil where no server runs.

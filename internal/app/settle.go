@@ -171,30 +171,12 @@ func (r *rooms) haveUnits(e *toll.Event, units []toll.Amount) error {
 	for _, u := range e.Units {
 		known = append(known, u.Unit)
 	}
-	find := r.service
-	if find == nil && r.at.Config != nil {
-		find = r.at.Config.Service
-	}
-	if find != nil {
-		if s, ok := find(e.Service); ok {
-			known = append(known, s.Units...)
-		}
-	}
-	for _, v := range r.plans.versions() {
-		for _, u := range v.Plan.Usage {
-			known = append(known, u.Unit)
-		}
-		for _, p := range v.Plan.Policies {
-			if p.Unit != "" {
-				known = append(known, p.Unit)
-			}
-		}
-	}
+	known = append(known, r.units()...)
 	slices.Sort(known)
 	known = slices.Compact(known)
 	for _, u := range units {
 		if !slices.Contains(known, u.Unit) {
-			return toll.FieldError("unit", "there is no unit %q: the service %s does not report it, and no plan names it; there are: %s", u.Unit, e.Service, strings.Join(known, ", "))
+			return toll.FieldError("unit", "there is no unit %q: no service reports it, and no plan names it; there are: %s", u.Unit, strings.Join(known, ", "))
 		}
 	}
 	return nil
