@@ -99,12 +99,24 @@ func (c CacheRule) Where() string {
 	case c.noCache:
 		return "browser: kept, asked for again each time; shared caches: not kept"
 	}
-	browser := "browser: " + (time.Duration(c.browser) * time.Second).String()
+	browser := "browser: " + inWords(c.browser)
 	if c.immutable {
 		return "browser: a year, never asked for again; shared caches: the same"
 	}
 	if !c.public {
 		return browser + "; shared caches: not kept"
 	}
-	return browser + "; shared caches: " + (time.Duration(c.shared) * time.Second).String()
+	return browser + "; shared caches: " + inWords(c.shared)
+}
+
+// inWords writes seconds without the parts that are zero: 1h, not 1h0m0s.
+func inWords(seconds int64) string {
+	text := (time.Duration(seconds) * time.Second).String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
 }

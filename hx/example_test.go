@@ -177,7 +177,7 @@ func ExampleCacheRule_Where() {
 	// Output:
 	// private, no-cache = browser: kept, asked for again each time; shared caches: not kept
 	// private, max-age=30 = browser: 30s; shared caches: not kept
-	// public, max-age=60, s-maxage=3600 = browser: 1m0s; shared caches: 1h0m0s
+	// public, max-age=60, s-maxage=3600 = browser: 1m; shared caches: 1h
 }
 
 // What is the same for many is rendered once.

@@ -46,14 +46,14 @@ func TestRulesOfCachesSayWhatIsKeptWhere(t *testing.T) {
 	t.Parallel()
 	for want, rule := range map[string]CacheRule{
 		" = no rule": {},
-		"no-store, no-transform = browser: not kept; shared caches: not kept":                                                    Secret,
-		"no-store = browser: not kept; shared caches: not kept":                                                                  NoStore,
-		"private, no-cache = browser: kept, asked for again each time; shared caches: not kept":                                  Revalidate.Stale(time.Hour, time.Hour),
-		"public, max-age=31536000, immutable = browser: a year, never asked for again; shared caches: the same":                  Immutable,
-		"private, max-age=10 = browser: 10s; shared caches: not kept":                                                            Private(10900 * time.Millisecond),
-		"private, max-age=0 = browser: 0s; shared caches: not kept":                                                              Private(-time.Hour),
-		"public, max-age=60, s-maxage=3600, stale-while-revalidate=5, stale-if-error=600 = browser: 1m0s; shared caches: 1h0m0s": Public(time.Minute, time.Hour).Stale(5*time.Second, 10*time.Minute),
-		"public, max-age=60 = browser: 1m0s; shared caches: 1m0s":                                                                Public(time.Minute, time.Minute),
+		"no-store, no-transform = browser: not kept; shared caches: not kept":                                              Secret,
+		"no-store = browser: not kept; shared caches: not kept":                                                            NoStore,
+		"private, no-cache = browser: kept, asked for again each time; shared caches: not kept":                            Revalidate.Stale(time.Hour, time.Hour),
+		"public, max-age=31536000, immutable = browser: a year, never asked for again; shared caches: the same":            Immutable,
+		"private, max-age=10 = browser: 10s; shared caches: not kept":                                                      Private(10900 * time.Millisecond),
+		"private, max-age=0 = browser: 0s; shared caches: not kept":                                                        Private(-time.Hour),
+		"public, max-age=60, s-maxage=3600, stale-while-revalidate=5, stale-if-error=600 = browser: 1m; shared caches: 1h": Public(time.Minute, time.Hour).Stale(5*time.Second, 10*time.Minute),
+		"public, max-age=60 = browser: 1m; shared caches: 1m":                                                              Public(time.Minute, time.Minute),
 	} {
 		if got := rule.String() + " = " + rule.Where(); got != want {
 			t.Errorf("%s\nwant %s", got, want)

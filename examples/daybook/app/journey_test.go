@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -157,4 +158,25 @@ func TestShowsWhatToDoInAnEmptyHistory(t *testing.T) {
 	b.signUp("Ada")
 	b.follow("History")
 	b.shows(http.StatusOK, "Nothing is written yet")
+}
+
+// TestALateCheckTakesNoMessageAway: the check of a field may arrive after the
+// form was sent, and before the page that welcomes.
+func TestALateCheckTakesNoMessageAway(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "")
+	b := h.browser(t)
+	b.follow("Begin one")
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	b.submit("Begin", map[string]string{"name": "Ada", "email": "ada@example.com", "password": "a quiet Ada morning"})
+	if b.status != http.StatusSeeOther {
+		t.Fatalf("signing up: %d", b.status)
+	}
+	b.post(h.url+"/sign-up/check", url.Values{"email": {"ada@example.com"}}, "same-origin")
+	b.open(h.url + "/")
+	b.shows(http.StatusOK, "Welcome, Ada")
+	b.open(h.url + "/")
+	if strings.Contains(b.text, "Welcome, Ada") {
+		t.Error("the page welcomes twice")
+	}
 }

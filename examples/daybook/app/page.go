@@ -84,8 +84,12 @@ func (a *App) view(r *http.Request, data any) view {
 func (a *App) page(w http.ResponseWriter, r *http.Request, title, name string, data any) (hx.Answer, error) {
 	v := a.view(r, data)
 	var err error
-	if v.Said, err = a.flashes.of(r).Take(w, r); err != nil {
-		return hx.Answer{}, err
+	// What is said once follows a redirect: a check of what is being typed, which
+	// comes in between, must not take it.
+	if r.Method == http.MethodGet {
+		if v.Said, err = a.flashes.of(r).Take(w, r); err != nil {
+			return hx.Answer{}, err
+		}
 	}
 	return hx.Answer{
 		Title:    title + " · Daybook",
