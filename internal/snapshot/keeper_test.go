@@ -446,7 +446,9 @@ func TestReadsNowAndThenWhatOtherReplicasBroughtIn(t *testing.T) {
 			k.Run(ctx)
 		}()
 		synctest.Wait()
+		k.mu.Lock()
 		b.events = append(b.events, toll.Event{Customer: "a", Class: toll.Chargeable, Time: time.Now()})
+		k.mu.Unlock()
 		time.Sleep(atLeast + time.Minute)
 		cancel()
 		<-ended
