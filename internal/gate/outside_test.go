@@ -54,6 +54,32 @@ func TestUsageFromOutsideCountsInTheQuotaOfItsOwnMonth(t *testing.T) {
 	}
 }
 
+// TestUsageFromOutsideCountsInTheSubscriptionsOwnMonth: what a worker reports is
+// held against the quota that the customer's requests are.
+func TestUsageFromOutsideCountsInTheSubscriptionsOwnMonth(t *testing.T) {
+	t.Parallel()
+	h := everywhere(t, func(r *gate.Rules, c *toll.Customer, _ *toll.Key) {
+		p := &r.Plans[0].Plan
+		p.Months = toll.SubscriptionMonth
+		p.Policies = []toll.Policy{requests("own", 2, func(p *toll.Policy) { p.Every = toll.SubscriptionMonth })}
+		c.Subscription.Since = noon.AddDate(0, -3, -5)
+		c.Subscription.Overrides = nil
+	})
+	used := func() int64 { return h.LimitStates("cus_1", noon)[0].Used }
+	h.CountOutside("cus_1", noon, noon.AddDate(0, -1, -10), wordsAndRequests(0, 40)) // late: another of its months
+	if got := used(); got != 0 {
+		t.Errorf("%d used by what was used in another month, want 0", got)
+	}
+	h.CountOutside("cus_1", noon, noon, wordsAndRequests(0, 2))
+	if got := used(); got != 2 {
+		t.Errorf("%d used, want 2", got)
+	}
+	ask := h.ask()
+	if d := h.Admit(&ask, &h.pass); d != gate.Refused {
+		t.Errorf("a call beyond the quota: %v", d)
+	}
+}
+
 func TestUsageFromOutsideRefusesAtTheGate(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
