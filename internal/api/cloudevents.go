@@ -30,6 +30,13 @@ import (
 // mostEvents is how many events a batch may have.
 const mostEvents = 100_000
 
+// The bounds of one event. What has more of either is no event that anybody
+// means, and would take memory or time out of proportion to its bytes.
+const (
+	mostUnits = 100 // names in data
+	mostDepth = 100 // objects and arrays in each other, in an extension
+)
+
 // flaws are what is wrong with the events of a batch: the first ones, and how many.
 type flaws struct {
 	list []wrong
@@ -275,7 +282,11 @@ func (r *eventReader) units(note func(field, message string)) ([]toll.Amount, er
 		if message != "" {
 			note("data."+shorten(unit), message)
 		}
-		units = append(units, toll.Amount{Unit: unit, Count: count})
+		if len(units) < mostUnits {
+			units = append(units, toll.Amount{Unit: unit, Count: count})
+		} else {
+			note("data", fmt.Sprintf("It has more units than one event may name, which is %d.", mostUnits))
+		}
 		if err := r.skip(value); err != nil {
 			return nil, err
 		}
@@ -303,13 +314,16 @@ func wholeNumber(text string) (n int64, message string) {
 	return n, ""
 }
 
-// skip reads to the end of a value whose first token has been read.
+// skip reads to the end of a value whose first token has been read. The decoder
+// remembers each level, so there are so many at most.
 func (r *eventReader) skip(first json.Token) error {
 	depth := 0
 	for token := first; ; {
 		switch token {
 		case json.Delim('{'), json.Delim('['):
-			depth++
+			if depth++; depth > mostDepth {
+				return &unreadable{fmt.Sprintf("At byte %d, values are nested more than %d deep.", r.d.InputOffset(), mostDepth)}
+			}
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"reflect"
 	"strconv"
@@ -136,6 +137,7 @@ func TestSaysWhatIsWrongWithAnEvent(t *testing.T) {
 		{"data of another type", cloudEvent("1", "1", `"data"`, `"datacontenttype":"text/xml","data"`), "datacontenttype", "JSON"},
 		{"an unknown unit", cloudEvent("1", "1", "words", "wrods"), "data.wrods", "pages, requests, words"},
 		{"a unit twice", cloudEvent("1", "1", `"words":1`, `"words":1,"words":2`), "data.words", "twice"},
+		{"very many units", cloudEvent("1", "1", `"words":1`, manyNames(200_000)), "data", "100"},
 		{"a negative amount", cloudEvent("1", "-1"), "data.words", "negative"},
 		{"a fraction", cloudEvent("1", "1.5"), "data.words", "whole"},
 		{"an exponent", cloudEvent("1", "1e3"), "data.words", "exponent"},
@@ -163,6 +165,39 @@ func TestSaysWhatIsWrongWithAnEvent(t *testing.T) {
 		must(t, err)
 		if at := w.intake.stored[[2]string{"/worker", good}].Event.Time; !at.Equal(moment) {
 			t.Errorf("%s is stored as %s", good, at)
+		}
+	}
+}
+
+// manyNames are members of an object. To compare each with each would take minutes.
+func manyNames(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"u%d":1,`, i)
+	}
+	return b.String() + `"words":1`
+}
+
+// TestValuesInValuesTakeNoMemory: a reader that remembers each level of a body
+// of 64 MB needs a gigabyte for it.
+func TestValuesInValuesTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.admin(t)
+	nested := func(depth int) string {
+		return cloudEvent("1", "1", `"data"`, `"x":`+strings.Repeat("[", depth)+strings.Repeat("]", depth)+`,"data"`)
+	}
+	wantTaken(t, "a hundred levels", w.send(t, token, nested(100)), takenEvents{Received: 1, Counted: 1})
+	for what, body := range map[string]string{
+		"an extension": nested(101), "never closed": nested(100_000),
+		"in data": cloudEvent("2", strings.Repeat("[", 1000)), "an element": "[" + strings.Repeat("[", 1000),
+	} {
+		contentType := "Content-Type: application/cloudevents+json"
+		if what == "an element" {
+			contentType = batchType
+		}
+		if p := wantProblem(t, what, w.send(t, token, body, contentType), 400, "api-invalid"); !strings.Contains(p.Detail, "deep") {
+			t.Errorf("%s: %s", what, p.Detail)
 		}
 	}
 }
