@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,13 +36,14 @@ type liveLimit struct {
 // How streams go.
 const (
 	mostStreams = 100
+	mostOfOne   = 10 // of them in one person's name: nobody takes those of others
 	liveEvery   = time.Second
 	quietFor    = 15 * time.Second // then a comment tells that the stream is alive
 	longest     = time.Hour        // then the client comes again, by itself
 )
 
 func addWatchUsage(a *API) {
-	streams := make(chan struct{}, mostStreams)
+	streams := places{all: mostStreams, each: mostOfOne, of: map[string]int{}}
 	type question struct {
 		Customer string `query:"customer" maxLength:"100" doc:"Only of this customer. A member's token means its own"`
 	}
@@ -52,17 +54,49 @@ func addWatchUsage(a *API) {
 		Responses: map[string]*huma.Response{"200": {Description: "text/event-stream; the data of each event is a JSON document",
 			Content: map[string]*huma.MediaType{"text/event-stream": {Schema: a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[liveNumbers](), true, "LiveNumbers")}}}},
 	}, usageRule, func(_ context.Context, c *call, _ *question) (*huma.StreamResponse, error) {
-		select {
-		case streams <- struct{}{}:
-		default:
-			return nil, toll.Errorf(toll.Unavailable, "There are %d live streams open already. Close one, or ask again later.", mostStreams)
+		who := string(c.person.Kind) + " " + c.person.ID
+		if n, ok := streams.take(who); !ok {
+			return nil, toll.Errorf(toll.Unavailable, "There are %d live streams open already. Close one, or ask again later.", n)
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
-			defer func() { <-streams }()
+			defer streams.free(who)
 			_, w := humago.Unwrap(hc)
 			a.watch(hc, w, c)
 		}}, nil
 	})
+}
+
+// places are how many streams may be open, of all and of one person. It is safe
+// for concurrent use.
+type places struct {
+	all, each int
+	mu        sync.Mutex
+	taken     int
+	of        map[string]int
+}
+
+// take takes a place, or says how many are taken where there is none left.
+func (p *places) take(who string) (taken int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.of[who] >= p.each:
+		return p.of[who], false
+	case p.taken >= p.all:
+		return p.taken, false
+	}
+	p.taken++
+	p.of[who]++
+	return p.taken, true
+}
+
+func (p *places) free(who string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if p.of[who]--; p.of[who] == 0 {
+		delete(p.of, who)
+	}
 }
 
 // watch streams until the client hangs up, the token is worth nothing any more,

@@ -84,6 +84,61 @@ func TestTellsOfUsageWithinASecondAndEndsWithItsToken(t *testing.T) {
 	})
 }
 
+// TestOnePersonTakesNoStreamsOfOthers: a token of one customer must not keep
+// everybody else from the live numbers.
+func TestOnePersonTakesNoStreamsOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Clock = time.Now })
+		open := func(ctx context.Context, token string) (out *httptest.ResponseRecorder, over func() bool) {
+			out = httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(ctx, "GET", "/api/v1/usage/live", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				w.api.ServeHTTP(out, r)
+			}()
+			synctest.Wait()
+			return out, func() bool {
+				select {
+				case <-ended:
+					return true
+				default:
+					return false
+				}
+			}
+		}
+		w.person(t, "member/viewer")
+		mine, others := w.token(t, toll.KindMember, "member_viewer", toll.ScopeReadUsage), w.admin(t)
+		again := w.token(t, toll.KindMember, "member_viewer", toll.ScopeReadUsage)
+		ctx, hangUp := context.WithCancel(t.Context())
+		for range mostOfOne {
+			if _, over := open(ctx, mine); over() {
+				t.Fatal("a stream ended at once")
+			}
+		}
+		for _, token := range []string{mine, again} { // another token is the same person
+			if out, over := open(ctx, token); !over() || out.Code != 503 {
+				t.Errorf("one too many: %d", out.Code)
+			}
+		}
+		elsewhere, leave := context.WithCancel(t.Context())
+		if _, over := open(elsewhere, others); over() {
+			t.Error("somebody else has no place")
+		}
+		leave()
+		hangUp()
+		synctest.Wait()
+		ctx, hangUp = context.WithCancel(t.Context())
+		if _, over := open(ctx, mine); over() {
+			t.Error("no place is given back")
+		}
+		hangUp()
+		synctest.Wait()
+	})
+}
+
 func TestStreamsEndWithTheProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
