@@ -172,15 +172,16 @@ func (h *Hub) topic(name string) *topic {
 		return t
 	}
 	if len(h.topics) >= h.o.Topics {
-		quiet := ""
+		var quiet *topic
+		forget := ""
 		for n, t := range h.topics {
-			if len(t.clients) == 0 && (quiet == "" || t.last < h.topics[quiet].last) {
-				quiet = n
+			if len(t.clients) == 0 && (quiet == nil || t.last < quiet.last) {
+				quiet, forget = t, n
 			}
 		}
-		if t := h.topics[quiet]; t != nil {
-			h.floor = max(h.floor, t.last)
-			delete(h.topics, quiet)
+		if quiet != nil {
+			h.floor = max(h.floor, quiet.last)
+			delete(h.topics, forget)
 		}
 	}
 	// Whoever was at an earlier place may have missed what is forgotten.

@@ -459,3 +459,23 @@ func BenchmarkPublishToAThousand(b *testing.B) {
 		publish(b, h, "a", "<p>a change of a hundred bytes or so, as a live part of a page has it, with its tags</p>")
 	}
 }
+
+// TestATopicWithoutANameIsNotForgottenUnderItsListeners: the empty name is a
+// name as any other.
+func TestATopicWithoutANameIsNotForgottenUnderItsListeners(t *testing.T) {
+	t.Parallel()
+	h := NewHub(HubOptions{Topics: 1})
+	c, _, err := h.join([]string{""}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.leave(c)
+	for _, name := range []string{"other", ""} {
+		if _, err := h.Publish(name, StreamEvent{Name: "note", Data: "text"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if frames, gap := h.next(c, nil); gap || len(frames) != 1 {
+		t.Errorf("%d events, gap %v; want the one of its topic", len(frames), gap)
+	}
+}
