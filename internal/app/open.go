@@ -167,6 +167,7 @@ func (a *App) openFront(ctx context.Context) error {
 	a.front = &edge.Front{Chain: a.chain, Console: desk{api: a.api, console: pages}, IDs: a.ids}
 	a.front.Switch(frontSettings(a.cfg))
 	a.rooms.witness, a.rooms.late = a.gate, a.gate
+	a.rooms.outside = a.keeper.outside
 	a.rooms.services = func() []toll.Service { return a.live.Load().cfg.Services }
 	a.rooms.service = func(name string) (toll.Service, bool) { return a.live.Load().cfg.Service(name) }
 	a.rooms.reload, a.rooms.compare, a.rooms.caches = a.Reload, a.Compare, func() edge.Caches { return a.live.Load().caches }

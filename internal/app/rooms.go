@@ -45,6 +45,8 @@ type rooms struct {
 	compare func(ctx context.Context, file string) (Compared, error)
 	// service finds a service of the configuration in force; nil where no server runs.
 	service func(name string) (toll.Service, bool)
+	// outside tells the snapshot of usage that no lane brings.
+	outside func()
 	// services are those of the configuration in force; nil where no server runs.
 	services func() []toll.Service
 	// witness remembers refused requests; nil where no server runs.
@@ -146,6 +148,7 @@ func (r *rooms) open(ctx context.Context) error {
 	if _, err := drainDead(ctx, r.at.Data, r.store, r.keeper.forDrainer(), r.clock, nil); err != nil {
 		return err
 	}
+	r.outside = r.keeper.outside
 	r.drain = func(context.Context, time.Duration) error { return nil }
 	return nil
 }

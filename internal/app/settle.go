@@ -81,6 +81,7 @@ func settleUsage(ctx context.Context, r *rooms, in UsageSettle) (UsageSettled, e
 		r.late.PrepareSettled(ctx, &e, now)
 	}
 	after, err := r.store.Settle(ctx, s)
+	r.outside() // also after an error: it may be stored all the same
 	if err != nil {
 		return UsageSettled{}, err
 	}

@@ -81,10 +81,15 @@ type keptIntake struct {
 // TakeOutside implements meter.Intake.
 func (k keptIntake) TakeOutside(ctx context.Context, events []meter.Outside, partial bool) ([]meter.Fate, error) {
 	fates, err := k.Intake.TakeOutside(ctx, events, partial)
-	if k.keeper.of != nil { // also after an error: it may be stored all the same
-		k.keeper.of.Outside()
-	}
+	k.keeper.outside() // also after an error: it may be stored all the same
 	return fates, err
+}
+
+// outside tells the snapshot that usage was stored that no lane brings.
+func (k keeper) outside() {
+	if k.of != nil {
+		k.of.Outside()
+	}
 }
 
 // run writes the snapshot until ctx ends.
