@@ -10,9 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/tollhouse/tollhouse/examples/internal/serve"
+	"github.com/tollhouse/tollhouse/examples/items/site"
 )
 
 func main() {
@@ -27,22 +27,15 @@ func main() {
 func run(listen string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a, err := newApp(time.Now, embedded())
+	items, err := site.New()
 	if err != nil {
 		return err
 	}
-	handler, err := a.handler()
-	if err != nil {
-		return err
-	}
-	go func() {
-		_ = a.quote(ctx, 2*time.Second) // it ends with ctx, or when the streams are drained
-		_ = a.prices.Drain(ctx)         // says to all when to come back
-	}()
+	go items.Run(ctx)
 	urlFile := os.Getenv("URL_FILE")
 	return serve.Run(ctx, serve.Options{
 		Name:    "items",
 		Listen:  serve.Address(listen, os.Getenv("PORT"), urlFile, "127.0.0.1:9004"),
 		URLFile: urlFile,
-	}, handler)
+	}, items)
 }

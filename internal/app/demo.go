@@ -74,6 +74,7 @@ func Demo(ctx context.Context, o DemoOptions) error {
 		Ready: func(a *App) {
 			facts.URL, facts.ConsoleURL = a.URL(), a.ConsoleURL()
 			facts.DaybookURL = "http://daybook.localhost:" + a.port() + "/"
+			facts.itemsURL = "http://items.localhost:" + a.port() + "/"
 			facts.AdminURL = a.AdminURL()
 			if err := facts.save(data); err != nil {
 				a.log.Error("demo.json was not written", "error", err)
@@ -93,7 +94,7 @@ func Demo(ctx context.Context, o DemoOptions) error {
 func demoConfiguration(data string, gateway net.Addr, e *examples) (*config.Config, error) {
 	var text bytes.Buffer
 	err := demoTemplate.Execute(&text, map[string]string{
-		"Listen": gateway.String(), "Data": data, "Ner": e.nerURL, "Daybook": e.daybookURL,
+		"Listen": gateway.String(), "Data": data, "Ner": e.nerURL, "Daybook": e.daybookURL, "Items": e.itemsURL,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the demo's configuration: %w", err)

@@ -26,6 +26,8 @@ type DemoFacts struct {
 	Customer   SignIn            `json:"customer"` // the free customer's owner
 	APIKey     string            `json:"api_key"`  // the free customer's
 	APIKeys    map[string]string `json:"api_keys"` // by plan
+
+	itemsURL string // printed only
 }
 
 // loadFacts reads what an earlier start kept; nothing when there was none.
@@ -60,6 +62,7 @@ Tollhouse demo is running. Ctrl-C ends it; the data stays in %[1]s.
 
   Console     %[2]s
   Daybook     %[3]s  (or %[9]s/daybook/)
+  Items       %[11]s
   Admin       %[10]s/metrics
 
   Customer    %[4]s   password  %[5]s
@@ -72,7 +75,7 @@ Try it:
 curl -s %[9]s/v1/ner/extractions -H "Authorization: Bearer %[8]s" -H "Content-Type: application/json" -d '{"text": "John Doe is a Go Developer at Google"}'
 
 `, data, f.ConsoleURL, f.DaybookURL, f.Customer.Email, f.Customer.Password,
-		f.Operator.Email, f.Operator.Password, f.APIKey, f.URL, f.AdminURL)
+		f.Operator.Email, f.Operator.Password, f.APIKey, f.URL, f.AdminURL, f.itemsURL)
 }
 
 // ShowWarnings writes what is to be known of a start for a person.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	daybook "github.com/tollhouse/tollhouse/examples/daybook/app"
+	items "github.com/tollhouse/tollhouse/examples/items/site"
 	"github.com/tollhouse/tollhouse/examples/ner/nerapi"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -18,10 +19,11 @@ import (
 // examples are the example services of the demo, each a real server on an
 // address of its own.
 type examples struct {
-	nerURL, daybookURL string
+	nerURL, daybookURL, itemsURL string
 
 	servers []*http.Server
 	daybook *daybook.App
+	stop    context.CancelFunc // of what items does by itself; nil before it began
 }
 
 func startExamples(data string, clock toll.Clock) (*examples, error) {
@@ -36,11 +38,28 @@ func startExamples(data string, clock toll.Clock) (*examples, error) {
 	if e.daybookURL, err = e.serve(e.daybook.Handler()); err == nil {
 		e.nerURL, err = e.serve(nerapi.New(nerapi.Options{}))
 	}
+	if err == nil {
+		err = e.startItems()
+	}
 	if err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+func (e *examples) startItems() error {
+	items, err := items.New()
+	if err != nil {
+		return fmt.Errorf("starting items: %w", err)
+	}
+	if e.itemsURL, err = e.serve(items); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	go items.Run(ctx)
+	return nil
 }
 
 func (e *examples) serve(handler http.Handler) (string, error) {
@@ -56,6 +75,9 @@ func (e *examples) serve(handler http.Handler) (string, error) {
 
 // close ends the services after the gateway has let go of them.
 func (e *examples) close() {
+	if e.stop != nil {
+		e.stop()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for _, s := range e.servers {
