@@ -31,6 +31,7 @@ func TestQuotasOfAnyScopeOutliveAStartWithoutTheDatabase(t *testing.T) {
 	if got := s.calls(other.Key, 4); got[200] != 4 { // 7
 		t.Fatalf("before the outage: %v", got)
 	}
+	until(t, "a snapshot to start from", func() bool { return s.metric("tollhouse_snapshot_behind 0") })
 	wire.down()
 	if got := s.calls(other.Key, 2); got[200] != 2 { // 9: in the journal alone
 		t.Fatalf("with the database gone: %v", got)
