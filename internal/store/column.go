@@ -92,3 +92,28 @@ func (d *document[E]) Scan(from any) error {
 	}
 	return json.Unmarshal([]byte(text), &d.value)
 }
+
+// dictionary is a set of named texts as a column keeps it: a JSON object.
+type dictionary map[string]string
+
+// Value implements driver.Valuer.
+func (d dictionary) Value() (driver.Value, error) {
+	if len(d) == 0 {
+		return "{}", nil
+	}
+	b, err := json.Marshal(map[string]string(d))
+	return string(b), err
+}
+
+// Scan implements sql.Scanner. An empty dictionary is nil.
+func (d *dictionary) Scan(from any) error {
+	text, ok := from.(string)
+	if !ok {
+		return fmt.Errorf("a dictionary is kept as text, not as %T", from)
+	}
+	*d = nil
+	if text == "{}" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), (*map[string]string)(d))
+}

@@ -132,7 +132,8 @@ func (s *IDs) read() (random [10]byte) {
 }
 
 // NewID makes a prefixed text identifier such as "cus_01J9…". The prefixes in
-// use: cus (customer), key, mem (member), op (operator), ses (session), tok (API token).
+// use: cus (customer), key, mem (member), op (operator), ses (session), tok (API token),
+// mail, tic (ticket).
 func (s *IDs) NewID(prefix string, now time.Time) string {
 	b := make([]byte, 0, len(prefix)+27)
 	b = append(append(b, prefix...), '_')

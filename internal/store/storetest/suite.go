@@ -51,6 +51,14 @@ func TestStore(t *testing.T, open Opener) {
 		{"KeepsTheFirstRevocation", keepsTheFirstRevocation},
 		{"ListsTheSessionsOfAPerson", listsTheSessionsOfAPerson},
 
+		{"KeepsAMailAsItWasGivenUntilItWasSent", keepsAMailAsItWasGivenUntilItWasSent},
+		{"WritesAllMailsOrNone", writesAllMailsOrNone},
+		{"GivesAMailToOneOfManySenders", givesAMailToOneOfManySenders},
+		{"GivesAMailAgainWhenTheLeaseIsOver", givesAMailAgainWhenTheLeaseIsOver},
+		{"PutsAMailOffAndGivesItUp", putsAMailOffAndGivesItUp},
+		{"ListsMailsNewestFirst", listsMailsNewestFirst},
+		{"ForgetsMailThatIsDone", forgetsMailThatIsDone},
+
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},
 
