@@ -46,32 +46,47 @@ the newest some thousand; answered ones are found as long as their events are ke
 			}
 			line("at", e.At.Local().Format("2006-01-02 15:04:05.000 MST"))
 			line("service", strings.TrimSpace(e.Service+" "+e.Endpoint))
-			line("customer", e.Customer)
-			line("key", e.Key)
+			line("customer", named(e.CustomerName, e.Customer))
+			line("key", named(e.KeyName, e.Key))
 			line("plan", e.Plan)
 			if e.Status > 0 {
 				line("status", strconv.Itoa(e.Status))
 			}
+			var counted []string
 			for _, unit := range slices.Sorted(maps.Keys(e.Counted)) {
-				line("counted", fmt.Sprintf("%d %s", e.Counted[unit], unit))
+				counted = append(counted, fmt.Sprintf("%s=%d", unit, e.Counted[unit]))
 			}
+			line("counted", strings.Join(counted, ", "))
 			if len(e.Policies) == 0 {
 				return
 			}
 			fmt.Fprintln(w)
 			rows := make([][]string, len(e.Policies))
 			for i, p := range e.Policies {
-				left, passes := "-", "-"
+				needs, left, passes := "-", "-", "-"
+				if p.Needs > 0 {
+					needs = strconv.FormatInt(p.Needs, 10)
+				}
 				if p.Left != nil {
 					left = strconv.FormatInt(*p.Left, 10)
 				}
-				if !p.PassesAt.IsZero() {
+				if p.Never {
+					passes = "never"
+				} else if !p.PassesAt.IsZero() {
 					passes = p.PassesAt.Local().Format("2006-01-02 15:04:05")
 				}
-				rows[i] = []string{p.Name, p.Limit, p.Per, p.Said, left, passes}
+				rows[i] = []string{p.Name, p.Limit, p.Per, p.Said, needs, left, passes}
 			}
-			table(w, []string{"POLICY", "LIMIT", "PER", "SAID", "LEFT", "PASSES AT"}, rows)
+			table(w, []string{"POLICY", "LIMIT", "PER", "SAID", "NEEDS", "LEFT", "PASSES AT"}, rows)
 		})
 	}
 	return cmd
+}
+
+// named is an ID with what people call it before it, where that is known.
+func named(name, id string) string {
+	if name == "" {
+		return id
+	}
+	return name + " (" + id + ")"
 }

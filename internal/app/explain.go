@@ -19,19 +19,22 @@ type Explain struct {
 
 // Explained is what became of a request, and why.
 type Explained struct {
-	RequestID string            `json:"request_id"`
-	Outcome   string            `json:"outcome"` // "refused" or "answered"
-	At        time.Time         `json:"at"`
-	Customer  string            `json:"customer,omitempty"`
-	Key       string            `json:"key,omitempty"`
-	Plan      string            `json:"plan,omitempty"`
-	Service   string            `json:"service,omitempty"`
-	Endpoint  string            `json:"endpoint,omitempty"`
-	Status    int               `json:"status,omitempty"` // of an answered one
-	Reason    string            `json:"reason,omitempty"` // of a refused one
-	Says      string            `json:"says"`             // one sentence
-	Counted   map[string]int64  `json:"counted,omitempty"`
-	Policies  []PolicyExplained `json:"policies"`
+	RequestID string    `json:"request_id"`
+	Outcome   string    `json:"outcome"` // "refused" or "answered"
+	At        time.Time `json:"at"`
+	Customer  string    `json:"customer,omitempty"`
+	// CustomerName and KeyName are what people call them now; "" where there is none any more.
+	CustomerName string            `json:"customer_name,omitempty"`
+	Key          string            `json:"key,omitempty"`
+	KeyName      string            `json:"key_name,omitempty"`
+	Plan         string            `json:"plan,omitempty"`
+	Service      string            `json:"service,omitempty"`
+	Endpoint     string            `json:"endpoint,omitempty"`
+	Status       int               `json:"status,omitempty"` // of an answered one
+	Reason       string            `json:"reason,omitempty"` // of a refused one
+	Says         string            `json:"says"`             // one sentence
+	Counted      map[string]int64  `json:"counted,omitempty"`
+	Policies     []PolicyExplained `json:"policies"`
 }
 
 // PolicyExplained is what one policy said to the request.
@@ -39,7 +42,9 @@ type PolicyExplained struct {
 	PolicyShown
 	Said     string    `json:"said"`               // "passed", "refused", "would refuse", "undecided"
 	Left     *int64    `json:"left,omitempty"`     // what was left of it then; null where nobody noted it
+	Needs    int64     `json:"needs,omitempty"`    // what the request takes of it before it is forwarded, where it said no
 	PassesAt time.Time `json:"passes_at,omitzero"` // when this policy, left alone, admits one
+	Never    bool      `json:"never,omitempty"`    // no period lets the request pass: it needs more than the whole quota
 }
 
 // explain says what became of a request, whosever it was.
@@ -48,15 +53,48 @@ func explain(ctx context.Context, r *rooms, in Explain) (Explained, error) {
 	if err != nil {
 		return Explained{}, err
 	}
-	return explained(&e), nil
+	out := explained(&e)
+	// The names are a courtesy: what became of a request is said without them too.
+	if c, err := r.store.Customer(ctx, e.Customer); e.Customer != "" && err == nil {
+		out.CustomerName = c.Name
+	}
+	if k, err := r.store.Key(ctx, e.Key); e.Key != "" && err == nil {
+		out.KeyName = k.Name
+	}
+	return out, nil
+}
+
+// checkRequestID refuses what cannot be a request's ID, and says what one looks
+// like. It repeats nothing that may be a secret.
+func checkRequestID(id string) error {
+	wrong := func(format string, args ...any) error {
+		return toll.FieldError("request_id", format+"; it takes a request's ID, which is the X-Request-ID of its answer, for example 01J9ZK6V7Q3M8X2C4B5N6P7R8S", args...)
+	}
+	for prefix, what := range map[string]string{
+		"th_":  "that is an API key or a token, not a request (and it is a secret: keep it out of command lines)",
+		"cus_": "that is a customer's ID, not a request's", "key_": "that is a key's ID, not a request's",
+	} {
+		if strings.HasPrefix(id, prefix) {
+			return wrong("%s", what)
+		}
+	}
+	if id == "" {
+		return wrong("there is no ID")
+	}
+	if len(id) < 8 || len(id) > 128 || strings.ContainsFunc(id, func(c rune) bool {
+		return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.'
+	}) {
+		return wrong("%q is none", id[:min(len(id), 40)])
+	}
+	return nil
 }
 
 // Explain finds a request among the refusals that the running server remembers,
 // and among the events: one of a customer, or of anybody for "".
 func (r *rooms) Explain(ctx context.Context, requestID, customer string) (toll.Explanation, error) {
 	id := strings.TrimSpace(requestID)
-	if id == "" || len(id) > 200 {
-		return toll.Explanation{}, toll.FieldError("request_id", "it takes the X-Request-ID of an answer")
+	if err := checkRequestID(id); err != nil {
+		return toll.Explanation{}, err
 	}
 	if refused, ok := r.findRefusal(id, customer); ok {
 		return explainRefusal(&refused), nil
@@ -78,6 +116,9 @@ func (r *rooms) Explain(ctx context.Context, requestID, customer string) (toll.E
 	said := "a refused request is remembered by the server that refused it while it runs, the newest some thousand of them"
 	if r.witness == nil {
 		said = "no server runs here, and only the one that refused a request remembers it"
+	}
+	if _, err := toll.ParseULID(id); err != nil { // a trusted proxy may have given it one of its own
+		said += ". An ID that Tollhouse gave has 26 letters and digits, for example 01J9ZK6V7Q3M8X2C4B5N6P7R8S: this one must come from a trusted proxy"
 	}
 	return toll.Explanation{}, toll.Errorf(toll.NotFound, "no request %s is known: no answer to it was counted, and %s", id, said)
 }
@@ -132,7 +173,7 @@ func explainRefusal(r *gate.Refusal) toll.Explanation {
 		Service: r.Service, Endpoint: r.Endpoint, Method: r.Method, Reason: r.Reason,
 	}
 	for _, f := range r.Findings {
-		said := toll.Finding{Policy: f.Policy, Said: toll.SaidPassed, Noted: true, Left: f.Remaining}
+		said := toll.Finding{Policy: f.Policy, Said: toll.SaidPassed, Noted: true, Left: f.Remaining, Needs: f.Needs, Never: f.Never}
 		switch {
 		case f.Refused && f.Away:
 			said.Said = toll.SaidUndecided
@@ -141,7 +182,7 @@ func explainRefusal(r *gate.Refusal) toll.Explanation {
 		case f.WouldRefuse:
 			said.Said = toll.SaidWouldRefuse
 		}
-		if f.WouldRefuse {
+		if f.WouldRefuse && !f.Never {
 			said.PassesAt = r.At.Add(f.RetryAfter)
 		}
 		out.Findings = append(out.Findings, said)
@@ -197,14 +238,19 @@ func explained(e *toll.Explanation) Explained {
 		out.Counted[a.Unit] += a.Count
 	}
 	var refusers, away []string
+	never := false
 	for _, f := range e.Findings {
-		said := PolicyExplained{PolicyShown: showPolicies(f.Of, []toll.Policy{f.Policy})[0], Said: string(f.Said), PassesAt: f.PassesAt}
+		said := PolicyExplained{PolicyShown: showPolicies(f.Of, []toll.Policy{f.Policy})[0], Said: string(f.Said), PassesAt: f.PassesAt, Never: f.Never}
+		if f.Said != toll.SaidPassed {
+			said.Needs = f.Needs
+		}
 		if f.Noted {
 			said.Left = &f.Left
 		}
 		switch f.Said {
 		case toll.SaidRefused:
-			refusers = append(refusers, fmt.Sprintf("%s (%s)", f.Policy.Name, said.Limit))
+			refusers = append(refusers, fmt.Sprintf("%s (%s)", f.Policy.Name, said.Limit)+needed(&f))
+			never = never || f.Never
 		case toll.SaidUndecided:
 			away = append(away, f.Policy.Name)
 		case toll.SaidPassed, toll.SaidWouldRefuse:
@@ -214,6 +260,9 @@ func explained(e *toll.Explanation) Explained {
 	switch {
 	case len(refusers) > 0:
 		out.Says = "Refused by " + strings.Join(refusers, " and ") + "."
+		if never {
+			out.Says += " It can never pass under this limit: a larger one would let it."
+		}
 	case len(away) > 0:
 		out.Says = "Undecided by " + strings.Join(away, " and ") + ": the shared counters were away, and it lets nobody pass then."
 	case e.Refused:
@@ -225,6 +274,14 @@ func explained(e *toll.Explanation) Explained {
 		out.Outcome = "refused"
 	}
 	return out
+}
+
+// needed says what a call needed of a quota, where that is more than one.
+func needed(f *toll.Finding) string {
+	if f.Policy.Kind != toll.Quota || f.Needs <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(": the call needs %d %s, and %d were left", f.Needs, f.Policy.Unit, f.Left)
 }
 
 func answeredSentence(e *toll.Explanation) string {

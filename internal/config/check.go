@@ -26,6 +26,7 @@ func (c *checker) check() {
 	c.checkPlans()
 	c.checkLater()
 	c.checkReach()
+	c.checkNeverPasses()
 }
 
 // at gives the node of a field's value, or of what holds it.

@@ -7,22 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/exchange"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/httpcache"
-	"github.com/tollhouse/tollhouse/internal/limit"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 // problemBase is where every problem type of the gateway is explained.
 const problemBase = "https://github.com/tollhouse/tollhouse/blob/main/docs/problems.md#"
-
-// quotaExceeded is the registered problem type of every limit
-// (draft-ietf-httpapi-ratelimit-headers-10 §9).
-const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 // What the front itself refuses, beside the gate's reasons.
 const (
@@ -112,59 +105,6 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 		response.Header.Set("Retry-After", "1")
 	}
 	return response
-}
-
-// limited answers for a rate limit, a quota or a concurrency limit alike.
-func (a Answers) limited(r *exchange.Request, p *gate.Pass) *exchange.Response {
-	results := p.Limits()
-	wait := limit.RetryAfter(results)
-	doc := problem{Type: quotaExceeded, Status: 429, Title: "Limit reached", UpgradeURL: a.UpgradeURL}
-	var said []string
-	doc.ViolatedPolicies, said = reached(results)
-	seconds := int64(wait.Seconds())
-	doc.Detail = fmt.Sprintf("Over %s. Try again in %s.", strings.Join(said, " and "), waitInWords(wait))
-	response := a.problem(r, doc)
-	response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
-	return response
-}
-
-// reached names the policies that are known to be reached, and says them in
-// words. One that refused because the shared counters are away is not: nobody
-// knows what is left of it.
-func reached(results []limit.Result) (names, said []string) {
-	for i := range results {
-		if results[i].Refused && !results[i].Away {
-			names = append(names, results[i].Policy.Name)
-			said = append(said, describe(results[i].Policy))
-		}
-	}
-	return names, said
-}
-
-// describe says a policy in words: "the rate limit “minute” (10 per minute)".
-func describe(p *toll.Policy) string {
-	switch p.Kind {
-	case toll.Quota:
-		return fmt.Sprintf("the quota “%s” (%d %s per %s)", p.Name, p.Count, p.Unit, p.Every.Noun())
-	case toll.ConcurrencyLimit:
-		return fmt.Sprintf("the concurrency limit “%s” (%d at the same time)", p.Name, p.Count)
-	default:
-		return fmt.Sprintf("the rate limit “%s” (%d per %s)", p.Name, p.Count, window(p))
-	}
-}
-
-func window(p *toll.Policy) string {
-	switch p.Window.Seconds() {
-	case 1:
-		return "second"
-	case 60:
-		return "minute"
-	case 3600:
-		return "hour"
-	case 86400:
-		return "day"
-	}
-	return p.Window.String()
 }
 
 func realm(p *gate.Pass) string {

@@ -32,7 +32,8 @@ type house struct {
 	gate     *gate.Gate
 	seen     chan edge.Seen
 	front    *edge.Front
-	full     atomic.Bool // serve what cannot be journalled
+	full     atomic.Bool  // serve what cannot be journalled
+	limited  toll.Service // what reserving opened
 }
 
 var clock = toll.Clock(time.Now)

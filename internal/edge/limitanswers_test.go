@@ -127,3 +127,42 @@ func TestEveryAnswerSaysItsLimitsOrThatNoneWasAsked(t *testing.T) {
 	h.gate.PutCustomer(toll.Customer{ID: "cus_1", Status: toll.CustomerSuspended, Subscription: toll.Subscription{Plan: "free"}})
 	expect("of a suspended customer", "/", answered{status: 403, kind: string(toll.RefusedSuspended)})
 }
+
+// TestACallThatNeverPassesIsToldWhatItNeedsAndNoTime is beside the one that is
+// refused now and passes in the next period.
+func TestACallThatNeverPassesIsToldWhatItNeedsAndNoTime(t *testing.T) {
+	t.Parallel()
+	h := reserving(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Tollhouse-Usage", "words=950") })
+	h.call(t, "POST", "/v1/ner/extractions", "text")
+	response, body := h.call(t, "POST", "/v1/ner/extractions", "text")
+	p := problemOf(t, response, body, 429, "quota-exceeded")
+	if want := "Over the quota “words” (1000 words per month): the call needs 100 words, and 50 are left. Try again in "; !strings.HasPrefix(p.Detail, want) {
+		t.Errorf("more than is left: %q, want it to begin %q", p.Detail, want)
+	}
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err != nil || !strings.Contains(response.Header.Get("RateLimit"), `"words";r=50;t=`+strconv.Itoa(seconds)) {
+		t.Errorf("Retry-After %q beside RateLimit %q", response.Header.Get("Retry-After"), response.Header.Get("RateLimit"))
+	}
+
+	h.limit(t, toll.Policy{Name: "words", Kind: toll.Quota, Unit: "words", Count: 99, Every: toll.Monthly})
+	response, body = h.call(t, "POST", "/v1/ner/extractions", "text")
+	p = problemOf(t, response, body, 429, "over-whole-quota")
+	if want := "The call needs 100 words at once, and the quota “words” (99 words per month) never holds so many: it cannot pass, now or later. A plan with a larger quota lets it pass."; p.Detail != want {
+		t.Errorf("more than the whole: %q, want %q", p.Detail, want)
+	}
+	if got := response.Header["Retry-After"]; got != nil {
+		t.Errorf("it is told to come again after %q", got)
+	}
+	if got := response.Header.Get("RateLimit"); !strings.HasPrefix(got, `"words";r=0;t=`) {
+		t.Errorf("RateLimit %q", got)
+	}
+	if p.Upgrade == "" || len(p.Violated) != 1 {
+		t.Errorf("problem %+v", p)
+	}
+
+	h.limit(t, toll.Policy{Name: "none", Kind: toll.Quota, Unit: toll.UnitRequests, Count: 0, Every: toll.Monthly})
+	response, body = h.call(t, "POST", "/v1/ner/extractions", "text")
+	p = problemOf(t, response, body, 429, "over-whole-quota")
+	if want := "The quota “none” is 0 requests: it lets no call pass, now or later. A plan with a larger quota lets it pass."; p.Detail != want {
+		t.Errorf("of a quota of nothing: %q, want %q", p.Detail, want)
+	}
+}

@@ -78,11 +78,13 @@ func xRateLimits(h exchange.Header, results []limit.Result, now time.Time) {
 }
 
 // tighter tells whether a holds a client back more than b: one that refused,
-// the longest wait, then what has the fewest left.
+// one that always will, the longest wait, then what has the fewest left.
 func tighter(a, b *limit.Result) bool {
 	switch {
 	case a.Refused != b.Refused:
 		return a.Refused
+	case a.Never != b.Never:
+		return a.Never
 	case a.Refused:
 		return a.RetryAfter > b.RetryAfter
 	case a.Remaining != b.Remaining:

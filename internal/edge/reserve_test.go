@@ -21,14 +21,21 @@ func reserving(t *testing.T, handler http.HandlerFunc) *house {
 		s.Costs = map[string]toll.Cost{"": {Reserve: []toll.Amount{{Unit: "words", Count: 100}}}}
 		service = *s
 	})
-	plan := toll.PlanVersion{ID: "free@1", Plan: toll.Plan{Name: "free", Includes: []string{"ner"}, Policies: []toll.Policy{
-		{Name: "words", Kind: toll.Quota, Unit: "words", Count: 1000, Every: toll.Monthly},
-		{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 100},
-	}}}
-	if err := h.gate.Switch(gate.Rules{Services: []toll.Service{service}, Plans: []toll.PlanVersion{plan}}); err != nil {
+	h.limited = service
+	h.limit(t,
+		toll.Policy{Name: "words", Kind: toll.Quota, Unit: "words", Count: 1000, Every: toll.Monthly},
+		toll.Policy{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 100},
+	)
+	return h
+}
+
+// limit gives the plan of everybody other policies.
+func (h *house) limit(t *testing.T, policies ...toll.Policy) {
+	t.Helper()
+	plan := toll.PlanVersion{ID: "free@1", Plan: toll.Plan{Name: "free", Includes: []string{"ner"}, Policies: policies}}
+	if err := h.gate.Switch(gate.Rules{Services: []toll.Service{h.limited}, Plans: []toll.PlanVersion{plan}}); err != nil {
 		t.Fatal(err)
 	}
-	return h
 }
 
 // holds are the words that are used or reserved, and the calls in flight.

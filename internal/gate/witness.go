@@ -31,7 +31,9 @@ type Finding struct {
 	Away        bool // it could not be decided: the counters that replicas share were away
 	Limit       int64
 	Remaining   int64
-	RetryAfter  time.Duration // until it would admit one, 0 when it did not say no
+	Needs       int64         // what the request takes of it before it is forwarded; 0: nothing was known
+	RetryAfter  time.Duration // until it would admit one, 0 when it did not say no, or never will
+	Never       bool          // it refuses such a request in every period: it needs more than the whole quota
 }
 
 // The newest refusals are remembered: a bounded number, apart for each group of
@@ -104,7 +106,7 @@ func (w *witness) see(p *Pass) {
 		f := &p.admission.Results()[i]
 		r.Findings = append(r.Findings, Finding{
 			Policy: *f.Policy, Refused: f.Refused, WouldRefuse: f.WouldRefuse, Away: f.Away,
-			Limit: f.Limit, Remaining: f.Remaining, RetryAfter: f.RetryAfter,
+			Limit: f.Limit, Remaining: f.Remaining, Needs: f.Needs, RetryAfter: f.RetryAfter, Never: f.Never,
 		})
 	}
 }

@@ -173,6 +173,12 @@ func (r *rule) cost(c *toll.Cost) int64 {
 // that takes nothing before its outcome, whether nothing is left.
 func (j *judgment) exceeds() bool { return j.value > j.rule.policy.Count-max(1, j.cost) }
 
+// never tells whether a quota says no whatever was used before: the request
+// takes more than the whole of it. So does every request of a quota of 0.
+func (j *judgment) never() bool {
+	return j.rule.kind == toll.Quota && max(1, j.cost) > j.rule.policy.Count
+}
+
 // take lets the i-th judgment take what the admitted request costs.
 func (a *Admission) take(i int, ns int64) {
 	j := &a.judgments[i]
@@ -212,7 +218,7 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 		res := extend(&a.results)
 		res.Policy, res.rule, res.Limit = r.policy, r, r.policy.Count
 		res.WouldRefuse, res.Refused, res.RetryAfter = j.no, j.no && !r.policy.Shadow, 0
-		res.Away = false
+		res.Away, res.Needs, res.Never = false, j.cost, j.no && j.never()
 		switch r.kind {
 		case toll.RateLimit:
 			res.Limit = r.pace.burst
@@ -223,7 +229,7 @@ func (a *Admission) conclude(ns int64, admitted bool) {
 		case toll.Quota:
 			res.Remaining = max(0, r.policy.Count-j.value)
 			res.Reset = time.Duration(j.period.end - ns)
-			if j.no {
+			if j.no && !res.Never {
 				res.RetryAfter = res.Reset
 			}
 		case toll.ConcurrencyLimit:

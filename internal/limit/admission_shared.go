@@ -121,12 +121,13 @@ func (a *Admission) correct() {
 		res := &a.results[i]
 		i++
 		switch {
+		case res.Never: // whatever the others use
 		case j.verdict == gone:
 			res.Away, res.Remaining, res.Reset, res.RetryAfter = true, 0, 0, time.Second
 		case j.lease != nil && j.no && j.rule.kind == toll.RateLimit:
 			res.Remaining, res.RetryAfter = 0, max(j.wait, 1)
 			res.Reset = res.RetryAfter
-		case j.lease != nil && j.no && j.rule.kind == toll.Quota && j.value < j.rule.policy.Count:
+		case j.lease != nil && j.no && j.rule.kind == toll.Quota && !j.exceeds():
 			res.RetryAfter = LeaseLife // the others' leases: what they do not use is back then, and not at the period's end
 		}
 	}

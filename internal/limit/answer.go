@@ -87,11 +87,15 @@ func policyItem(p *toll.Policy) string {
 
 // RetryAfter returns what the Retry-After field (RFC 9110 §10.2.3) of a refused
 // request says: whole seconds, at least one, and not before each of the
-// policies that refused would admit one. 0 when none refused.
+// policies that refused would admit one. 0 when none refused, and when one
+// never will: then there is no time to name.
 func RetryAfter(results []Result) time.Duration {
 	var wait time.Duration
 	for i := range results {
 		if results[i].Refused {
+			if results[i].Never {
+				return 0
+			}
 			wait = max(wait, results[i].RetryAfter, time.Second)
 		}
 	}

@@ -73,6 +73,8 @@ func TestRetryAfterIsTheLongestRefusalInWholeSeconds(t *testing.T) {
 		{[]Result{refused(time.Second)}, time.Second},
 		{[]Result{refused(time.Second + 1)}, 2 * time.Second},
 		{[]Result{refused(3 * time.Second), {RetryAfter: time.Hour}, refused(59*time.Second + 999*time.Millisecond), refused(time.Second)}, time.Minute},
+		{[]Result{refused(time.Hour), {Refused: true, Never: true}}, 0},
+		{[]Result{refused(time.Hour), {WouldRefuse: true, Never: true}}, time.Hour},
 	} {
 		if got := RetryAfter(c.results); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.results, got, c.want)

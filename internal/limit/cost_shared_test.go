@@ -140,3 +140,49 @@ func TestAReservationWhileTheLedgerIsAwayComesOutOfTheShare(t *testing.T) {
 		t.Error("admitted more than its share")
 	}
 }
+
+// TestACallAboveTheWholeQuotaLeavesTheOthersTheirs: were it asked for, what is
+// left would be leased to a call that cannot use it.
+func TestACallAboveTheWholeQuotaLeavesTheOthersTheirs(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 2, wordsADay(100))
+	admit := func(r *replica, words int64) limit.Result {
+		var a limit.Admission
+		defer a.Release()
+		cost := &toll.Cost{Reserve: []toll.Amount{{Unit: "words", Count: words}}}
+		a.AdmitCost(r.clock(), r.parts, cost, "ner", "other", h.set)
+		return a.Results()[0]
+	}
+	if r := admit(h.replicas[0], 101); !r.Refused || !r.Never || r.RetryAfter != 0 {
+		t.Errorf("101 of 100: %+v", r)
+	}
+	if r := admit(h.replicas[1], 100); r.Refused {
+		t.Errorf("100 of 100 beside it: %+v", r)
+	}
+	h.quiet()
+	h.ledger.Away(errAway)
+	h.replicas[0].pool.Beat(t.Context())
+	if r := admit(h.replicas[0], 101); !r.Refused || !r.Never || r.Away || r.RetryAfter != 0 {
+		t.Errorf("101 of 100 while the ledger is away: %+v", r)
+	}
+}
+
+func TestWhatIsTrulyUsedIsNotSaidToComeBackInASecond(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, 2, wordsADay(100))
+	use := func(r *replica, words int64) limit.Result {
+		var a limit.Admission
+		defer a.Release()
+		cost := &toll.Cost{Reserve: []toll.Amount{{Unit: "words", Count: words}}}
+		a.AdmitCost(r.clock(), r.parts, cost, "ner", "other", h.set)
+		a.Settle(true, []toll.Amount{{Unit: "words", Count: words}})
+		return a.Results()[0]
+	}
+	if r := use(h.replicas[0], 80); r.Refused {
+		t.Fatalf("80 of 100: %+v", r)
+	}
+	h.quiet()
+	if r := use(h.replicas[1], 30); !r.Refused || r.Never || r.RetryAfter != r.Reset || r.Remaining != 20 {
+		t.Errorf("30 where 20 are left: %+v, want the period's end", r)
+	}
+}

@@ -150,6 +150,9 @@ func (l *lease) look(j *judgment, now time.Time) verdict {
 	if l.shared.pool.Away() {
 		return l.lookAlone(j, now)
 	}
+	if j.never() && !r.silent && !r.policy.Shadow {
+		return no // to ask for so much would keep from the others what is left
+	}
 	if r.kind == toll.Quota && (r.silent || r.policy.Shadow || j.cost == 0) && (l.fresh(now) || r.silent) {
 		if j.exceeds() {
 			return no

@@ -191,7 +191,7 @@ func (m *model) admit(now time.Time, cost *toll.Cost, policies []asked) (admitte
 		if a.silent {
 			continue
 		}
-		r := Result{WouldRefuse: no[i], Refused: no[i] && !a.policy.Shadow, Limit: a.policy.Count}
+		r := Result{WouldRefuse: no[i], Refused: no[i] && !a.policy.Shadow, Needs: a.costs(cost), Limit: a.policy.Count}
 		switch a.policy.Kind {
 		case toll.RateLimit:
 			level := m.levelNow(a, ns, false)
@@ -212,7 +212,7 @@ func (m *model) admit(now time.Time, cost *toll.Cost, policies []asked) (admitte
 			used, start, end := m.period(a, now)
 			r.Remaining = max(0, a.policy.Count-used[start])
 			r.Reset = end.Sub(now)
-			if no[i] {
+			if r.Never = no[i] && max(1, a.costs(cost)) > a.policy.Count; no[i] && !r.Never {
 				r.RetryAfter = r.Reset
 			}
 		case toll.ConcurrencyLimit:

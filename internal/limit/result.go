@@ -19,6 +19,13 @@ type Result struct {
 	// the policy's WhenSharedAway is AwayClosed; nothing says that the limit is reached.
 	Away bool
 
+	// Needs is what the request takes of it before it is forwarded. 0: a quota on
+	// a reported unit of which nothing is reserved.
+	Needs int64
+	// Never: it said no, and would in every period, for the request needs more
+	// than the whole quota. RetryAfter is 0 then.
+	Never bool
+
 	// Limit is how much there is at most: a quota's limit, how many at once, a
 	// rate limit's burst (what may pass at once).
 	Limit int64
@@ -31,8 +38,8 @@ type Result struct {
 	// nobody can know.
 	Reset time.Duration
 	// RetryAfter is the time until this policy, left alone, admits one: exact
-	// and never early. 0 when it did not say no. For a concurrency limit nobody
-	// can know; it says one second. A quota of 0 says the end of the period.
+	// and never early. 0 when it did not say no, or Never. For a concurrency limit
+	// nobody can know; it says one second.
 	RetryAfter time.Duration
 
 	rule *rule // has the answers' text ready; nil in a Result that was not made here

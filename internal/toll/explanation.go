@@ -44,5 +44,7 @@ type Finding struct {
 	Said     Said
 	Noted    bool      // Left is known
 	Left     int64     // what was left of it then
-	PassesAt time.Time // when this policy, left alone, admits one; zero when it passed
+	Needs    int64     // what the request takes of it before it is forwarded; 0: nothing was known of it then
+	PassesAt time.Time // when this policy, left alone, admits one; zero when it passed, or never will
+	Never    bool      // it said no and always will: the request needs more than the whole quota
 }
