@@ -15,8 +15,8 @@ import (
 )
 
 // TestEveryKindOfQuotaGoesOnWherePostgreSQLWasStopped stops a PostgreSQL of its
-// own and starts it again: quotas of an endpoint, of a key, of each key, and of a
-// subscription's own months admit in all exactly what was bought.
+// own and starts it again: quotas of an endpoint, of a key, of each key, of a
+// subscription's own months, and of an address that shows no key admit in all exactly what was bought.
 func TestEveryKindOfQuotaGoesOnWherePostgreSQLWasStopped(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
@@ -41,17 +41,23 @@ func TestEveryKindOfQuotaGoesOnWherePostgreSQLWasStopped(t *testing.T) {
 	s := &served{t: t, file: filepath.Join(dir, "tollhouse.yml")}
 	s.write(fmt.Sprintf(`
 listen: { http: "127.0.0.1:0", admin: "127.0.0.1:0" }
-data: %q
-database: %q
+data: %[1]q
+database: %[2]q
 services:
   api:
     path: /api
     strip_path: true
-    upstreams: [%q]
+    upstreams: [%[3]q]
     access: key
     units: [words]
     endpoints: ["GET /scoped"]
     quotas: [ { name: scoped, limit: 12, every: month, endpoint: "GET /scoped" } ]
+  site:
+    path: /site
+    upstreams: [%[3]q]
+    access: public
+    units: [words]
+    quotas: [ { name: visits, limit: 12, every: month, per: ip } ]
 plans:
   own: { name: Own, includes: [api], months: subscription, quotas: [ { name: own, unit: words, limit: 36, every: month } ] }
   each: { name: Each, includes: [api], quotas: [ { name: each, limit: 12, every: month, service: api, per: key } ] }
@@ -70,6 +76,7 @@ plans:
 	add("the subscription's month", "own", "/api/x")
 	add("each key", "each", "/api/x")
 	add("a key's own", "free", "/api/x", "--quota", fmt.Sprint(limit))
+	kinds = append(kinds, kind{"an address", "", "/site/x"})
 	// call makes n calls under each quota, and wants so many to be admitted.
 	call := func(when string, n, admitted int) {
 		t.Helper()

@@ -249,7 +249,7 @@ func TestWithoutAUsableSnapshotThereIsNoStartWithoutTheDatabase(t *testing.T) {
 		{"cut short", "does not fit its checksum", whole[:len(whole)-7]},
 		{"empty", "is damaged, or is none", nil},
 		{"something else", "is damaged, or is none", []byte("what is this?\n")},
-		{"of a newer program", "of a newer Tollhouse", []byte("tollhouse snapshot 3\nwhatever comes")},
+		{"of a newer program", "of a newer Tollhouse", []byte("tollhouse snapshot 4\nwhatever comes")},
 		{"of an older program", "of an older Tollhouse", []byte("tollhouse snapshot 1\nwhatever it had")},
 	} {
 		if err := os.WriteFile(s.snapshot(), c.content, 0o600); err != nil {

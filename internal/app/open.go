@@ -52,9 +52,18 @@ func (a *App) openOffice() (err error) {
 	return err
 }
 
+// addressSecret is the file, in the data directory, with the key of the hashes
+// that quotas per IP know addresses by. Without it what they counted is nobody's.
+const addressSecret = "addresses.secret"
+
 // openGate gives the gate its rules, and every customer, key and counter.
 func (a *App) openGate(ctx context.Context) error {
 	a.gate = gate.New(a.recorder, a.ids)
+	secret, err := account.LoadOrMakeSecret(filepath.Join(a.cfg.Data, addressSecret))
+	if err != nil {
+		return fmt.Errorf("the key that addresses of quotas are hashed with: %w", err)
+	}
+	a.gate.HashAddresses(secret)
 	if err := a.openShared(ctx); err != nil {
 		return err
 	}

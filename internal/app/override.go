@@ -96,6 +96,9 @@ func overriding(r *rooms, c *toll.Customer, in *CustomerOverride) (toll.Policy, 
 	if err := narrow(r, &p, in); err != nil {
 		return p, err
 	}
+	if p.Kind == toll.Quota && p.Partition == toll.PerIP && p.Every == toll.SubscriptionMonth {
+		p.Every = toll.Monthly // an address has no subscription
+	}
 	next := toll.Subscription{Overrides: append([]toll.Policy{p}, slices.DeleteFunc(slices.Clone(c.Subscription.Overrides), func(q toll.Policy) bool { return q.Name == p.Name })...)}
 	if _, err := limit.Compile(next.Policies(&plan), r.at.zone()); err != nil {
 		return p, fmt.Errorf("this override cannot hold: %w", err)

@@ -25,6 +25,6 @@ func quotasOf(cfg *config.Config, zone *time.Location) *meter.Quotas {
 func restored(c meter.QuotaCounter, used int64) gate.Restored {
 	return gate.Restored{
 		Customer: c.Customer, Key: c.Key, Unit: c.Unit, Service: c.Service, Endpoint: c.Endpoint,
-		Every: c.Every, Start: time.Unix(c.Start, 0), Used: used,
+		Every: c.Every, Start: time.Unix(c.Start, 0), Used: used, Address: c.Address,
 	}
 }

@@ -76,6 +76,10 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 	}
 	perKey := quota("per-key", "words", toll.SubscriptionMonth, "ner")
 	perKey.Partition = toll.PerKey
+	perIP := func(p toll.Policy) toll.Policy {
+		p.Partition = toll.PerIP
+		return p
+	}
 	bill := [6]bool{2: true, 3: true, 4: true}
 	rules := gate.Rules{
 		Location: zone,
@@ -83,18 +87,19 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 			{
 				Name: "ner", Path: "/ner", StripPath: true, Access: toll.AccessKey, MaxBody: 1000, Units: []string{"words", "credits"}, Bill: bill,
 				Endpoints: []string{"POST /extractions", "GET /terms"},
-				Policies:  []toll.Policy{quota("ner-day", toll.UnitRequests, toll.Daily, "ner"), quota("ner-terms", toll.UnitRequests, toll.Monthly, "ner", "GET /terms")},
+				Policies:  []toll.Policy{quota("ner-day", toll.UnitRequests, toll.Daily, "ner"), quota("ner-terms", toll.UnitRequests, toll.Monthly, "ner", "GET /terms"), perIP(quota("ner-ip", "words", toll.Monthly, "ner"))},
 				Costs: map[string]toll.Cost{
 					"POST /extractions": {Reserve: []toll.Amount{{Unit: "words", Count: 50}}},
 					"GET /terms":        {Uses: []toll.Amount{{Unit: "credits", Count: 3}}},
 				},
 			},
 			{Name: "ocr", Path: "/ocr", Access: toll.AccessKey, MaxBody: 1000, Bill: bill},
+			{Name: "open", Path: "/open", Access: toll.AccessPublic, MaxBody: 1000, Bill: bill, Policies: []toll.Policy{perIP(quota("open-ip", toll.UnitRequests, toll.Monthly, "open"))}},
 		},
 		Plans: []toll.PlanVersion{
 			{ID: "own@1", Plan: toll.Plan{Name: "own", Includes: []string{"ner", "ocr"}, Months: toll.SubscriptionMonth, Policies: []toll.Policy{
 				quota("month", toll.UnitRequests, toll.SubscriptionMonth), quota("words", "words", toll.SubscriptionMonth, "ner", "POST /extractions"),
-				quota("day", toll.UnitRequests, toll.Daily), perKey,
+				quota("day", toll.UnitRequests, toll.Daily), perKey, perIP(quota("plan-ip", toll.UnitRequests, toll.Daily)),
 			}}},
 			{ID: "plain@1", Plan: toll.Plan{Name: "plain", Includes: []string{"ner", "ocr"}, Policies: []toll.Policy{
 				quota("month", toll.UnitRequests, toll.Monthly), quota("credits", "credits", toll.Monthly), quota("ocr", toll.UnitRequests, toll.Monthly, "ocr"),
@@ -107,6 +112,7 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 	saved := gate.New(new(gatetest.Recorder), toll.NewIDs(nil))
 	gates := []*gate.Gate{ran, started, saved}
 	for _, g := range gates {
+		g.HashAddresses("the data directory's")
 		if err := g.Switch(rules); err != nil {
 			t.Fatal(err)
 		}
@@ -147,14 +153,16 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 		}
 	}
 	var pass gate.Pass
-	calls := [][2]string{{"POST", "/ner/extractions"}, {"GET", "/ner/terms"}, {"GET", "/ner/else"}, {"GET", "/ocr/x"}}
+	calls := [][2]string{{"POST", "/ner/extractions"}, {"GET", "/ner/terms"}, {"GET", "/ner/else"}, {"GET", "/ocr/x"}, {"GET", "/open/x"}}
+	client := netip.MustParseAddr("192.0.2.1")
 	ask := func(key string, call [2]string, at time.Time) gate.Ask {
-		return gate.Ask{Now: at, RequestID: "r", Host: "x", Method: call[0], RawPath: call[1], APIKey: key, Client: netip.MustParseAddr("192.0.2.1")}
+		return gate.Ask{Now: at, RequestID: "r", Host: "x", Method: call[0], RawPath: call[1], APIKey: key, Client: client}
 	}
 	random := rand.New(rand.NewPCG(4, 2))
 	// Two calendar months and three own ones, in the order of time: what a gate
 	// that runs has still in mind are the periods of now.
 	for at := time.Date(2026, 9, 25, 0, 0, 0, 0, time.UTC); at.Before(now); at = at.Add(time.Duration(random.Int64N(int64(40 * time.Minute)))) {
+		client = netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(3))})
 		q := ask(keys[random.IntN(len(keys))], calls[random.IntN(len(calls))], at)
 		if ran.Admit(&q, &pass) != gate.Admitted {
 			t.Fatal(pass.Reason)
@@ -231,6 +239,7 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 	met, used := map[string]bool{}, int64(0)
 	for i, key := range keys {
 		for _, call := range calls {
+			client = netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 4)}) // one of them never came
 			was, is := left(ran, key, call), left(started, key, call)
 			if !reflect.DeepEqual(was, is) {
 				t.Errorf("key %d, %v: the gate that ran has left %v, the restored one %v", i, call, was, is)
@@ -244,7 +253,7 @@ func TestAStartFindsEveryQuotaAsItWas(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"month", "words", "day", "per-key", "credits", "ocr", "ner-day", "ner-terms", "beside", "key"} {
+	for _, name := range []string{"month", "words", "day", "per-key", "credits", "ocr", "ner-day", "ner-terms", "beside", "key", "ner-ip", "open-ip", "plan-ip"} {
 		if !met[name] {
 			t.Errorf("no call met the quota %q", name)
 		}

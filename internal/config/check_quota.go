@@ -13,8 +13,8 @@ type counter struct{ unit, every, per, service, endpoint string }
 
 func (c counter) String() string {
 	said := fmt.Sprintf("%s per %s", c.unit, c.every)
-	if c.per == "key" {
-		said += " and key"
+	if c.per == "key" || c.per == "ip" {
+		said += " and " + c.per
 	}
 	if c.service != "" {
 		said += " of " + c.service
@@ -49,10 +49,6 @@ func (c *checker) checkQuotas(path string, p *planFile, policies map[label]int) 
 // checkServiceQuotas notes what is wrong with a service's own quotas.
 func (c *checker) checkServiceQuotas(path string, e *entry[serviceFile], names map[label]int) {
 	s := &e.value
-	if p, ok := c.place(&s.Quotas); ok && !p.bad && len(s.Quotas) > 0 && toll.Access(s.Access) != toll.AccessKey && !c.wrong(&s.Access) {
-		c.at(p.key, "%s.quotas: nobody shows a key to this service, so there is no customer to count; write `limits` with `per: ip`", path)
-		return
-	}
 	seen := map[counter]int{}
 	for i := range s.Quotas {
 		q := &s.Quotas[i]
@@ -62,6 +58,7 @@ func (c *checker) checkServiceQuotas(path string, e *entry[serviceFile], names m
 			c.checkEndpoint(at, &q.Endpoint, e, q.Endpoint)
 		}
 		c.checkUnitOf(at, &q.Unit, e)
+		c.checkPer(at, &q.Per, s)
 		c.checkQuotaTwice(at, "service", &q.quotaFile, q, counter{endpoint: string(q.Endpoint)}, seen)
 	}
 }
@@ -74,6 +71,9 @@ func (c *checker) checkQuotaTwice(at, within string, q *quotaFile, holder any, o
 		return
 	}
 	of.unit, of.every, of.per = string(q.Unit), string(q.Every), string(q.Per)
+	if of.per == "customer" {
+		of.per = "" // what is meant without a word
+	}
 	if first, twice := seen[of]; twice {
 		c.at(c.node(&q.Unit, whole.value), "%s: the %s has a quota of %s already (line %d); keep the one that is meant", at, within, of, first)
 		return

@@ -154,19 +154,26 @@ func (c *checker) checkServiceLimits(path string, e *entry[serviceFile]) {
 		at := fmt.Sprintf("%s.limits[%d]", path, i)
 		c.checkName(names, &l.Name, at, "service")
 		c.checkLimit(at, &l.limitFile, l)
-		if access := toll.Access(s.Access); access != toll.AccessKey && (l.Per == "customer" || l.Per == "key") {
-			p, _ := c.place(&l.Per)
-			kind := "a public service"
-			if access == toll.AccessForwardAuth {
-				kind = "a service with `access: forward_auth`"
-			}
-			c.at(p.value, "%s.per: nobody shows a key to %s, so there is no %s to count; write `per: ip`", at, kind, l.Per)
-		}
+		c.checkPer(at, &l.Per, s)
 		if c.given(&l.Endpoint) {
 			c.checkEndpoint(at, &l.Endpoint, e, l.Endpoint)
 		}
 	}
 	c.checkServiceQuotas(path, e, names)
+}
+
+// checkPer notes a limit or quota that counts somebody whom nobody knows.
+func (c *checker) checkPer(at string, per *choice, s *serviceFile) {
+	access := toll.Access(s.Access)
+	if access == toll.AccessKey || c.wrong(&s.Access) || *per != "customer" && *per != "key" {
+		return
+	}
+	p, _ := c.place(per)
+	kind := "a public service"
+	if access == toll.AccessForwardAuth {
+		kind = "a service with `access: forward_auth`"
+	}
+	c.at(p.value, "%s.per: nobody shows a key to %s, so there is no %s to count; write `per: ip`", at, kind, *per)
 }
 
 // checkName notes a policy whose name was used before.

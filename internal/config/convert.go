@@ -169,8 +169,12 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 			MaxBody: int64(s.ForwardAuth.MaxBody),
 		}
 	}
+	otherwise := toll.PerCustomer
+	if out.Access != toll.AccessKey { // nobody is known by name
+		otherwise = toll.PerIP
+	}
 	for _, q := range s.Quotas {
-		p := quotaOf(q.quotaFile, toll.Monthly)
+		p := quotaOf(q.quotaFile, toll.Monthly, otherwise)
 		p.Service, p.Endpoint = e.name, string(q.Endpoint)
 		out.Policies = append(out.Policies, p)
 	}
@@ -182,10 +186,6 @@ func serviceOf(e entry[serviceFile]) toll.Service {
 	}
 	for _, class := range s.Bill {
 		out.Bill[class[0]-'0'] = true
-	}
-	otherwise := toll.PerCustomer
-	if out.Access != toll.AccessKey { // nobody is known by name
-		otherwise = toll.PerIP
 	}
 	for _, l := range s.Limits {
 		p := policyOf(l.limitFile, otherwise)
@@ -284,7 +284,7 @@ func planOf(e entry[planFile]) toll.Plan {
 		out.Months = toll.SubscriptionMonth
 	}
 	for _, q := range p.Quotas {
-		policy := quotaOf(q.quotaFile, out.MonthlyQuotas())
+		policy := quotaOf(q.quotaFile, out.MonthlyQuotas(), toll.PerCustomer)
 		policy.Service = string(q.Service)
 		if q.Endpoint.service != "" {
 			policy.Service, policy.Endpoint = q.Endpoint.service, q.Endpoint.endpoint
@@ -302,37 +302,39 @@ func planOf(e entry[planFile]) toll.Plan {
 }
 
 // quotaOf gives a quota as a policy, without its service and endpoint.
-func quotaOf(q quotaFile, monthly toll.Every) toll.Policy {
+func quotaOf(q quotaFile, monthly toll.Every, otherwise toll.Partition) toll.Policy {
 	p := toll.Policy{
 		Name: string(q.Name), Kind: toll.Quota, Count: int64(q.Limit), Unit: string(q.Unit), Every: toll.Every(q.Every),
-		Shadow: bool(q.Shadow), WhenSharedAway: awayOf(q.Away),
+		Shadow: bool(q.Shadow), WhenSharedAway: awayOf(q.Away), Partition: partitionOf(q.Per, otherwise),
 	}
-	if p.Every == toll.Monthly {
+	if p.Every == toll.Monthly && p.Partition != toll.PerIP { // an address has no subscription
 		p.Every = monthly
-	}
-	if q.Per == "key" {
-		p.Partition = toll.PerKey
 	}
 	return p
 }
 
 // policyOf gives a limit as a policy, without its service and endpoint.
 func policyOf(l limitFile, otherwise toll.Partition) toll.Policy {
-	p := toll.Policy{Name: string(l.Name), Partition: otherwise, Shadow: bool(l.Shadow), WhenSharedAway: awayOf(l.Away)}
-	switch l.Per {
-	case "customer":
-		p.Partition = toll.PerCustomer
-	case "key":
-		p.Partition = toll.PerKey
-	case "ip":
-		p.Partition = toll.PerIP
-	}
+	p := toll.Policy{Name: string(l.Name), Partition: partitionOf(l.Per, otherwise), Shadow: bool(l.Shadow), WhenSharedAway: awayOf(l.Away)}
 	if l.Concurrency > 0 {
 		p.Kind, p.Count = toll.ConcurrencyLimit, int64(l.Concurrency)
 		return p
 	}
 	p.Kind, p.Count, p.Window, p.Burst = toll.RateLimit, l.Rate.count, l.Rate.window, int64(l.Burst)
 	return p
+}
+
+// partitionOf gives whom a limit or quota counts apart.
+func partitionOf(per choice, otherwise toll.Partition) toll.Partition {
+	switch per {
+	case "customer":
+		return toll.PerCustomer
+	case "key":
+		return toll.PerKey
+	case "ip":
+		return toll.PerIP
+	}
+	return otherwise
 }
 
 // awayOf gives what a limit does while the shared counters are away; what most

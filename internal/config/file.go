@@ -273,7 +273,7 @@ type quotaFile struct {
 	Unit   label  `yaml:"unit" default:"requests" doc:"What is counted: requests, or a unit that an included service reports."`
 	Limit  count  `yaml:"limit" required:"true" min:"1" example:"1000" doc:"How much there is in each period."`
 	Every  choice `yaml:"every" required:"true" oneof:"day|month" example:"month" doc:"The period, by the calendar of time_zone; a plan's months may be those of each subscription."`
-	Per    choice `yaml:"per" oneof:"customer|key" default:"customer" doc:"Whom to count apart: the customer, or each of its keys."`
+	Per    choice `yaml:"per" oneof:"customer|key|ip" example:"ip" doc:"Whom to count apart: the customer, each of its keys, or each address (ip; IPv6 by /64; by the calendar's months). Absent: customer, and ip where the service is public."`
 	Shadow toggle `yaml:"shadow" default:"false" doc:"Only report, never refuse."`
 	Away   choice `yaml:"when_shared_away" oneof:"local-share|open|closed" default:"local-share" doc:"Where replicas share limits and Redis is away: each replica lets its share pass, all pass, or none does (503)."`
 }

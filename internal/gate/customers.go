@@ -165,6 +165,7 @@ type Restored struct {
 	Every             toll.Every
 	Start             time.Time // of the period
 	Used              int64
+	Address           toll.AddressHash // of a quota per IP, which has neither Customer nor Key
 }
 
 // Restore sets what a customer has used of a unit in the quota period that
@@ -190,8 +191,11 @@ func (g *Gate) Correct(r Restored, by int64) {
 	}
 }
 
-// countersOf are those of a customer or key, nil for a key that is not known.
+// countersOf are those of an address, customer or key, nil for a key that is not known.
 func (g *Gate) countersOf(r *Restored) *limit.State {
+	if !r.Address.IsZero() {
+		return g.perIP.Restored(r.Address)
+	}
 	if r.Key == "" {
 		return &g.customers.holder(r.Customer).counters
 	}

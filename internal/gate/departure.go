@@ -52,6 +52,7 @@ type Estate struct {
 	Customers []CustomerCounters
 	Keys      []KeyCounters
 	Addresses []limit.AddressCounters
+	PerIP     []limit.AddressQuotaCounters // of quotas
 }
 
 // CustomerCounters are one customer's, on their way.
@@ -103,6 +104,7 @@ func (g *Gate) Depart() *Estate {
 		}
 	}
 	e.Addresses = g.addresses.Depart()
+	e.PerIP = g.perIP.Depart()
 	e.Names = limit.Names()
 	return e
 }
@@ -120,6 +122,7 @@ func (g *Gate) Stay(e *Estate) {
 		b.counters.Arrive(nil)
 	}
 	g.addresses.Stay()
+	g.perIP.Stay()
 	g.departure.Store(nil)
 	g.changes.Unlock()
 	close(d.decided)
@@ -148,6 +151,9 @@ func (g *Gate) Inherit(e *Estate, from *Lender) {
 	for i := range e.Addresses {
 		e.Addresses[i].Counters = t.Counters(e.Addresses[i].Counters)
 	}
+	for i := range e.PerIP {
+		e.PerIP[i].Counters = t.Counters(e.PerIP[i].Counters)
+	}
 	g.changes.Lock()
 	defer g.changes.Unlock()
 	g.take(e)
@@ -169,6 +175,9 @@ func (g *Gate) take(e *Estate) {
 	}
 	for _, a := range e.Addresses {
 		g.addresses.Arrive(a)
+	}
+	for _, a := range e.PerIP {
+		g.perIP.Arrive(a)
 	}
 }
 
@@ -246,6 +255,8 @@ func (g *Gate) adjust(d *Debt) bool {
 		var s *limit.State
 		var shared *limit.Shared
 		switch {
+		case a.Partition == toll.PerIP && a.Name.Kind == toll.Quota:
+			s = g.perIP.Find(g.perIP.Hash(d.Client))
 		case a.Partition == toll.PerIP:
 			s = g.addresses.Find(d.Client)
 		case a.Partition == toll.PerKey:

@@ -77,6 +77,8 @@ func movingPlan() toll.PlanVersion {
 		{Name: "each", Kind: toll.ConcurrencyLimit, Count: 2, Partition: toll.PerIP},
 		{Name: "daily", Kind: toll.Quota, Unit: toll.UnitRequests, Count: 20, Every: toll.Daily},
 		{Name: "words", Kind: toll.Quota, Unit: "words", Count: 100, Every: toll.Monthly},
+		{Name: "daily-ip", Kind: toll.Quota, Unit: toll.UnitRequests, Count: 13, Every: toll.Daily, Partition: toll.PerIP},
+		{Name: "words-ip", Kind: toll.Quota, Unit: "words", Count: 70, Every: toll.Monthly, Partition: toll.PerIP, Service: "ner"},
 		{Name: "shadow", Kind: toll.RateLimit, Count: 1, Window: time.Hour, Shadow: true},
 	}}}
 }
@@ -102,7 +104,10 @@ func newMovingKeys(t testing.TB) *movingKeys {
 
 func (m *movingKeys) gate(t interface{ Fatal(...any) }) *gate.Gate {
 	g := gate.New(quiet{}, toll.NewIDs(nil))
-	if err := g.Switch(gate.Rules{Services: services(), Plans: []toll.PlanVersion{movingPlan()}}); err != nil {
+	g.HashAddresses("the data directory's")
+	services := services()
+	services[2].Policies = append(services[2].Policies, toll.Policy{Name: "visits", Kind: toll.Quota, Unit: toll.UnitRequests, Count: 3, Every: toll.Daily, Partition: toll.PerIP})
+	if err := g.Switch(gate.Rules{Services: services, Plans: []toll.PlanVersion{movingPlan()}}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range m.keys {

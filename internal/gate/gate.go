@@ -32,6 +32,7 @@ type Gate struct {
 	ring      *apikey.Ring[*bearer]
 	customers customers
 	addresses *limit.Addresses
+	perIP     *limit.AddressQuotas
 	recorder  Recorder
 	ids       *toll.IDs
 	witness   witness
@@ -49,6 +50,12 @@ func (g *Gate) ShareLimits(pool *limit.Pool) { g.customers.pool = pool }
 // maxAddresses bounds the memory that limits per address take.
 const maxAddresses = 1 << 18
 
+// MaxQuotaAddresses is how many addresses quotas per IP count at a time, about:
+// some 160 MB of memory. What a quota counts must not be forgotten, so while
+// there are as many, calls from further addresses are refused where such a quota
+// may refuse (toll.RefusedUncounted).
+const MaxQuotaAddresses = 1 << 20
+
 // maxMethod is how long a request's method may be, in bytes; the longest that
 // is registered has 17. The method is the one part of an event that the caller
 // words: one that no journal record holds would be an answer that is not counted.
@@ -62,6 +69,7 @@ func New(recorder Recorder, ids *toll.IDs) *Gate {
 		recorder:  recorder,
 		ids:       ids,
 		addresses: limit.NewAddresses(maxAddresses),
+		perIP:     limit.NewAddressQuotas(MaxQuotaAddresses),
 		bearers:   make(map[string]*bearer),
 		witness:   witness{seed: maphash.MakeSeed()},
 	}
@@ -169,6 +177,9 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 			plan, quotas, counting = rules.testSet, nil, nil
 		}
 	}
+	if p.bearer == nil {
+		quotas = service.quotas // nobody is known but by the address
+	}
 	now := ask.Now
 	if p.bearer != nil {
 		now = p.bearer.holder.order.At(now) // a key's requests are in the order of its customer's
@@ -177,6 +188,13 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 		before := now
 		if partitions.Address, now = g.addresses.Decide(ask.Client, before); p.bearer != nil && now != before {
 			now = p.bearer.holder.order.At(now)
+		}
+	}
+	if service.addressQuotas || p.plan != nil && p.plan.perAddress {
+		var counted bool
+		if partitions.AddressQuota, counted = g.countedAt(ask, p, plan, quotas); !counted {
+			p.admission.Forget()
+			return p.refuse(toll.RefusedUncounted)
 		}
 	}
 	p.Decided = now
@@ -189,6 +207,31 @@ func (g *Gate) admit(ask *Ask, p *Pass) Decision {
 	}
 	return Admitted
 }
+
+// countedAt returns what quotas per IP count of the caller's address, nil where
+// none is for this call. It is false where that cannot be counted and a quota
+// may refuse.
+func (g *Gate) countedAt(ask *Ask, p *Pass, sets ...*limit.Set) (state *limit.State, counted bool) {
+	counts, refuses := false, false
+	for _, set := range sets {
+		c, r := set.CountsAddresses(p.Service.Name, p.Endpoint)
+		counts, refuses = counts || c, refuses || r
+	}
+	if !counts || p.Mode == toll.Test {
+		return nil, true
+	}
+	state, ok := g.perIP.State(g.perIP.Hash(ask.Client))
+	return state, ok || !refuses
+}
+
+// HashAddresses makes the hashes of addresses, which quotas per IP are kept by,
+// those of every process with the same secret. It must be called before the
+// first Admit and Restore.
+func (g *Gate) HashAddresses(secret toll.Secret) { g.perIP.SetKey(secret) }
+
+// QuotaAddresses is how many addresses quotas per IP count, and how many requests
+// came while there was no place for theirs.
+func (g *Gate) QuotaAddresses() (kept int, turned int64) { return g.perIP.Kept() }
 
 // identify finds who calls and whether they may call the service at all. It
 // returns "" when they may.

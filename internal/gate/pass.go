@@ -67,7 +67,7 @@ type way struct {
 func (p *Pass) reset(g *Gate, ask *Ask) {
 	p.facts = facts{}
 	p.way = way{gate: g, arrived: ask.Now, requestID: ask.RequestID, method: ask.Method, client: ask.Client}
-	p.event = toll.Event{Units: p.event.Units[:0]}
+	p.event = toll.Event{Units: p.event.Units[:0], PerAddress: p.event.PerAddress[:0]}
 }
 
 // refuse counts a refusal; nothing was consumed.
@@ -171,10 +171,15 @@ func (p *Pass) Record(out *Outcome) (badUsage int, err error) {
 	p.recorded = true
 	badUsage = p.fill(out)
 	p.event.Class = p.class(out)
+	counts := p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage || p.event.Customer == "" && p.counts(out)
+	if counts {
+		if p.event.PerAddress = p.admission.AddressUses(p.event.PerAddress[:0], p.event.Units); len(p.event.PerAddress) > 0 {
+			p.event.Address = p.gate.perIP.Hash(p.client)
+		}
+	}
 	p.ticket, err = p.gate.recorder.Record(&p.event, p.opened)
 	// What the journal did not take is in no rollup: a quota that kept it would
 	// show and refuse by another number than the bill's.
-	counts := p.event.Class == toll.Chargeable || p.event.Class == toll.TestUsage
 	p.admission.Settle(err == nil && counts, p.event.Units)
 	p.pay()
 	return badUsage, err
@@ -202,26 +207,32 @@ func (p *Pass) fill(out *Outcome) (bad int) {
 
 // class says what the outcome is worth for quota and bill (LIFECYCLE.md, What is counted).
 func (p *Pass) class(out *Outcome) toll.Class {
+	switch {
+	case out.Unsettled:
+		return toll.Unknown
+	case p.Customer == "" || !p.counts(out):
+		return toll.NotBillable
+	case p.Mode == toll.Test:
+		return toll.TestUsage
+	}
+	return toll.Chargeable
+}
+
+// counts tells whether an outcome counts for quotas, whoever called.
+func (p *Pass) counts(out *Outcome) bool {
 	class := out.Status / 100
 	if out.Status == 101 {
 		class = 2 // the service took the upgrade: one request, as any other success
 	}
 	switch {
 	case out.Unsettled:
-		return toll.Unknown
-	case out.Decided && p.Customer != "" && p.Service.Bill != [6]bool{}: // whatever the answer will be
-		if p.Mode == toll.Test {
-			return toll.TestUsage
-		}
-		return toll.Chargeable
-	case p.Customer == "" || !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
-		return toll.NotBillable
-	case out.Cached && !p.Service.Cache.Counts:
-		return toll.NotBillable
-	case p.Mode == toll.Test:
-		return toll.TestUsage
+		return false
+	case out.Decided && p.Service.Bill != [6]bool{}: // whatever the answer will be
+		return true
+	case !out.Answered || class < 1 || class > 5 || !p.Service.Bill[class]:
+		return false
 	}
-	return toll.Chargeable
+	return !out.Cached || p.Service.Cache.Counts
 }
 
 // Done releases what the request held, and gives back what was never recorded.

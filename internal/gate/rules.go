@@ -36,13 +36,14 @@ type rules struct {
 }
 
 type service struct {
-	of          *toll.Service
-	set         *limit.Set // its rate and concurrency limits
-	quotas      *limit.Set // its quotas: not for test keys, nil: none
-	perAddress  bool
-	allow, deny ranges
-	costs       map[string]*toll.Cost // by endpoint; nil: none costs other than one
-	cost        *toll.Cost            // of every other endpoint; nil: one
+	of            *toll.Service
+	set           *limit.Set // its rate and concurrency limits
+	quotas        *limit.Set // its quotas: not for test keys, nil: none
+	perAddress    bool       // of set
+	addressQuotas bool       // a quota of its own is per IP
+	allow, deny   ranges
+	costs         map[string]*toll.Cost // by endpoint; nil: none costs other than one
+	cost          *toll.Cost            // of every other endpoint; nil: one
 }
 
 // costOf is what a call of an endpoint takes, nil where that is one.
@@ -132,7 +133,8 @@ func (g *Gate) Switch(r Rules) error {
 		}
 		next.services[s.Name] = &service{
 			of: &r.Services[i], set: set, quotas: quotas, perAddress: set.Counts(toll.PerIP),
-			allow: rangesOf(s.Allow), deny: rangesOf(s.Deny),
+			addressQuotas: quotas.Counts(toll.PerIP),
+			allow:         rangesOf(s.Allow), deny: rangesOf(s.Deny),
 		}
 		next.services[s.Name].setCosts(s.Costs)
 	}

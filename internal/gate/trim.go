@@ -8,6 +8,7 @@ import "time"
 // forgotten. It is meant to be called every few minutes; requests go on beside it.
 func (g *Gate) Trim(now time.Time) {
 	g.addresses.Trim(now)
+	g.perIP.Trim(now)
 	g.customers.each(func(h *holder) {
 		h.counters.Trim(now)
 		h.testCounters.Trim(now)

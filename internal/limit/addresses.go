@@ -11,7 +11,7 @@ import (
 
 // Addresses keeps a State for each client address that was seen lately: IPv4
 // by address, IPv6 by /64, for a household gets a /64 or more. It is bounded;
-// nothing in it is worth money, for quotas are never per address. It is safe for
+// nothing in it is worth money, for what quotas count lies in AddressQuotas. It is safe for
 // concurrent use and locks only the part that an address falls into.
 //
 // An address is forgotten when a new State would decide the same (its rate

@@ -82,7 +82,7 @@ func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, serv
 	a.departed, a.owed = false, nil
 	ns := now.UnixNano()
 	a.judgments = a.judgments[:0]
-	var used [3]bool
+	var used [places]bool
 	for _, set := range sets {
 		if set == nil {
 			continue
@@ -92,11 +92,11 @@ func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, serv
 			if !r.covers(service, endpoint) {
 				continue
 			}
-			state := p.of(r.partition)
+			state := p.of(r.place)
 			if state == nil {
 				continue
 			}
-			used[r.partition] = true
+			used[r.place] = true
 			j := extend(&a.judgments)
 			j.rule, j.state, j.cost = r, state, r.cost(cost)
 		}
@@ -104,7 +104,7 @@ func (a *Admission) AdmitCost(now time.Time, p Partitions, cost *toll.Cost, serv
 	var locks locks
 	for i, is := range used {
 		if is {
-			locks.add(p.of(toll.Partition(i)))
+			locks.add(p.of(place(i)))
 		}
 	}
 	if p.SharedCustomer != nil || p.SharedKey != nil {
@@ -366,12 +366,12 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
-// locks are the mutexes of one decision: at most three, each once, by address.
+// locks are the mutexes of one decision: at most four, each once, by address.
 // Any fixed order keeps two requests from waiting for each other; that of
 // addresses holds even when one State stands for a customer here and for a key
 // there. (A State that two goroutines know lies on the heap and is not moved.)
 type locks struct {
-	states [3]*State
+	states [places]*State
 	n      int
 }
 

@@ -13,7 +13,8 @@
 //
 // Compile turns a plan's policies into a Set, CompileService a service's own.
 // A State holds the counters of one partition (one customer, one key, one
-// address); it lives in the record of what it counts for. An Admission is one
+// address); it lives in the record of what it counts for. What quotas per IP
+// count lies apart from an address's other limits, in AddressQuotas. An Admission is one
 // request's way through: Admit, then Settle when the outcome is known, then
 // Release when the request is over.
 //
@@ -72,5 +73,5 @@
 //
 // # Not yet there
 //
-// Limits per address that replicas share, and quotas per address.
+// Limits and quotas per address that replicas share.
 package limit

@@ -21,7 +21,7 @@ func (s *Set) LimitStates(now time.Time, p Partitions) []toll.LimitState {
 	states := make([]toll.LimitState, 0, len(s.rules))
 	for i := range s.rules {
 		r := &s.rules[i]
-		state := p.of(r.partition)
+		state := p.of(r.place)
 		if state == nil || r.silent {
 			continue
 		}

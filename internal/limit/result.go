@@ -66,6 +66,7 @@ func (r *Result) nameItem() string {
 // counted. One State may stand in two places.
 type Partitions struct {
 	Customer, Key, Address *State
+	AddressQuota           *State // of quotas per IP: AddressQuotas has it, and Address is for rate and concurrency limits
 
 	// Months are those of the customer's subscription, for quotas that follow
 	// them. nil: those follow the calendar's.
@@ -87,12 +88,22 @@ func (p *Partitions) shared(x toll.Partition) *Shared {
 	return nil
 }
 
-func (p *Partitions) of(x toll.Partition) *State {
+// place is where the counter of a rule lies: a toll.Partition, or ofAddressQuota.
+type place uint8
+
+const (
+	ofAddressQuota = place(toll.PerIP) + 1
+	places         = 4
+)
+
+func (p *Partitions) of(x place) *State {
 	switch x {
-	case toll.PerKey:
+	case place(toll.PerKey):
 		return p.Key
-	case toll.PerIP:
+	case place(toll.PerIP):
 		return p.Address
+	case ofAddressQuota:
+		return p.AddressQuota
 	}
 	return p.Customer
 }

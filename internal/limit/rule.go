@@ -21,6 +21,7 @@ func newRule(owner string, p *toll.Policy) (rule, error) {
 	if p.Endpoint != "" && p.Service == "" {
 		return r, errors.New("it names an endpoint but no service")
 	}
+	r.place = place(p.Partition)
 	switch p.Kind {
 	case toll.RateLimit:
 		pace, err := newPace(p.Count, p.Window, p.Burst)
@@ -45,10 +46,12 @@ func newRule(owner string, p *toll.Policy) (rule, error) {
 			return r, errors.New("it names no unit")
 		case p.Every != toll.Daily && p.Every != toll.Monthly && p.Every != toll.SubscriptionMonth:
 			return r, fmt.Errorf("its period is %q; it takes day or month", p.Every)
-		case p.Partition == toll.PerIP:
-			return r, errors.New("a quota is what somebody bought, and an address buys nothing; use a rate limit per ip")
+		case p.Partition == toll.PerIP && p.Every == toll.SubscriptionMonth:
+			return r, errors.New("an address has no subscription, so a quota per ip follows the calendar's months")
 		}
-		r.requests = p.Unit == toll.UnitRequests
+		if r.requests = p.Unit == toll.UnitRequests; r.partition == toll.PerIP {
+			r.place = ofAddressQuota
+		}
 		r.id = known.id(quotaIdentity(p.Unit, p.Every, p.Service, p.Endpoint))
 	default:
 		return r, errors.New("it is neither a rate, a quota nor a concurrency limit")

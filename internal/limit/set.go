@@ -12,6 +12,8 @@ import (
 type Set struct {
 	rules []rule
 	parts [3]bool // by toll.Partition: whether a rule counts per it
+
+	addressQuotas bool // a quota counts per IP
 }
 
 // rule is one policy, ready to be decided.
@@ -20,6 +22,7 @@ type rule struct {
 	id        counterID
 	kind      toll.PolicyKind
 	partition toll.Partition
+	place     place
 	service   string
 	endpoint  string
 	silent    bool      // only counts: no result, no refusal
@@ -69,16 +72,17 @@ func CompileKey(policies []toll.Policy, loc *time.Location) (*Set, error) {
 // Counting makes a Set that refuses nothing and reports nothing, and counts
 // for every quota among policies. Give it the policies of all plans and hand it
 // to every Admit: then a customer who comes to a plan with a quota has been
-// counted since the period began.
+// counted since the period began. Quotas per IP are left out: an address is only
+// counted where a quota holds for it.
 func Counting(policies []toll.Policy, loc *time.Location) (*Set, error) {
 	var quotas []toll.Policy
 	var seen []identity
 	for _, p := range policies {
-		if p.Kind != toll.Quota {
+		if p.Kind != toll.Quota || p.Partition == toll.PerIP {
 			continue
 		}
 		id := quotaIdentity(p.Unit, p.Every, p.Service, p.Endpoint)
-		id.name = [...]string{"customer", "key", "ip"}[min(p.Partition, 2)]
+		id.name = [...]string{"customer", "key"}[min(p.Partition, 1)]
 		if slices.Contains(seen, id) {
 			continue
 		}
@@ -130,6 +134,7 @@ func compileRules(owner string, policies []toll.Policy, loc *time.Location) (*Se
 		}
 		s.rules = append(s.rules, r)
 		s.parts[r.partition] = true
+		s.addressQuotas = s.addressQuotas || r.place == ofAddressQuota
 	}
 	return s, nil
 }

@@ -11,7 +11,7 @@ import (
 
 func TestRefusesPoliciesThatCannotBe(t *testing.T) {
 	t.Parallel()
-	perIP := quota("q", toll.UnitRequests, toll.Daily, 5)
+	perIP := quota("q", toll.UnitRequests, toll.SubscriptionMonth, 5)
 	perIP.Partition = toll.PerIP
 	noService := rate("r", 1, time.Second)
 	noService.Endpoint = "POST /x"
@@ -34,7 +34,7 @@ func TestRefusesPoliciesThatCannotBe(t *testing.T) {
 		"its limit is -1":         {quota("q", "words", toll.Daily, -1)},
 		"names no unit":           {quota("q", "", toll.Daily, 1)},
 		`its period is "year"`:    {quota("q", "words", "year", 1)},
-		"an address buys nothing": {perIP},
+		"has no subscription":     {perIP},
 		"lets 0 pass":             {parallel("p", 0)},
 		"names an endpoint":       {noService},
 		"something unknown":       {unknown},

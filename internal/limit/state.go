@@ -195,9 +195,12 @@ func (s *State) CorrectScope(unit string, every toll.Every, periodStart time.Tim
 // days ago or more. It tells whether nothing is left, so that a new State
 // would decide the same.
 func (s *State) Trim(now time.Time) (empty bool) {
-	ns := now.UnixNano()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.trim(now.UnixNano())
+}
+
+func (s *State) trim(ns int64) (empty bool) {
 	if s.hasDeparted() {
 		return false
 	}

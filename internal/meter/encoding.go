@@ -18,9 +18,15 @@ const (
 	kindRefusal journal.Kind = 4 // refusals of one minute and kind, added up
 )
 
-// encodingVersion is the first byte of every payload. A reader that meets a
-// higher one stops: it neither guesses nor drops.
-const encodingVersion = 1
+// The version is the first byte of every payload. A reader that meets a higher
+// one stops: it neither guesses nor drops. So each payload has the lowest that
+// can say it, and a program of before quotas per IP reads all but events that
+// such a quota counts.
+const (
+	encodingPlain     = 1
+	encodingAddresses = 2 // an event that quotas per IP count
+	encodingNewest    = encodingAddresses
+)
 
 // errEncoding says that a payload with a right checksum does not decode.
 var errEncoding = errors.New("the record does not decode")
@@ -30,11 +36,16 @@ var errEncoding = errors.New("the record does not decode")
 var classes = [...]toll.Class{toll.Chargeable, toll.NotBillable, toll.TestUsage, toll.Unknown}
 
 // AppendEvent appends an event to b: version, ID, time, status, class, latency,
-// bytes in and out, the strings, the units. Numbers are zigzag varints, strings
+// bytes in and out, the strings, the units, and of version 2 the address's hash
+// and what quotas per IP count. Numbers are zigzag varints, strings
 // are a length and bytes; about 150 bytes in all. Time and latency keep
 // microseconds. It allocates only where b has no room.
 func AppendEvent(b []byte, e *toll.Event) []byte {
-	b = append(b, encodingVersion)
+	if len(e.PerAddress) == 0 {
+		b = append(b, encodingPlain)
+	} else {
+		b = append(b, encodingAddresses)
+	}
 	b = append(b, e.ID[:]...)
 	b = binary.AppendVarint(b, e.Time.UnixMicro())
 	b = binary.AppendVarint(b, int64(e.Status))
@@ -64,12 +75,25 @@ func AppendEvent(b []byte, e *toll.Event) []byte {
 		b = appendString(b, u.Unit)
 		b = binary.AppendVarint(b, u.Count)
 	}
+	if len(e.PerAddress) > 0 {
+		b = append(b, e.Address[:]...)
+		b = binary.AppendUvarint(b, uint64(len(e.PerAddress)))
+		for i := range e.PerAddress {
+			u := &e.PerAddress[i]
+			b = appendString(b, u.Unit)
+			b = appendString(b, u.Service)
+			b = appendString(b, u.Endpoint)
+			b = appendString(b, string(u.Every))
+			b = binary.AppendVarint(b, u.Start)
+			b = binary.AppendVarint(b, u.Count)
+		}
+	}
 	return b
 }
 
 // AppendRefusal appends a refusal count to b.
 func AppendRefusal(b []byte, r *toll.Refusal) []byte {
-	b = append(b, encodingVersion)
+	b = append(b, encodingPlain)
 	b = binary.AppendVarint(b, r.Minute.Unix())
 	b = binary.AppendVarint(b, r.Count)
 	b = appendString(b, r.Customer)
@@ -99,7 +123,8 @@ const maxNames = 1 << 16
 // Event decodes an event into e, all of it, or answers an error that is
 // journal.ErrNewer for an encoding of a newer version.
 func (d *Decoder) Event(b []byte, e *toll.Event) error {
-	if err := d.begin(b); err != nil {
+	version, err := d.begin(b)
+	if err != nil {
 		return err
 	}
 	copy(e.ID[:], d.bytes(uint64(len(e.ID))))
@@ -129,13 +154,30 @@ func (d *Decoder) Event(b []byte, e *toll.Event) error {
 			e.Units[i] = toll.Amount{Unit: d.name(), Count: d.varint()}
 		}
 	}
+	e.Address, e.PerAddress = toll.AddressHash{}, nil
+	if version >= encodingAddresses {
+		copy(e.Address[:], d.bytes(uint64(len(e.Address))))
+		n := d.uvarint()
+		if n == 0 || n > uint64(len(d.rest))/6 { // six bytes at least each; without one it would be version 1
+			return errEncoding
+		}
+		e.PerAddress = make([]toll.AddressUse, n)
+		for i := range e.PerAddress {
+			e.PerAddress[i] = toll.AddressUse{
+				Unit: d.name(), Service: d.name(), Endpoint: d.name(), Every: toll.Every(d.name()), Start: d.varint(), Count: d.varint(),
+			}
+		}
+	}
 	return d.end()
 }
 
 // Refusal decodes a refusal count into r; errors as Event.
 func (d *Decoder) Refusal(b []byte, r *toll.Refusal) error {
-	if err := d.begin(b); err != nil {
+	switch version, err := d.begin(b); {
+	case err != nil:
 		return err
+	case version != encodingPlain:
+		return errEncoding
 	}
 	r.Minute = time.Unix(d.varint(), 0).UTC()
 	r.Count = d.varint()
@@ -144,17 +186,18 @@ func (d *Decoder) Refusal(b []byte, r *toll.Refusal) error {
 	return d.end()
 }
 
-func (d *Decoder) begin(b []byte) error {
+// begin reads the version.
+func (d *Decoder) begin(b []byte) (version byte, err error) {
 	d.rest, d.bad = b, false
-	switch version := d.byte(); {
+	switch version = d.byte(); {
 	case d.bad || version == 0:
-		return errEncoding
-	case version > encodingVersion:
-		return &toll.Error{Code: toll.Conflict,
+		return 0, errEncoding
+	case version > encodingNewest:
+		return 0, &toll.Error{Code: toll.Conflict,
 			Message: "The journal holds records of a newer Tollhouse. Start that version again and let it drain the journal before going back; nothing was changed.",
-			Cause:   fmt.Errorf("%w: record encoding %d, this program reads up to %d", journal.ErrNewer, version, encodingVersion)}
+			Cause:   fmt.Errorf("%w: record encoding %d, this program reads up to %d", journal.ErrNewer, version, encodingNewest)}
 	}
-	return nil
+	return version, nil
 }
 
 func (d *Decoder) end() error {

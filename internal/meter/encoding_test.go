@@ -33,6 +33,13 @@ func anEvent(t *rapid.T) toll.Event {
 	for range rapid.IntRange(0, 4).Draw(t, "units") {
 		e.Units = append(e.Units, toll.Amount{Unit: rapid.String().Draw(t, "unit"), Count: rapid.Int64().Draw(t, "count")})
 	}
+	for range rapid.IntRange(0, 3).Draw(t, "quotas per IP") {
+		copy(e.Address[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "address"))
+		e.PerAddress = append(e.PerAddress, toll.AddressUse{
+			Unit: rapid.String().Draw(t, "unit"), Service: rapid.String().Draw(t, "service"), Endpoint: rapid.String().Draw(t, "endpoint"),
+			Every: toll.Every(rapid.String().Draw(t, "every")), Start: rapid.Int64().Draw(t, "start"), Count: rapid.Int64().Draw(t, "count"),
+		})
+	}
 	return e
 }
 
@@ -77,13 +84,41 @@ func TestAnEncodingOfANewerVersionIsToldFromDamage(t *testing.T) {
 	t.Parallel()
 	var d meter.Decoder
 	b := meter.AppendEvent(nil, &toll.Event{})
-	b[0]++
+	b[0] = 3
 	if err := d.Event(b, &toll.Event{}); !errors.Is(err, journal.ErrNewer) || toll.CodeOf(err) != toll.Conflict {
 		t.Errorf("a newer version: %v, want ErrNewer", err)
 	}
 	for _, bad := range [][]byte{nil, {0}, {1}, bytes.Repeat([]byte{1}, 40)} {
 		if err := d.Event(bad, &toll.Event{}); err == nil || errors.Is(err, journal.ErrNewer) {
 			t.Errorf("%v: %v, want an error that is not ErrNewer", bad, err)
+		}
+	}
+}
+
+// A program of before quotas per IP reads version 1 and stops at any other: so
+// what it can read must stay as it was, and what it would misread must not.
+func TestOnlyWhatQuotasPerIPCountHasANewEncoding(t *testing.T) {
+	t.Parallel()
+	e := typical()
+	e.Address = toll.AddressHash{9} // of which nothing is counted
+	plain := meter.AppendEvent(nil, &e)
+	e.PerAddress = []toll.AddressUse{{Unit: toll.UnitRequests, Every: toll.Monthly, Start: 1_800_000_000, Count: 1}}
+	counted := meter.AppendEvent(nil, &e)
+	if plain[0] != 1 || counted[0] != 2 || !bytes.HasPrefix(counted[1:], plain[1:]) {
+		t.Errorf("versions %d and %d", plain[0], counted[0])
+	}
+	var d meter.Decoder
+	for name, bad := range map[string][]byte{
+		"version 2 without a count": append([]byte{2}, plain[1:]...),
+		"no quota":                  append(append([]byte{2}, plain[1:]...), append(make([]byte, 16), 0)...),
+		"more quotas than bytes":    append(append([]byte{2}, plain[1:]...), append(make([]byte, 16), 200, 1)...),
+		"a refusal of version 2":    {2, 0, 0, 0, 0, 0, 0, 0},
+	} {
+		if err := d.Event(bad, &toll.Event{}); err == nil {
+			t.Errorf("%s decodes", name)
+		}
+		if err := d.Refusal(bad, &toll.Refusal{}); err == nil {
+			t.Errorf("%s decodes as a refusal", name)
 		}
 	}
 }
@@ -117,6 +152,8 @@ func FuzzDecodeEvent(f *testing.F) {
 	f.Add(meter.AppendEvent(nil, &e))
 	f.Add([]byte{1})
 	f.Add([]byte{2, 0, 0})
+	e.Address, e.PerAddress = toll.AddressHash{1, 2, 3}, []toll.AddressUse{{Unit: toll.UnitRequests, Service: "site", Every: toll.Daily, Start: 1_800_000_000, Count: 1}}
+	f.Add(meter.AppendEvent(nil, &e))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d meter.Decoder
 		var first, second toll.Event

@@ -140,6 +140,10 @@ type UsedQuery struct {
 	Unit              string
 	Service, Endpoint string
 	ByKey             bool // tell the keys of a customer apart (Used.Key)
+	// ByAddress, Daily or Monthly, asks for what addresses used of a quota per IP
+	// in the period that starts at From: Unit, Service and Endpoint are the
+	// quota's own and narrow also where they are empty; Customer and Key do not.
+	ByAddress toll.Every
 }
 
 // Questions is the store as pages, invoices and audits ask it. Every call is

@@ -31,7 +31,7 @@ type Quotas struct {
 // not narrow.
 type quotaScope struct {
 	unit, service, endpoint string
-	byKey                   bool
+	byKey, byAddress        bool
 	every                   toll.Every
 }
 
@@ -42,7 +42,8 @@ type QuotaCounter struct {
 	Unit              string
 	Service, Endpoint string // of these alone; "" for all
 	Every             toll.Every
-	Start             int64 // of the period, Unix seconds
+	Start             int64            // of the period, Unix seconds
+	Address           toll.AddressHash // of a quota per IP, which has neither Customer nor Key
 }
 
 // NewQuotas returns the quotas that there are without any configuration. Periods
@@ -106,8 +107,11 @@ func (q *Quotas) add(policies []toll.Policy, byKey bool) (news bool) {
 		if p.Kind != toll.Quota {
 			continue
 		}
-		s := quotaScope{unit: p.Unit, service: p.Service, endpoint: p.Endpoint, byKey: byKey || p.Partition == toll.PerKey, every: p.Every}
-		if s.service != "" || s.byKey || s.every == toll.SubscriptionMonth { // the others are always there
+		s := quotaScope{
+			unit: p.Unit, service: p.Service, endpoint: p.Endpoint, every: p.Every,
+			byKey: byKey || p.Partition == toll.PerKey, byAddress: !byKey && p.Partition == toll.PerIP,
+		}
+		if s.service != "" || s.byKey || s.byAddress || s.every == toll.SubscriptionMonth { // the others are always there
 			news = q.scope(s) || news
 		}
 	}
@@ -152,6 +156,9 @@ func (q *Quotas) Read(ctx context.Context, store interface {
 	for i, r := range read.rows {
 		s := r.scope
 		queries[i] = UsedQuery{From: r.period.From, To: r.period.To, Unit: s.unit, Service: s.service, Endpoint: s.endpoint, ByKey: s.byKey}
+		if s.byAddress {
+			queries[i].ByAddress = s.every
+		}
 	}
 	counted, err := store.Counted(ctx, queries)
 	if err != nil {
@@ -162,6 +169,8 @@ func (q *Quotas) Read(ctx context.Context, store interface {
 		r := &read.rows[i]
 		r.used = slices.DeleteFunc(counted.Used[i], func(u Used) bool {
 			switch {
+			case r.scope.byAddress:
+				return u.Address.IsZero()
 			case u.Customer == "", r.scope.byKey && u.Key == "":
 				return true // nobody has a quota there
 			case r.scope.every == toll.SubscriptionMonth:
@@ -198,20 +207,26 @@ func (u *QuotasUsed) Each(visit func(c QuotaCounter, used int64)) {
 		for _, row := range r.used {
 			visit(QuotaCounter{
 				Customer: row.Customer, Key: row.Key, Unit: row.Unit, Service: r.scope.service, Endpoint: r.scope.endpoint,
-				Every: r.scope.every, Start: r.period.From.Unix(),
+				Every: r.scope.every, Start: r.period.From.Unix(), Address: row.Address,
 			}, row.Count)
 		}
 	}
 }
 
 // Event visits what an event adds to quotas: nothing, unless it is Chargeable and
-// somebody's.
+// somebody's, or says itself what quotas per IP count of it.
 func (q *Quotas) Event(e *toll.Event, visit func(c QuotaCounter, count int64)) {
+	for i := range e.PerAddress {
+		u := &e.PerAddress[i]
+		if slices.Contains(q.scopes, quotaScope{unit: u.Unit, service: u.Service, endpoint: u.Endpoint, byAddress: true, every: u.Every}) {
+			visit(QuotaCounter{Unit: u.Unit, Service: u.Service, Endpoint: u.Endpoint, Every: u.Every, Start: u.Start, Address: e.Address}, u.Count)
+		}
+	}
 	if e.Class != toll.Chargeable || e.Customer == "" {
 		return
 	}
 	for _, s := range q.scopes {
-		if s.service != "" && s.service != e.Service || s.endpoint != "" && s.endpoint != e.Endpoint || s.byKey && e.Key == "" {
+		if s.byAddress || s.service != "" && s.service != e.Service || s.endpoint != "" && s.endpoint != e.Endpoint || s.byKey && e.Key == "" {
 			continue
 		}
 		c := QuotaCounter{Customer: e.Customer, Service: s.service, Endpoint: s.endpoint, Every: s.every, Start: q.start(s.every, e).Unix()}

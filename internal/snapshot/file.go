@@ -19,7 +19,7 @@ import (
 
 // The file:
 //
-//	tollhouse snapshot 2\n     the format's version, in decimal
+//	tollhouse snapshot 3\n     the format's version, in decimal
 //	gob: Head, page, page…     the last page has Last set
 //	32 bytes                   SHA-256 of all before
 //
@@ -27,7 +27,8 @@ import (
 // it may leave out does not.
 const (
 	magic     = "tollhouse snapshot "
-	version   = 2 // 1 had quotas of a customer over the calendar only
+	version   = 3 // 1 had quotas of a customer over the calendar only; 2 none per IP, and is read
+	oldest    = 2
 	sumLen    = sha256.Size
 	headLimit = len(magic) + 12
 	pageRows  = 256
@@ -135,10 +136,10 @@ func (s *File) verify() error {
 	switch {
 	case err != nil || n == 0:
 		return refuse(s.path, "is damaged, or is none", nil)
-	case n < version:
-		return refuse(s.path, fmt.Sprintf("is of an older Tollhouse (format %d, this program reads %d)", n, version), nil)
+	case n < oldest:
+		return refuse(s.path, fmt.Sprintf("is of an older Tollhouse (format %d, this program reads %d to %d)", n, oldest, version), nil)
 	case n > version:
-		return refuse(s.path, fmt.Sprintf("is of a newer Tollhouse (format %d, this program reads %d)", n, version), nil)
+		return refuse(s.path, fmt.Sprintf("is of a newer Tollhouse (format %d, this program reads %d to %d)", n, oldest, version), nil)
 	}
 	s.size = info.Size() - sumLen
 	if s.size < int64(len(line)) {

@@ -37,7 +37,7 @@ func (s *Store) ForgetLane(ctx context.Context, lane string) error {
 }
 
 // Drain stores a batch: events, rollups, refusals, doubts, when keys were last
-// used, and the cursor, in one transaction. meter.ErrCursorMoved: the lane's
+// used, what quotas per IP count, and the cursor, in one transaction. meter.ErrCursorMoved: the lane's
 // cursor is not at b.From, and nothing was written. Conflict: an event with the
 // same ID is there already. Text that no database keeps is mended, for it must
 // be counted whatever it holds.
@@ -61,7 +61,7 @@ func (s *Store) Drain(ctx context.Context, b *meter.Batch) error {
 		work := []*bulk{eventRows(b.Events, named), doubtRows(b)}
 		work = append(work, rollupRows(addUp(b.Events, named, names))...)
 		work = append(work, refusalRows(b.Refusals, names)...)
-		work = append(work, lastUsedRows(b.Events))
+		work = append(work, lastUsedRows(b.Events), addressRows(b.Events, names))
 		for _, rows := range work {
 			if err := s.engine.run(ctx, tx, rows); err != nil {
 				return err
@@ -92,6 +92,11 @@ func checkBatch(b *meter.Batch) error {
 		for _, u := range e.Units {
 			if u.Count < 0 {
 				return toll.Errorf(toll.Invalid, "The usage event %s reports a negative amount of %s.", e.ID, u.Unit)
+			}
+		}
+		for k := range e.PerAddress {
+			if u := &e.PerAddress[k]; u.Count < 0 || u.Every != toll.Daily && u.Every != toll.Monthly || u.Unit == "" || e.Address.IsZero() {
+				return toll.Errorf(toll.Invalid, "The usage event %s counts for an address what no quota counts.", e.ID)
 			}
 		}
 	}
@@ -132,6 +137,10 @@ func namesOf(b *meter.Batch) map[string]struct{} {
 		want(e.Customer, e.Key, e.Plan, e.PlanVersion, e.Service, e.Endpoint)
 		for _, u := range e.Units {
 			want(u.Unit)
+		}
+		for k := range e.PerAddress {
+			u := &e.PerAddress[k]
+			want(u.Unit, u.Service, u.Endpoint)
 		}
 	}
 	for i := range b.Refusals {

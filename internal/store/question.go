@@ -204,6 +204,9 @@ func (s *Store) UsedBy(ctx context.Context, customer, unit string, from, to time
 }
 
 func usedOf(ctx context.Context, db queryer, q meter.UsedQuery) ([]meter.Used, error) {
+	if q.ByAddress != "" {
+		return usedByAddress(ctx, db, q)
+	}
 	query, args := usedQuery(q)
 	if query == "" || !storable(q.Customer+q.Key+q.Unit+q.Service+q.Endpoint) {
 		return nil, nil

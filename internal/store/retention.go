@@ -23,7 +23,8 @@ type Retained struct {
 // longer ago than keep (at least an hour; whole weeks at a time on PostgreSQL,
 // so some stay up to a week longer). When an event came is what its ID says; a
 // late one is kept as long as any other. Rollups, latencies and refusals stay
-// for ever. It is meant to be called every hour or so, by one process or by
+// for ever; what quotas per IP counted goes with its period, whatever keep is
+// (addressesKept). It is meant to be called every hour or so, by one process or by
 // many, and never keeps a drain waiting for more than moments; a call that an
 // ending context cuts short is gone on with by the next.
 func (s *Store) Retain(ctx context.Context, keep time.Duration) (Retained, error) {
@@ -40,6 +41,9 @@ func (s *Store) Retain(ctx context.Context, keep time.Duration) (Retained, error
 	n, err := s.engine.retain(ctx, s, before, now)
 	if err == nil {
 		_, err = s.writer.ExecContext(ctx, `delete from usage_doubt where event < $1 and `+openDoubt, before[:])
+	}
+	if err == nil {
+		err = s.forgetAddresses(ctx, now)
 	}
 	if err != nil {
 		return Retained{Dropped: n}, s.fail(err, f)

@@ -33,6 +33,12 @@ type Event struct {
 	BytesIn     int64         // of the request's body
 	BytesOut    int64         // of the answer's body as the service made it, before the gateway compressed it
 	Units       []Amount      // reported units; UnitRequests is among them only where it is not one, see Requests
+
+	// Address is whose PerAddress are: what the request counts of quotas per IP.
+	// Both are only in the journal and in the sums of these quotas; a single event
+	// that is stored has neither.
+	Address    AddressHash
+	PerAddress []AddressUse
 }
 
 // Requests is how many requests the event is: one, unless its Units say

@@ -6,5 +6,6 @@ type Used struct {
 	Customer string
 	Key      string // where it was asked for by key; else ""
 	Unit     string
-	Count    int64 // >= 0
+	Count    int64       // >= 0
+	Address  AddressHash // where it was asked for by address, and Customer and Key are ""; else zero
 }

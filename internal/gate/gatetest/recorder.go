@@ -105,5 +105,6 @@ func (r *Recorder) Refusals() []toll.Refusal {
 func copied(e *toll.Event) toll.Event {
 	c := *e
 	c.Units = append([]toll.Amount(nil), e.Units...)
+	c.PerAddress = append([]toll.AddressUse(nil), e.PerAddress...)
 	return c
 }

@@ -28,6 +28,15 @@ type Memory struct {
 	undelivered map[toll.ULID]bool
 	refusals    []toll.Refusal
 	settled     map[toll.ULID]meter.Settled
+	addresses   map[addressCounter]int64
+}
+
+// addressCounter is what a quota per IP counts of one address in one period.
+type addressCounter struct {
+	unit, service, endpoint string
+	every                   toll.Every
+	start                   int64
+	address                 toll.AddressHash
 }
 
 var _ Store = (*Memory)(nil)
@@ -78,11 +87,16 @@ func (m *Memory) store(b *meter.Batch) error {
 		m.cursors = map[string]meter.Position{}
 		m.events = map[toll.ULID]toll.Event{}
 		m.undelivered = map[toll.ULID]bool{}
+		m.addresses = map[addressCounter]int64{}
 	}
 	for _, e := range b.Events {
 		e.Time = e.Time.UTC().Truncate(time.Microsecond)
 		e.Latency = e.Latency.Truncate(time.Microsecond)
 		e.Units = slices.Clone(e.Units)
+		for _, u := range e.PerAddress {
+			m.addresses[addressCounter{u.Unit, u.Service, u.Endpoint, u.Every, u.Start, e.Address}] += u.Count
+		}
+		e.Address, e.PerAddress = toll.AddressHash{}, nil
 		m.events[e.ID] = e
 	}
 	m.refusals = append(m.refusals, b.Refusals...)

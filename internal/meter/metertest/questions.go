@@ -1,6 +1,7 @@
 package metertest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -178,8 +179,24 @@ func (m *Memory) UsedBetween(ctx context.Context, from, to time.Time) ([]meter.U
 	return m.UsedOf(ctx, meter.UsedQuery{From: from, To: to})
 }
 
+// usedByAddress is UsedOf for what addresses used of one quota per IP.
+func (m *Memory) usedByAddress(q meter.UsedQuery) (used []meter.Used) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c, n := range m.addresses {
+		if n != 0 && (addressCounter{q.Unit, q.Service, q.Endpoint, q.ByAddress, q.From.Unix(), c.address}) == c {
+			used = append(used, meter.Used{Address: c.address, Unit: c.unit, Count: n})
+		}
+	}
+	slices.SortFunc(used, func(a, b meter.Used) int { return bytes.Compare(a.Address[:], b.Address[:]) })
+	return used
+}
+
 // UsedOf implements meter.Questions.
 func (m *Memory) UsedOf(_ context.Context, q meter.UsedQuery) ([]meter.Used, error) {
+	if q.ByAddress != "" {
+		return m.usedByAddress(q), nil
+	}
 	type cell struct{ customer, key, unit string }
 	sums := map[cell]int64{}
 	is := func(want, got string) bool { return want == "" || want == got }

@@ -82,6 +82,15 @@ func (w world) event(rt *rapid.T, n uint64) toll.Event {
 			e.Units = append(e.Units, toll.Amount{Unit: unit, Count: rapid.Int64Range(0, toll.MaxCount).Draw(rt, "count")})
 		}
 	}
+	for _, every := range []toll.Every{toll.Daily, toll.Monthly} {
+		if rapid.IntRange(0, 2).Draw(rt, "per IP and "+string(every)) == 0 {
+			e.Address = toll.AddressHash{1, byte(rapid.IntRange(1, 3).Draw(rt, "address"))}
+			e.PerAddress = append(e.PerAddress, toll.AddressUse{
+				Unit: rapid.SampledFrom([]string{toll.UnitRequests, "words"}).Draw(rt, "unit per IP"), Service: w.maybe(rt, "svc", 2), Every: every,
+				Start: w.start.AddDate(0, 0, rapid.IntRange(0, 1).Draw(rt, "period")).Unix(), Count: rapid.Int64Range(0, toll.MaxCount).Draw(rt, "count per IP"),
+			})
+		}
+	}
 	return e
 }
 
@@ -203,6 +212,14 @@ func (w world) compareTheRest(rt *rapid.T, s Store, model *Memory) {
 	wantSettled, _ := model.Settlements(ctx, from, to)
 	settled, err := s.Settlements(ctx, from, to)
 	same(rt, fmt.Sprintf("settlements from %v to %v", from, to), settled, err, wantSettled)
+
+	perIP := meter.UsedQuery{
+		From: w.start.AddDate(0, 0, rapid.IntRange(0, 1).Draw(rt, "asked period")), Unit: rapid.SampledFrom([]string{toll.UnitRequests, "words"}).Draw(rt, "asked unit per IP"),
+		Service: w.maybe(rt, "svc", 2), ByAddress: rapid.SampledFrom([]toll.Every{toll.Daily, toll.Monthly}).Draw(rt, "asked every"),
+	}
+	wantPerIP, _ := model.UsedOf(ctx, perIP)
+	gotPerIP, err := s.UsedOf(ctx, perIP)
+	same(rt, fmt.Sprintf("per IP %+v", perIP), gotPerIP, err, wantPerIP)
 
 	from, to = down(from, 15*time.Minute), down(to, 15*time.Minute)
 	wantUsed, _ := model.UsedBetween(ctx, from, to)
