@@ -48,7 +48,7 @@ func TestATokenActsForItsOwnerUntilItEnds(t *testing.T) {
 	if row, _ := s.Token(t.Context(), token.ID); !row.LastUsedAt.Equal(now.Truncate(time.Minute)) {
 		t.Errorf("last used at %s", row.LastUsedAt)
 	}
-	s.SetMemberRole("mem_owner", toll.MemberViewer)
+	s.ForceMemberRole("mem_owner", toll.MemberViewer)
 	if p, _, err = tokens.Authenticate(t.Context(), made.Text.Reveal()); err != nil || p.Role != "viewer" {
 		t.Errorf("after a change of the role: %+v, %v", p, err)
 	}

@@ -65,7 +65,7 @@ func TestAnotherRoleHoldsWithinASecondForATokenMadeBefore(t *testing.T) {
 		token, p := h.signIn(t, h.owner)
 		text := token.Text.Reveal()
 		must(t, account.Can(p, account.CreateKey, h.acme.ID))
-		h.store.SetMemberRole(h.owner.ID, toll.MemberViewer)
+		h.store.ForceMemberRole(h.owner.ID, toll.MemberViewer)
 		time.Sleep(time.Second)
 		p, _, err := h.sessions.Authenticate(ctx, text)
 		must(t, err)

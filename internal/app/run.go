@@ -26,6 +26,9 @@ func (a *App) URL() string {
 
 // ConsoleURL is where the console is, with a slash at the end.
 func (a *App) ConsoleURL() string {
+	if a.cfg.Console.URL != "" {
+		return a.cfg.Console.URL + "/"
+	}
 	host := a.cfg.Console.Host
 	switch {
 	case host == "":

@@ -24,6 +24,7 @@ func (c *checker) check() {
 	c.checkConsole()
 	c.checkServices()
 	c.checkPlans()
+	c.checkMail()
 	c.checkLater()
 	c.checkReach()
 	c.checkNeverPasses()

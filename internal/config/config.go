@@ -26,6 +26,7 @@ type Config struct {
 	Retention      Retention
 	AccessLog      AccessLog
 	Console        Console
+	Mail           Mail
 	Services       []toll.Service // by name
 	Plans          []toll.Plan    // in the order of the file
 	Addons         []toll.Addon   // in the order of the file
@@ -143,6 +144,8 @@ const (
 // Console says how the pages are reached.
 type Console struct {
 	Host      string   // lower case, without port; "": every host that no service takes
+	URL       string   // "https://console.example.com", without a slash at the end; "": made of the host and the listeners
+	SignUp    string   // the plan of those who sign up by themselves; "": nobody can
 	Languages []string // at least one of en, fr, es; the first is the fallback
 	Sessions  Sessions
 }

@@ -49,6 +49,8 @@ func (c *checker) convert() *Config {
 		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:      string(f.Console.Host),
+			URL:       string(f.Console.URL),
+			SignUp:    string(f.Console.SignUp),
 			Languages: texts(f.Console.Languages),
 			Sessions: Sessions{
 				Valid:   time.Duration(f.Console.Sessions.Valid),
@@ -56,6 +58,7 @@ func (c *checker) convert() *Config {
 				AtMost:  time.Duration(f.Console.Sessions.AtMost),
 			},
 		},
+		Mail:    mailOf(f),
 		Notices: c.noticeLines(),
 	}
 	if out.Listen.HTTPS != "" {

@@ -24,6 +24,7 @@ type file struct {
 	Retention    retentionFile      `yaml:"retention" doc:"How long usage is kept; see usage.md."`
 	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
 	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
+	Mail         mailFile           `yaml:"mail" doc:"How mail to people leaves: confirmations, invitations, new passwords; see accounts.md."`
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
 	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
 	Addons       named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
@@ -59,6 +60,7 @@ type certificateFile struct {
 type secretsFile struct {
 	Session   secret `yaml:"session" example:"${file:/run/secrets/session}" doc:"Signs the console's cookies; 22 characters or more. Absent: made once and kept in the data directory."`
 	Authorize secret `yaml:"authorize" example:"${AUTHORIZE_SECRET}" doc:"What foreign proxies show to listen.authorize; 22 characters or more. Absent: made once and kept in the data directory."`
+	SMTP      secret `yaml:"smtp" example:"${SMTP_PASSWORD}" doc:"The password that mail.user signs in to the mail server with."`
 	Stripe    secret `yaml:"stripe" example:"${STRIPE_KEY}" doc:"The secret key of Stripe's API."`
 }
 
@@ -81,6 +83,8 @@ func (accessLogFile) alone() string { return "to" }
 
 type consoleFile struct {
 	Host      hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
+	URL       consoleURL   `yaml:"url" example:"https://console.example.com" doc:"Where people find the console: the links in mails begin with it. Absent: made of host and the listeners, which is wrong where a proxy stands in front."`
+	SignUp    label        `yaml:"sign_up" example:"free" doc:"The plan that people begin with who sign up by themselves, with a confirmed e-mail address. Absent: nobody can; operators make customers."`
 	Languages []choice     `yaml:"languages" default:"en, fr, es" oneof:"en|fr|es" doc:"The languages of the pages; the first one is for browsers that ask for none of them."`
 	Sessions  sessionsFile `yaml:"sessions" doc:"How long people stay signed in."`
 }

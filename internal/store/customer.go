@@ -40,12 +40,16 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
 	if err := checkCustomer(&c); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
+	return s.fail(insertCustomer(ctx, s.writer, &c), customerFault("creating a customer"))
+}
+
+func insertCustomer(ctx context.Context, db execer, c *toll.Customer) error {
+	_, err := db.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		c.ID, c.Name, string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion, list(c.Subscription.Addons),
 		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version,
 		document[toll.Policy]{c.Subscription.Overrides}, fold(c.Name))
-	return s.fail(err, customerFault("creating a customer"))
+	return err
 }
 
 // Customer returns a customer. NotFound: there is none with this ID.

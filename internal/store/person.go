@@ -12,19 +12,19 @@ import (
 // keeps an e-mail address unique among both.
 
 const (
-	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at`
-	operatorColumns = `id, email, name, role, password_hash, language, created_at`
+	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at, disabled_at`
+	operatorColumns = `id, email, name, role, password_hash, language, created_at, disabled_at`
 )
 
 func scanMember(r row) (toll.Member, error) {
 	var m toll.Member
-	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt))
+	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt), (*instant)(&m.DisabledAt))
 	return m, err
 }
 
 func scanOperator(r row) (toll.Operator, error) {
 	var o toll.Operator
-	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt))
+	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt), (*instant)(&o.DisabledAt))
 	return o, err
 }
 
@@ -42,14 +42,17 @@ func personFault(who, doing string) fault {
 // Conflict: a member or an operator has it already. NotFound: the customer does
 // not exist.
 func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
-	if err := refuseUnstorable(field{"id", m.ID}, field{"customer", m.CustomerID}, field{"email", m.Email}, field{"name", m.Name},
-		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language}); err != nil {
+	if err := checkMember(&m); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into person (kind, `+memberColumns+`)
-		values ('member', $1, $2, $3, $4, $5, $6, $7, $8)`,
-		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt))
-	return s.fail(err, personFault("member", "creating a member"))
+	return s.fail(insertMember(ctx, s.writer, &m), personFault("member", "creating a member"))
+}
+
+func insertMember(ctx context.Context, db execer, m *toll.Member) error {
+	_, err := db.ExecContext(ctx, `insert into person (kind, `+memberColumns+`)
+		values ('member', $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt), instant(m.DisabledAt))
+	return err
 }
 
 // Member returns a member. NotFound: there is none with this ID.
@@ -91,14 +94,27 @@ func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secr
 // CreateOperator adds an operator. The e-mail address is kept in lower case.
 // Conflict: a member or an operator has it already.
 func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
-	if err := refuseUnstorable(field{"id", o.ID}, field{"email", o.Email}, field{"name", o.Name}, field{"role", string(o.Role)},
-		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language}); err != nil {
+	if err := checkOperator(&o); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into person (kind, `+operatorColumns+`)
-		values ('operator', $1, $2, $3, $4, $5, $6, $7)`,
-		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt))
-	return s.fail(err, personFault("operator", "creating an operator"))
+	return s.fail(insertOperator(ctx, s.writer, &o), personFault("operator", "creating an operator"))
+}
+
+func insertOperator(ctx context.Context, db execer, o *toll.Operator) error {
+	_, err := db.ExecContext(ctx, `insert into person (kind, `+operatorColumns+`)
+		values ('operator', $1, $2, $3, $4, $5, $6, $7, $8)`,
+		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt), instant(o.DisabledAt))
+	return err
+}
+
+func checkMember(m *toll.Member) error {
+	return refuseUnstorable(field{"id", m.ID}, field{"customer", m.CustomerID}, field{"email", m.Email}, field{"name", m.Name},
+		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language})
+}
+
+func checkOperator(o *toll.Operator) error {
+	return refuseUnstorable(field{"id", o.ID}, field{"email", o.Email}, field{"name", o.Name}, field{"role", string(o.Role)},
+		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language})
 }
 
 // Operator returns an operator. NotFound: there is none with this ID.

@@ -103,6 +103,7 @@ type Member struct {
 	PasswordHash Secret // argon2id in PHC form; "" when none is set
 	Language     string // BCP 47, "" for the browser's
 	CreatedAt    time.Time
+	DisabledAt   time.Time // since when they may not sign in; zero: they may
 }
 
 // OperatorRole is what an operator may do in this installation.
@@ -124,6 +125,7 @@ type Operator struct {
 	PasswordHash Secret
 	Language     string
 	CreatedAt    time.Time
+	DisabledAt   time.Time // since when they may not sign in; zero: they may
 }
 
 // PersonKind tells members from operators where either may stand.

@@ -23,6 +23,8 @@ type Store struct {
 	operators map[string]toll.Operator
 	sessions  map[string]toll.Session
 	tokens    map[string]toll.APIToken
+	tickets   map[string]toll.Ticket
+	mails     []toll.Mail
 	broken    error
 }
 
@@ -37,6 +39,7 @@ func NewStore() *Store {
 		operators: map[string]toll.Operator{},
 		sessions:  map[string]toll.Session{},
 		tokens:    map[string]toll.APIToken{},
+		tickets:   map[string]toll.Ticket{},
 	}
 }
 
@@ -47,9 +50,9 @@ func (s *Store) Break(err error) {
 	s.broken = err
 }
 
-// SetMemberRole changes a member's role as another program would: the office
-// has no method for it yet.
-func (s *Store) SetMemberRole(id string, role toll.MemberRole) {
+// ForceMemberRole changes a member's role as another program would, whoever is
+// left.
+func (s *Store) ForceMemberRole(id string, role toll.MemberRole) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.members[id]

@@ -1,0 +1,121 @@
+package accounttest
+
+import (
+	"context"
+	"time"
+
+	"github.com/tollhouse/tollhouse/internal/toll"
+)
+
+// SetMemberRole implements account.TeamStore.
+func (s *Store) SetMemberRole(ctx context.Context, id string, role toll.MemberRole) error {
+	return s.changePerson(ctx, toll.KindMember, id, role != toll.MemberOwner, func() {
+		m := s.members[id]
+		m.Role = role
+		s.members[id] = m
+	})
+}
+
+// SetOperatorRole implements account.TeamStore.
+func (s *Store) SetOperatorRole(ctx context.Context, id string, role toll.OperatorRole) error {
+	return s.changePerson(ctx, toll.KindOperator, id, role != toll.OperatorAdmin, func() {
+		o := s.operators[id]
+		o.Role = role
+		s.operators[id] = o
+	})
+}
+
+// DisablePerson implements account.TeamStore.
+func (s *Store) DisablePerson(ctx context.Context, kind toll.PersonKind, id string, at time.Time) error {
+	return s.changePerson(ctx, kind, id, true, func() {
+		s.setDisabled(id, micro(at), false)
+		s.endSessions(id, at)
+	})
+}
+
+// EnablePerson implements account.TeamStore.
+func (s *Store) EnablePerson(ctx context.Context, kind toll.PersonKind, id string) error {
+	return s.changePerson(ctx, kind, id, false, func() { s.setDisabled(id, time.Time{}, true) })
+}
+
+func (s *Store) setDisabled(id string, at time.Time, anyhow bool) {
+	if m, ok := s.members[id]; ok && (anyhow || m.DisabledAt.IsZero()) {
+		m.DisabledAt = at
+		s.members[id] = m
+	}
+	if o, ok := s.operators[id]; ok && (anyhow || o.DisabledAt.IsZero()) {
+		o.DisabledAt = at
+		s.operators[id] = o
+	}
+}
+
+func (s *Store) endSessions(person string, at time.Time) {
+	for id, row := range s.sessions {
+		if row.PersonID == person && row.RevokedAt.IsZero() {
+			row.RevokedAt = micro(at)
+			s.sessions[id] = row
+		}
+	}
+}
+
+// RemovePerson implements account.TeamStore.
+func (s *Store) RemovePerson(ctx context.Context, kind toll.PersonKind, id string) error {
+	return s.changePerson(ctx, kind, id, true, func() {
+		delete(s.members, id)
+		delete(s.operators, id)
+		for key, row := range s.sessions {
+			if row.PersonID == id {
+				delete(s.sessions, key)
+			}
+		}
+		for key, row := range s.tokens {
+			if row.PersonID == id {
+				delete(s.tokens, key)
+			}
+		}
+		for key, row := range s.tickets {
+			if row.PersonID == id {
+				delete(s.tickets, key)
+			}
+		}
+	})
+}
+
+func (s *Store) changePerson(ctx context.Context, kind toll.PersonKind, id string, weakens bool, fn func()) error {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	is, others := false, 0
+	switch kind {
+	case toll.KindMember:
+		one, ok := s.members[id]
+		if !ok {
+			return missing("member")
+		}
+		for _, m := range s.members {
+			if lead := m.Role == toll.MemberOwner && m.DisabledAt.IsZero() && m.CustomerID == one.CustomerID; lead && m.ID == id {
+				is = true
+			} else if lead {
+				others++
+			}
+		}
+	default:
+		if _, ok := s.operators[id]; !ok {
+			return missing("operator")
+		}
+		for _, o := range s.operators {
+			if lead := o.Role == toll.OperatorAdmin && o.DisabledAt.IsZero(); lead && o.ID == id {
+				is = true
+			} else if lead {
+				others++
+			}
+		}
+	}
+	if weakens && is && others == 0 {
+		return toll.Errorf(toll.Conflict, "This is the last one.")
+	}
+	fn()
+	return nil
+}
