@@ -20,6 +20,7 @@ type Store interface {
 	PeopleStore
 	SessionStore
 	TokenStore
+	SignInStore
 }
 
 // CustomerStore keeps customers.

@@ -12,19 +12,19 @@ import (
 // keeps an e-mail address unique among both.
 
 const (
-	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at`
-	operatorColumns = `id, email, name, role, password_hash, language, created_at`
+	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at, time_zone`
+	operatorColumns = `id, email, name, role, password_hash, language, created_at, time_zone`
 )
 
 func scanMember(r row) (toll.Member, error) {
 	var m toll.Member
-	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt))
+	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt), &m.TimeZone)
 	return m, err
 }
 
 func scanOperator(r row) (toll.Operator, error) {
 	var o toll.Operator
-	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt))
+	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt), &o.TimeZone)
 	return o, err
 }
 
@@ -43,12 +43,12 @@ func personFault(who, doing string) fault {
 // not exist.
 func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
 	if err := refuseUnstorable(field{"id", m.ID}, field{"customer", m.CustomerID}, field{"email", m.Email}, field{"name", m.Name},
-		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language}); err != nil {
+		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language}, field{"time_zone", m.TimeZone}); err != nil {
 		return err
 	}
 	_, err := s.writer.ExecContext(ctx, `insert into person (kind, `+memberColumns+`)
-		values ('member', $1, $2, $3, $4, $5, $6, $7, $8)`,
-		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt))
+		values ('member', $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt), m.TimeZone)
 	return s.fail(err, personFault("member", "creating a member"))
 }
 
@@ -92,12 +92,12 @@ func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secr
 // Conflict: a member or an operator has it already.
 func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
 	if err := refuseUnstorable(field{"id", o.ID}, field{"email", o.Email}, field{"name", o.Name}, field{"role", string(o.Role)},
-		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language}); err != nil {
+		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language}, field{"time_zone", o.TimeZone}); err != nil {
 		return err
 	}
 	_, err := s.writer.ExecContext(ctx, `insert into person (kind, `+operatorColumns+`)
-		values ('operator', $1, $2, $3, $4, $5, $6, $7)`,
-		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt))
+		values ('operator', $1, $2, $3, $4, $5, $6, $7, $8)`,
+		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt), o.TimeZone)
 	return s.fail(err, personFault("operator", "creating an operator"))
 }
 
@@ -142,6 +142,20 @@ func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string
 		return err
 	}
 	return s.fail(change(ctx, s.writer, `update person set password_hash = $3 where id = $1 and kind = $2`, id, string(kind), hash.Reveal()), f)
+}
+
+// SetProfile keeps what a person says about themselves. NotFound: there is no
+// such person.
+func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile) error {
+	f := personFault(string(kind), "changing a profile")
+	if !storable(id) {
+		return s.fail(sql.ErrNoRows, f)
+	}
+	if err := refuseUnstorable(field{"name", p.Name}, field{"language", p.Language}, field{"time_zone", p.TimeZone}); err != nil {
+		return err
+	}
+	return s.fail(change(ctx, s.writer, `update person set name = $3, language = $4, time_zone = $5 where id = $1 and kind = $2`,
+		id, string(kind), p.Name, p.Language, p.TimeZone), f)
 }
 
 // address is an e-mail address as it is kept and looked up.

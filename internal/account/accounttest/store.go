@@ -23,6 +23,7 @@ type Store struct {
 	operators map[string]toll.Operator
 	sessions  map[string]toll.Session
 	tokens    map[string]toll.APIToken
+	signIns   signIns
 	broken    error
 }
 
@@ -37,6 +38,7 @@ func NewStore() *Store {
 		operators: map[string]toll.Operator{},
 		sessions:  map[string]toll.Session{},
 		tokens:    map[string]toll.APIToken{},
+		signIns:   newSignIns(),
 	}
 }
 
