@@ -59,3 +59,9 @@ func (r *recent) forget(id string) {
 	delete(r.young, id)
 	delete(r.old, id)
 }
+
+func (r *recent) forgetAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.young, r.old = make(map[string]known), nil
+}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,7 +19,9 @@ import (
 type Sessions struct {
 	store     Store
 	passwords *Passwords
-	signer    *signer
+	signer    *signer  // nil where ring is not
+	ring      *keyring // nil: the keys are fixed
+	vault     *Vault   // nil: nothing can be sealed
 	clock     toll.Clock
 	ids       *toll.IDs
 	log       *slog.Logger
@@ -34,6 +37,7 @@ type Sessions struct {
 // and paces take the defaults.
 type SessionOptions struct {
 	Secrets   []toll.Secret // needed, MinSecret bytes at least each: the first signs, all verify
+	Vault     *Vault        // seals keys; with it, tokens are signed with keys of the store, and Secrets only hold on for those of before
 	Passwords *Passwords    // nil: NewPasswords with its defaults; share the office's
 	Clock     toll.Clock    // nil: toll.SystemClock
 	Random    io.Reader     // for identifiers; nil: crypto/rand
@@ -42,6 +46,7 @@ type SessionOptions struct {
 	TokenLife  time.Duration // how long a browser may stay away; 48 hours
 	RenewEvery time.Duration // how old a token may be before use renews it; 1 hour
 	Longest    time.Duration // how long a session may last in all; 30 days
+	RotateKey  time.Duration // how long one key signs, with a Vault; 30 days
 	Recheck    time.Duration // how long a row may be remembered; 1 second, and no more than that
 
 	PerEmail   Pace // failed sign-ins per e-mail address; 10 at once, then one a minute
@@ -111,6 +116,13 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 	if s.signer, err = newSigner(opts.Secrets, s.clock); err != nil {
 		return nil, fmt.Errorf("start sessions: %w", err)
 	}
+	if s.vault = opts.Vault; s.vault != nil {
+		s.signer = nil
+		s.ring = &keyring{
+			store: store, vault: opts.Vault, old: opts.Secrets[0], clock: s.clock, log: s.log,
+			every: cmp.Or(opts.RotateKey, 30*24*time.Hour), tokenLife: s.tokenLife,
+		}
+	}
 	random := opts.Random
 	if random == nil {
 		random = rand.Reader
@@ -138,9 +150,9 @@ func pace(p, fallback Pace) (Pace, error) {
 // in; any other error means that it cannot be known now.
 func (s *Sessions) Authenticate(ctx context.Context, token string) (p Person, renewed *Token, err error) {
 	now := s.clock()
-	id, issued, err := s.signer.read(token, now)
+	id, issued, err := s.read(ctx, token, now)
 	if err != nil {
-		return Person{}, nil, signIn(err)
+		return Person{}, nil, err
 	}
 	known, ok := s.seen.get(id, now)
 	if !ok {
@@ -162,11 +174,41 @@ func (s *Sessions) Authenticate(ctx context.Context, token string) (p Person, re
 	if err := s.store.TouchSession(ctx, id, stored(now)); err != nil {
 		return Person{}, nil, fmt.Errorf("renew session %s: %w", id, err)
 	}
-	next, err := s.signer.sign(id, now, s.tokenEnd(now, known.session.ExpiresAt))
+	next, err := s.sign(ctx, id, now, s.tokenEnd(now, known.session.ExpiresAt))
 	if err != nil {
 		return Person{}, nil, err
 	}
 	return known.person, &next, nil
+}
+
+// read checks a token. A key that is not known may be a new one.
+func (s *Sessions) read(ctx context.Context, token string, now time.Time) (id string, issued time.Time, err error) {
+	signer := s.signer
+	for _, afresh := range []bool{false, true} {
+		if s.ring != nil {
+			if signer, err = s.ring.get(ctx, now, afresh); err != nil {
+				return "", time.Time{}, err
+			}
+		}
+		if id, issued, err = signer.read(token, now); err == nil || s.ring == nil || !errors.Is(err, errUnknownKey) {
+			break
+		}
+	}
+	if err != nil {
+		return "", time.Time{}, signIn(err)
+	}
+	return id, issued, nil
+}
+
+func (s *Sessions) sign(ctx context.Context, id string, now, expires time.Time) (Token, error) {
+	signer := s.signer
+	if s.ring != nil {
+		var err error
+		if signer, err = s.ring.get(ctx, now, false); err != nil {
+			return Token{}, err
+		}
+	}
+	return signer.sign(id, now, expires)
 }
 
 // SignOut revokes the session that the person came with.
@@ -201,15 +243,21 @@ func (s *Sessions) look(ctx context.Context, id string) (known, error) {
 		if err != nil {
 			return known{}, gone(err, "member", row.PersonID)
 		}
-		return known{session: row, person: memberPerson(m, id)}, nil
+		return known{session: row, person: strengthened(memberPerson(m, id), row)}, nil
 	case toll.KindOperator:
 		o, err := s.store.Operator(ctx, row.PersonID)
 		if err != nil {
 			return known{}, gone(err, "operator", row.PersonID)
 		}
-		return known{session: row, person: operatorPerson(o, id)}, nil
+		return known{session: row, person: strengthened(operatorPerson(o, id), row)}, nil
 	}
 	return known{}, signIn(fmt.Errorf("session %s is of the kind %q", id, row.Kind))
+}
+
+// strengthened says of a person what the session's row does.
+func strengthened(p Person, row toll.Session) Person {
+	p.Strong = row.Strong
+	return p
 }
 
 // gone tells a row that is not there from a store that does not answer: only

@@ -20,6 +20,8 @@ import (
 // address or for an e-mail address: *TooManyAttempts, whether they were right
 // or not. A sign-in that succeeds does not count for its e-mail address, so
 // that only failures lock it, and only for as long as they go on.
+//
+// A person with an authenticator app gets *CodeNeeded in the place of a session.
 func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secret, from netip.Addr, userAgent string) (Token, Person, error) {
 	now := s.clock()
 	if wait := s.byAddress.take(neighbourhood(from), now); wait > 0 {
@@ -47,7 +49,13 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	case !ok:
 		return Token{}, Person{}, errWrong()
 	}
-	token, p, err := s.begin(ctx, p, userAgent)
+	switch needed, err := s.needsCode(ctx, p, hash, password, weaker); {
+	case err != nil:
+		return Token{}, Person{}, err
+	case needed != nil: // until the code is right, this counts as an attempt
+		return Token{}, Person{}, needed
+	}
+	token, p, err := s.begin(ctx, p, begun{from: from, userAgent: userAgent, method: "password"})
 	if err != nil {
 		return Token{}, Person{}, err
 	}
@@ -55,13 +63,19 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 		return Token{}, Person{}, err
 	}
 	s.byEmail.giveBack(count, now)
-	if weaker {
-		if err := s.rehash(ctx, p, hash, password); err != nil {
-			s.log.WarnContext(ctx, "could not hash a password anew at the raised costs; the old hash stays",
-				"person", p.ID, "error", err)
-		}
-	}
+	s.strengthenHash(ctx, p, hash, password, weaker)
 	return token, p, nil
+}
+
+// strengthenHash hashes a password that was just proved anew, where that is due.
+func (s *Sessions) strengthenHash(ctx context.Context, p Person, was, password toll.Secret, weaker bool) {
+	if !weaker {
+		return
+	}
+	if err := s.rehash(ctx, p, was, password); err != nil {
+		s.log.WarnContext(ctx, "could not hash a password anew at the raised costs; the old hash stays",
+			"person", p.ID, "error", err)
+	}
 }
 
 // stillHolds looks once more whether the password is the person's, now that
@@ -101,18 +115,27 @@ func (s *Sessions) personByEmail(ctx context.Context, email string) (Person, tol
 	return Person{}, "", nil
 }
 
+// begun is how a session began.
+type begun struct {
+	from      netip.Addr
+	userAgent string
+	method    string // as toll.Session has it
+	strong    bool
+}
+
 // begin makes the session and its first token.
-func (s *Sessions) begin(ctx context.Context, p Person, userAgent string) (Token, Person, error) {
+func (s *Sessions) begin(ctx context.Context, p Person, how begun) (Token, Person, error) {
 	now := stored(s.clock())
 	row := toll.Session{
 		ID: s.ids.NewID("ses", now), Kind: p.Kind, PersonID: p.ID,
-		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.longest), UserAgent: cutUserAgent(userAgent),
+		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.longest), UserAgent: cutUserAgent(how.userAgent),
+		Network: network(how.from), Method: how.method, Strong: how.strong,
 	}
 	if err := s.store.CreateSession(ctx, row); err != nil {
 		return Token{}, Person{}, fmt.Errorf("start a session for %s: %w", p.ID, err)
 	}
-	p.SessionID = row.ID
-	token, err := s.signer.sign(row.ID, now, s.tokenEnd(now, row.ExpiresAt))
+	p.SessionID, p.Strong = row.ID, row.Strong
+	token, err := s.sign(ctx, row.ID, now, s.tokenEnd(now, row.ExpiresAt))
 	if err != nil {
 		return Token{}, Person{}, err
 	}
@@ -142,6 +165,21 @@ func (s *Sessions) rehash(ctx context.Context, p Person, was, password toll.Secr
 
 func errWrong() error {
 	return toll.Errorf(toll.Unauthorized, "The e-mail address or the password is wrong.")
+}
+
+// network is roughly where an address is: enough to know one's own by, too
+// little to follow anybody.
+func network(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() {
+		return ""
+	}
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, _ := a.Prefix(bits)
+	return p.String()
 }
 
 // cutUserAgent keeps what a person's list of sessions can show.

@@ -23,6 +23,7 @@ type Store interface {
 	TicketStore
 	TeamStore
 	Outbox
+	SignInStore
 }
 
 // CustomerStore keeps customers.

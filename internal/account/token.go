@@ -40,35 +40,42 @@ type claims struct {
 // other algorithm whatever the header says.
 type signer struct {
 	keys   []signingKey // the first signs, all verify
+	clock  toll.Clock
 	parser *jwt.Parser
 }
 
 type signingKey struct {
 	id     string // the header's kid
 	secret []byte
+	until  time.Time // when it verifies no more; zero: not known yet
 }
 
-func newSigner(secrets []toll.Secret, clock toll.Clock) (*signer, error) {
-	if len(secrets) == 0 {
-		return nil, errors.New("sessions need a secret to sign with")
-	}
-	s := &signer{parser: jwt.NewParser(
+// newSignerOf makes a signer of keys, of which there is one at least.
+func newSignerOf(keys []signingKey, clock toll.Clock) *signer {
+	return &signer{keys: keys, clock: clock, parser: jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(),
 		jwt.WithStrictDecoding(),
 		jwt.WithTimeFunc(clock),
 	)}
+}
+
+func newSigner(secrets []toll.Secret, clock toll.Clock) (*signer, error) {
+	if len(secrets) == 0 {
+		return nil, errors.New("sessions need a secret to sign with")
+	}
+	var keys []signingKey
 	for i, secret := range secrets {
 		if len(secret) < MinSecret {
 			return nil, fmt.Errorf("session secret %d of %d has %d bytes: it takes at least %d", i+1, len(secrets), len(secret), MinSecret)
 		}
 		key := signingKey{id: keyID(secret), secret: []byte(secret.Reveal())}
-		if !slices.ContainsFunc(s.keys, func(k signingKey) bool { return k.id == key.id }) {
-			s.keys = append(s.keys, key)
+		if !slices.ContainsFunc(keys, func(k signingKey) bool { return k.id == key.id }) {
+			keys = append(keys, key)
 		}
 	}
-	return s, nil
+	return newSignerOf(keys, clock), nil
 }
 
 // keyID names a secret without telling it, the same on every replica.
@@ -116,12 +123,18 @@ func (s *signer) read(text string, now time.Time) (session string, issued time.T
 	return c.Session, c.IssuedAt.Time, nil
 }
 
+// errUnknownKey is a token's whose key is not, or no more, among those in use.
+var errUnknownKey = errors.New("the token was signed with a key that is not in use")
+
 func (s *signer) keyOf(t *jwt.Token) (any, error) {
+	if _, asks := t.Header["crit"]; asks { // RFC 7515 §4.1.11: what is not understood must not be passed over
+		return nil, errors.New("the token's header asks for an extension")
+	}
 	id, _ := t.Header["kid"].(string)
 	for i := range s.keys {
-		if s.keys[i].id == id {
-			return s.keys[i].secret, nil
+		if k := &s.keys[i]; k.id == id && (k.until.IsZero() || s.clock().Before(k.until)) {
+			return k.secret, nil
 		}
 	}
-	return nil, errors.New("the token was signed with a key that is not in use")
+	return nil, errUnknownKey
 }

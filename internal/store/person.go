@@ -12,19 +12,19 @@ import (
 // keeps an e-mail address unique among both.
 
 const (
-	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at, disabled_at`
-	operatorColumns = `id, email, name, role, password_hash, language, created_at, disabled_at`
+	memberColumns   = `id, customer_id, email, name, role, password_hash, language, created_at, disabled_at, time_zone`
+	operatorColumns = `id, email, name, role, password_hash, language, created_at, disabled_at, time_zone`
 )
 
 func scanMember(r row) (toll.Member, error) {
 	var m toll.Member
-	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt), (*instant)(&m.DisabledAt))
+	err := r.Scan(&m.ID, &m.CustomerID, &m.Email, &m.Name, &m.Role, (*string)(&m.PasswordHash), &m.Language, (*stamp)(&m.CreatedAt), (*instant)(&m.DisabledAt), &m.TimeZone)
 	return m, err
 }
 
 func scanOperator(r row) (toll.Operator, error) {
 	var o toll.Operator
-	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt), (*instant)(&o.DisabledAt))
+	err := r.Scan(&o.ID, &o.Email, &o.Name, &o.Role, (*string)(&o.PasswordHash), &o.Language, (*stamp)(&o.CreatedAt), (*instant)(&o.DisabledAt), &o.TimeZone)
 	return o, err
 }
 
@@ -50,8 +50,8 @@ func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
 
 func insertMember(ctx context.Context, db execer, m *toll.Member) error {
 	_, err := db.ExecContext(ctx, `insert into person (kind, `+memberColumns+`)
-		values ('member', $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt), instant(m.DisabledAt))
+		values ('member', $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		m.ID, m.CustomerID, address(m.Email), m.Name, string(m.Role), m.PasswordHash.Reveal(), m.Language, stamp(m.CreatedAt), instant(m.DisabledAt), m.TimeZone)
 	return err
 }
 
@@ -102,19 +102,19 @@ func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
 
 func insertOperator(ctx context.Context, db execer, o *toll.Operator) error {
 	_, err := db.ExecContext(ctx, `insert into person (kind, `+operatorColumns+`)
-		values ('operator', $1, $2, $3, $4, $5, $6, $7, $8)`,
-		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt), instant(o.DisabledAt))
+		values ('operator', $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		o.ID, address(o.Email), o.Name, string(o.Role), o.PasswordHash.Reveal(), o.Language, stamp(o.CreatedAt), instant(o.DisabledAt), o.TimeZone)
 	return err
 }
 
 func checkMember(m *toll.Member) error {
 	return refuseUnstorable(field{"id", m.ID}, field{"customer", m.CustomerID}, field{"email", m.Email}, field{"name", m.Name},
-		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language})
+		field{"role", string(m.Role)}, field{"password_hash", m.PasswordHash.Reveal()}, field{"language", m.Language}, field{"time_zone", m.TimeZone})
 }
 
 func checkOperator(o *toll.Operator) error {
 	return refuseUnstorable(field{"id", o.ID}, field{"email", o.Email}, field{"name", o.Name}, field{"role", string(o.Role)},
-		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language})
+		field{"password_hash", o.PasswordHash.Reveal()}, field{"language", o.Language}, field{"time_zone", o.TimeZone})
 }
 
 // Operator returns an operator. NotFound: there is none with this ID.
@@ -158,6 +158,20 @@ func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string
 		return err
 	}
 	return s.fail(change(ctx, s.writer, `update person set password_hash = $3 where id = $1 and kind = $2`, id, string(kind), hash.Reveal()), f)
+}
+
+// SetProfile keeps what a person says about themselves. NotFound: there is no
+// such person.
+func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile) error {
+	f := personFault(string(kind), "changing a profile")
+	if !storable(id) {
+		return s.fail(sql.ErrNoRows, f)
+	}
+	if err := refuseUnstorable(field{"name", p.Name}, field{"language", p.Language}, field{"time_zone", p.TimeZone}); err != nil {
+		return err
+	}
+	return s.fail(change(ctx, s.writer, `update person set name = $3, language = $4, time_zone = $5 where id = $1 and kind = $2`,
+		id, string(kind), p.Name, p.Language, p.TimeZone), f)
 }
 
 // address is an e-mail address as it is kept and looked up.

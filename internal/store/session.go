@@ -8,11 +8,11 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-const sessionColumns = `id, kind, person_id, created_at, seen_at, expires_at, revoked_at, user_agent`
+const sessionColumns = `id, kind, person_id, created_at, seen_at, expires_at, revoked_at, user_agent, network, method, strong`
 
 func scanSession(r row) (toll.Session, error) {
 	var e toll.Session
-	err := r.Scan(&e.ID, &e.Kind, &e.PersonID, (*stamp)(&e.CreatedAt), (*instant)(&e.SeenAt), (*instant)(&e.ExpiresAt), (*instant)(&e.RevokedAt), &e.UserAgent)
+	err := r.Scan(&e.ID, &e.Kind, &e.PersonID, (*stamp)(&e.CreatedAt), (*instant)(&e.SeenAt), (*instant)(&e.ExpiresAt), (*instant)(&e.RevokedAt), &e.UserAgent, &e.Network, &e.Method, &e.Strong)
 	return e, err
 }
 
@@ -31,8 +31,8 @@ func (s *Store) CreateSession(ctx context.Context, e toll.Session) error {
 	if err := refuseUnstorable(field{"id", e.ID}, field{"person", e.PersonID}); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into session (`+sessionColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		e.ID, string(e.Kind), e.PersonID, stamp(e.CreatedAt), instant(e.SeenAt), instant(e.ExpiresAt), instant(e.RevokedAt), mend(e.UserAgent))
+	_, err := s.writer.ExecContext(ctx, `insert into session (`+sessionColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		e.ID, string(e.Kind), e.PersonID, stamp(e.CreatedAt), instant(e.SeenAt), instant(e.ExpiresAt), instant(e.RevokedAt), mend(e.UserAgent), e.Network, e.Method, e.Strong)
 	return s.fail(err, sessionFault("creating a session"))
 }
 
@@ -75,4 +75,49 @@ func (s *Store) SessionsOf(ctx context.Context, kind toll.PersonKind, personID s
 	sessions, err := collect(ctx, s.reader, scanSession, `select `+sessionColumns+` from session
 		where person_id = $1 and kind = $2 order by created_at desc, id desc`, personID, string(kind))
 	return sessions, s.fail(err, sessionFault("listing sessions"))
+}
+
+// StrengthenSession notes that two factors were proved in a session. NotFound:
+// there is none with this ID.
+func (s *Store) StrengthenSession(ctx context.Context, id string) error {
+	f := sessionFault("strengthening a session")
+	if !storable(id) {
+		return s.fail(sql.ErrNoRows, f)
+	}
+	return s.fail(change(ctx, s.writer, `update session set strong = $2 where id = $1`, id, true), f)
+}
+
+// RevokeSessionsOf ends the sessions of a person that are valid at a moment,
+// but for one ("": all), and returns their IDs.
+func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, personID, except string, at time.Time) ([]string, error) {
+	if !storable(personID) {
+		return nil, nil
+	}
+	ids, err := collect(ctx, s.writer, scanText, `update session set revoked_at = $4
+		where person_id = $1 and kind = $2 and id <> $3 and revoked_at is null and expires_at > $4 returning id`,
+		personID, string(kind), except, instant(at))
+	return ids, s.fail(err, sessionFault("revoking sessions"))
+}
+
+// RevokeEverySession ends all sessions of everybody at a moment, and returns
+// how many there were.
+func (s *Store) RevokeEverySession(ctx context.Context, at time.Time) (int64, error) {
+	result, err := s.writer.ExecContext(ctx, `update session set revoked_at = $1 where revoked_at is null and expires_at > $1`, instant(at))
+	if err != nil {
+		return 0, s.fail(err, sessionFault("revoking every session"))
+	}
+	n, err := result.RowsAffected()
+	return n, s.fail(err, sessionFault("revoking every session"))
+}
+
+// DropSessions deletes at most so many sessions that ended before a moment, and
+// returns how many they were.
+func (s *Store) DropSessions(ctx context.Context, before time.Time, most int) (int64, error) {
+	result, err := s.writer.ExecContext(ctx, `delete from session where id in (
+		select id from session where expires_at < $1 or revoked_at < $1 limit $2)`, instant(before), most)
+	if err != nil {
+		return 0, s.fail(err, sessionFault("dropping ended sessions"))
+	}
+	n, err := result.RowsAffected()
+	return n, s.fail(err, sessionFault("dropping ended sessions"))
 }

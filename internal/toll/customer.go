@@ -102,6 +102,7 @@ type Member struct {
 	Role         MemberRole
 	PasswordHash Secret // argon2id in PHC form; "" when none is set
 	Language     string // BCP 47, "" for the browser's
+	TimeZone     string // IANA name, "" for the installation's
 	CreatedAt    time.Time
 	DisabledAt   time.Time // since when they may not sign in; zero: they may
 }
@@ -124,6 +125,7 @@ type Operator struct {
 	Role         OperatorRole
 	PasswordHash Secret
 	Language     string
+	TimeZone     string
 	CreatedAt    time.Time
 	DisabledAt   time.Time // since when they may not sign in; zero: they may
 }
@@ -148,4 +150,7 @@ type Session struct {
 	ExpiresAt time.Time // 30 days after CreatedAt at most
 	RevokedAt time.Time // zero while valid
 	UserAgent string    // at most 200 bytes, for the person's own list
+	Network   string    // roughly where from: "192.0.2.0/24"; "" when it is not known
+	Method    string    // how it began: "password", "passkey", or "oidc:NAME"
+	Strong    bool      // two factors were proved: what is known or is, and what is had
 }

@@ -25,6 +25,7 @@ type Store struct {
 	tokens    map[string]toll.APIToken
 	tickets   map[string]toll.Ticket
 	mails     []toll.Mail
+	signIns   signIns
 	broken    error
 }
 
@@ -40,6 +41,7 @@ func NewStore() *Store {
 		sessions:  map[string]toll.Session{},
 		tokens:    map[string]toll.APIToken{},
 		tickets:   map[string]toll.Ticket{},
+		signIns:   newSignIns(),
 	}
 }
 
