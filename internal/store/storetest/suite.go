@@ -62,6 +62,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
+		{"KeepsAddressesNoLongerThanTheirPeriods", keepsAddressesNoLongerThanTheirPeriods},
 		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
 		{"CountsAnEventFromOutsideOnceForEver", countsAnEventFromOutsideOnceForEver},
 		{"CountsTheRequestsThatAnEventFromOutsideNames", countsTheRequestsThatAnEventFromOutsideNames},
