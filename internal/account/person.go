@@ -17,6 +17,7 @@ type Person struct {
 	Name       string
 	Language   string // BCP 47, "" for the browser's
 	SessionID  string // the session that proved it; "" for the system
+	Disabled   bool   // may not sign in: nobody who is asking ever is
 }
 
 // System is the program itself: the command line, the demo, the start of an
@@ -35,13 +36,13 @@ func (p Person) Subject() Subject { return Subject(string(p.Kind) + "/" + p.Role
 func memberPerson(m toll.Member, sessionID string) Person {
 	return Person{
 		Kind: toll.KindMember, ID: m.ID, Role: string(m.Role), CustomerID: m.CustomerID,
-		Email: m.Email, Name: m.Name, Language: m.Language, SessionID: sessionID,
+		Email: m.Email, Name: m.Name, Language: m.Language, SessionID: sessionID, Disabled: !m.DisabledAt.IsZero(),
 	}
 }
 
 func operatorPerson(o toll.Operator, sessionID string) Person {
 	return Person{
 		Kind: toll.KindOperator, ID: o.ID, Role: string(o.Role),
-		Email: o.Email, Name: o.Name, Language: o.Language, SessionID: sessionID,
+		Email: o.Email, Name: o.Name, Language: o.Language, SessionID: sessionID, Disabled: !o.DisabledAt.IsZero(),
 	}
 }
