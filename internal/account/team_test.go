@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
