@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ type Office struct {
 	mint      Mint
 	passwords *Passwords
 	changed   Changed
+	refusals  *Refusals
 	clock     toll.Clock
 	ids       *toll.IDs
 }
@@ -43,6 +45,7 @@ type OfficeOptions struct {
 	Mint      Mint       // needed
 	Passwords *Passwords // nil: NewPasswords with its defaults
 	Changed   Changed    // nil: nobody is told
+	Refusals  *Refusals  // counts what was refused for the audit log; nil: nobody counts
 	Clock     toll.Clock // nil: toll.SystemClock
 	Random    io.Reader  // for identifiers; nil: crypto/rand
 }
@@ -54,7 +57,7 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 	}
 	o := &Office{
 		store: store, plans: opts.Plans, mint: opts.Mint, passwords: opts.Passwords,
-		changed: opts.Changed, clock: opts.Clock,
+		changed: opts.Changed, refusals: opts.Refusals, clock: opts.Clock,
 	}
 	if o.passwords == nil {
 		passwords, err := NewPasswords(PasswordOptions{})
@@ -75,6 +78,16 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 	}
 	o.ids = toll.NewIDs(random)
 	return o, nil
+}
+
+// may asks Can, and counts a no. object is what the action was meant for, "" for
+// the customer.
+func (o *Office) may(ctx context.Context, p Person, action Action, customerID, object string) error {
+	err := Can(p, action, customerID)
+	if err != nil && p.Kind != "" {
+		o.refusals.Note(ctx, p, action, customerID, object, o.clock())
+	}
+	return err
 }
 
 // now is a reading as it is stored, so that what is returned equals the row.

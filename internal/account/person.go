@@ -19,6 +19,7 @@ type Person struct {
 	TimeZone   string // IANA name, "" for the installation's
 	SessionID  string // the session that proved it; "" for the system
 	Strong     bool   // two factors were proved in that session
+	Operator   string // the operator who is signed in as this member; "" for the member itself
 }
 
 // System is the program itself: the command line, the demo, the start of an

@@ -145,6 +145,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	defer end()
 	go a.tidy(beside)
 	go a.retain(beside)
+	var audit sync.WaitGroup
+	audit.Go(func() { a.tellAudit(beside) })
 	if a.file != "" {
 		go a.watchFile(beside)
 	}
@@ -155,6 +157,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case <-a.gone:
 		a.log.Info("the last connection of this process has ended; the new one serves")
 	}
+	end()
+	audit.Wait()
 	return errors.Join(err, a.stop())
 }
 

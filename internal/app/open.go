@@ -45,7 +45,8 @@ func (a *App) openOffice() (err error) {
 	if a.passwords, err = account.NewPasswords(account.PasswordOptions{}); err != nil {
 		return err
 	}
-	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.clock); err != nil {
+	a.rooms.refusals = new(account.Refusals)
+	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.rooms.refusals, a.clock); err != nil {
 		return err
 	}
 	a.rooms.tokens, err = newTokens(a.rooms.store, a.clock)
@@ -259,7 +260,7 @@ func (a *App) stickyKey() []byte {
 
 func (a *App) openConsole() (*console.Console, error) {
 	sessions, err := account.NewSessions(a.rooms.store, account.SessionOptions{
-		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
+		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Refusals: a.rooms.refusals, Clock: a.clock, Log: a.log,
 		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
 	})
 	if err != nil {
@@ -268,7 +269,7 @@ func (a *App) openConsole() (*console.Console, error) {
 	store := a.rooms.store
 	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
 	o := console.Options{
-		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
+		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans, Refusals: a.rooms.refusals,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
