@@ -14,13 +14,15 @@ import (
 // What is written into the audit log and needs no rule: everybody does it to
 // oneself, or the program does it. Can says no to all of them.
 const (
-	SignedIn        Action = "session.begin"
-	SignInFailed    Action = "session.refuse" // an e-mail address with a wrong password; counted, see Refusals
-	EndedSession    Action = "session.end"
-	ChangedPassword Action = "person.password" // one's own
-	RaisedHash      Action = "person.rehash"   // the same password, hashed at higher costs
-	SettledUsage    Action = "usage.settle"    // what a crash left unknown
-	KeptPlan        Action = "plan.keep"       // a plan version came with the configuration
+	SignedIn         Action = "session.begin"
+	SignInFailed     Action = "session.refuse" // an e-mail address with a wrong password; counted, see Refusals
+	EndedSession     Action = "session.end"
+	ChangedPassword  Action = "person.password" // one's own
+	RaisedHash       Action = "person.rehash"   // the same password, hashed at higher costs
+	ApprovedApproval Action = "approval.approve"
+	RejectedApproval Action = "approval.reject"
+	SettledUsage     Action = "usage.settle" // what a crash left unknown
+	KeptPlan         Action = "plan.keep"    // a plan version came with the configuration
 )
 
 // Origin is how a request came in, for the audit log. Surfaces put one into the

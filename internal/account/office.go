@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -29,14 +30,16 @@ type Changed interface {
 //
 // What an office returns never holds password hashes.
 type Office struct {
-	store     Store
-	plans     Plans
-	mint      Mint
-	passwords *Passwords
-	changed   Changed
-	refusals  *Refusals
-	clock     toll.Clock
-	ids       *toll.IDs
+	store       Store
+	plans       Plans
+	mint        Mint
+	passwords   *Passwords
+	changed     Changed
+	refusals    *Refusals
+	approvables map[toll.ApprovalKind]Approvable
+	selfService func() bool
+	clock       toll.Clock
+	ids         *toll.IDs
 }
 
 // OfficeOptions are what an office needs besides its store.
@@ -46,8 +49,12 @@ type OfficeOptions struct {
 	Passwords *Passwords // nil: NewPasswords with its defaults
 	Changed   Changed    // nil: nobody is told
 	Refusals  *Refusals  // counts what was refused for the audit log; nil: nobody counts
-	Clock     toll.Clock // nil: toll.SystemClock
-	Random    io.Reader  // for identifiers; nil: crypto/rand
+	// Approvables are more kinds of what members can ask for than plan changes and limit increases.
+	Approvables map[toll.ApprovalKind]Approvable
+	// SelfService says whether members change plans without an operator. nil: never.
+	SelfService func() bool
+	Clock       toll.Clock // nil: toll.SystemClock
+	Random      io.Reader  // for identifiers; nil: crypto/rand
 }
 
 // NewOffice opens the office over a store.
@@ -65,6 +72,11 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 			return nil, err
 		}
 		o.passwords = passwords
+	}
+	o.approvables = map[toll.ApprovalKind]Approvable{toll.ApprovePlan: planChange{o.plans}, toll.ApproveLimit: limitIncrease{o.plans}}
+	maps.Copy(o.approvables, opts.Approvables)
+	if o.selfService = opts.SelfService; o.selfService == nil {
+		o.selfService = func() bool { return false }
 	}
 	if o.changed == nil {
 		o.changed = nobody{}

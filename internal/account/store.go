@@ -30,6 +30,7 @@ type Store interface {
 	Outbox
 	SignInStore
 	AuditStore
+	ApprovalStore
 }
 
 // CustomerStore keeps customers.

@@ -28,6 +28,7 @@ type Store struct {
 	signIns   signIns
 	entries   []toll.Entry
 	head      toll.AuditHead
+	approvals []toll.Approval
 	broken    error
 }
 
