@@ -122,7 +122,7 @@ func (t *Tokens) Create(ctx context.Context, p Person, in NewToken) (MadeToken, 
 		ID: t.ids.NewID("tok", now), Kind: owner.Kind, PersonID: owner.ID, Name: name,
 		Hash: hash, Hint: hint, Scopes: scopes, CreatedAt: now, ExpiresAt: expires,
 	}
-	if err := t.store.CreateToken(ctx, token); err != nil {
+	if err := t.store.CreateToken(ctx, token, NewEntry(ctx, p, CreateToken, owner.CustomerID, token.ID, now, nil, tokenFacts(&token))); err != nil {
 		return MadeToken{}, fmt.Errorf("keep an API token: %w", err)
 	}
 	return MadeToken{Token: token, Owner: owner, Text: text}, nil
@@ -156,7 +156,8 @@ func (t *Tokens) Revoke(ctx context.Context, p Person, id string) (toll.APIToken
 	if err != nil {
 		return toll.APIToken{}, fmt.Errorf("read the API token %s: %w", id, err)
 	}
-	if token, err = t.store.RevokeToken(ctx, id, stored(t.o.Clock())); err != nil {
+	now := stored(t.o.Clock())
+	if token, err = t.store.RevokeToken(ctx, id, now, NewEntry(ctx, p, RevokeToken, "", id, now, nil, Facts{"owner": token.PersonID, "revoked_at": momentFact(now)})); err != nil {
 		return toll.APIToken{}, fmt.Errorf("revoke the API token %s: %w", id, err)
 	}
 	return token, nil

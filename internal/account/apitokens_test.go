@@ -8,18 +8,19 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // tokensAt opens tokens over a store with an operator and a member of each role.
 func tokensAt(t *testing.T, now *time.Time) (*account.Tokens, *accounttest.Store) {
 	t.Helper()
 	s := accounttest.NewStore()
-	must(t, s.CreateCustomer(t.Context(), toll.Customer{ID: "cus_own", Name: "Own", Status: toll.CustomerActive, CreatedAt: *now, Version: 1}))
+	must(t, s.CreateCustomer(t.Context(), toll.Customer{ID: "cus_own", Name: "Own", Status: toll.CustomerActive, CreatedAt: *now, Version: 1}, tolltest.Entry()))
 	for _, role := range []toll.MemberRole{toll.MemberOwner, toll.MemberViewer} {
-		must(t, s.CreateMember(t.Context(), toll.Member{ID: "mem_" + string(role), CustomerID: "cus_own", Email: string(role) + "@own.example", Name: "M", Role: role, CreatedAt: *now}))
+		must(t, s.CreateMember(t.Context(), toll.Member{ID: "mem_" + string(role), CustomerID: "cus_own", Email: string(role) + "@own.example", Name: "M", Role: role, CreatedAt: *now}, tolltest.Entry()))
 	}
 	for _, role := range []toll.OperatorRole{toll.OperatorAdmin, toll.OperatorSupport} {
-		must(t, s.CreateOperator(t.Context(), toll.Operator{ID: "op_" + string(role), Email: string(role) + "@house.example", Name: "O", Role: role, CreatedAt: *now}))
+		must(t, s.CreateOperator(t.Context(), toll.Operator{ID: "op_" + string(role), Email: string(role) + "@house.example", Name: "O", Role: role, CreatedAt: *now}, tolltest.Entry()))
 	}
 	tokens, err := account.NewTokens(s, account.TokenOptions{
 		Mint:  func() (toll.Secret, [32]byte, string, error) { return apikey.NewToken(nil) },

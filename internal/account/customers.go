@@ -19,7 +19,7 @@ type NewCustomer struct {
 // CreateCustomer creates an active customer on the newest version of a plan.
 // Action: CreateCustomer. Invalid names the field: name, plan or since.
 func (o *Office) CreateCustomer(ctx context.Context, p Person, in NewCustomer) (toll.Customer, error) {
-	if err := Can(p, CreateCustomer, ""); err != nil {
+	if err := o.may(ctx, p, CreateCustomer, "", ""); err != nil {
 		return toll.Customer{}, err
 	}
 	name, err := cleanName("name", in.Name, maxName)
@@ -43,7 +43,7 @@ func (o *Office) CreateCustomer(ctx context.Context, p Person, in NewCustomer) (
 		Subscription: toll.Subscription{Plan: in.Plan, PlanVersion: version, Since: since},
 		Demo:         in.Demo, CreatedAt: now, Version: 1,
 	}
-	if err := o.store.CreateCustomer(ctx, c); err != nil {
+	if err := o.store.CreateCustomer(ctx, c, NewEntry(ctx, p, CreateCustomer, c.ID, c.ID, now, nil, customerFacts(&c))); err != nil {
 		return toll.Customer{}, fmt.Errorf("create customer: %w", err)
 	}
 	o.changed.CustomerChanged(c)
@@ -71,7 +71,7 @@ func (o *Office) Customers(ctx context.Context, p Person, q toll.CustomerQuery) 
 // person saw: when the row has another one by now the answer is Conflict; 0
 // means whatever is there. Action: RenameCustomer.
 func (o *Office) RenameCustomer(ctx context.Context, p Person, id, name string, seen int64) (toll.Customer, error) {
-	if err := Can(p, RenameCustomer, id); err != nil {
+	if err := o.may(ctx, p, RenameCustomer, id, ""); err != nil {
 		return toll.Customer{}, err
 	}
 	name, err := cleanName("name", name, maxName)
@@ -89,7 +89,7 @@ func (o *Office) RenameCustomer(ctx context.Context, p Person, id, name string, 
 // next request on; what was used stays used, and the subscription's months stay
 // where they were. seen is as in RenameCustomer. Action: SetPlan.
 func (o *Office) SetPlan(ctx context.Context, p Person, id, plan string, seen int64) (toll.Customer, error) {
-	if err := Can(p, SetPlan, id); err != nil {
+	if err := o.may(ctx, p, SetPlan, id, ""); err != nil {
 		return toll.Customer{}, err
 	}
 	version, err := findPlan(o.plans, plan)
@@ -124,7 +124,7 @@ func (o *Office) setStatus(ctx context.Context, p Person, action Action, id stri
 
 // customer passes the gate, then reads.
 func (o *Office) customer(ctx context.Context, p Person, action Action, id string) (toll.Customer, error) {
-	if err := Can(p, action, id); err != nil {
+	if err := o.may(ctx, p, action, id, ""); err != nil {
 		return toll.Customer{}, err
 	}
 	c, err := o.store.Customer(ctx, id)
@@ -150,10 +150,11 @@ func (o *Office) changeCustomer(ctx context.Context, p Person, action Action, id
 		if seen != 0 && seen != c.Version {
 			return toll.Customer{}, toll.Errorf(toll.Conflict, "Somebody else has changed this customer meanwhile. Look at it again, then repeat your change.")
 		}
+		was := customerFacts(&c)
 		if !change(&c) {
 			return c, nil
 		}
-		c, err = o.store.UpdateCustomer(ctx, c)
+		c, err = o.store.UpdateCustomer(ctx, c, NewEntry(ctx, p, action, c.ID, c.ID, o.now(), was, customerFacts(&c)))
 		if err == nil {
 			o.changed.CustomerChanged(c)
 			return c, nil

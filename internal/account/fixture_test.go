@@ -11,6 +11,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // house is an office with two tenants and their people over a store in memory.
@@ -152,30 +153,30 @@ func (s *conflicting) lose() bool {
 	return s.left >= 0
 }
 
-func (s *conflicting) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Customer, error) {
+func (s *conflicting) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (toll.Customer, error) {
 	if s.lose() {
 		other, err := s.Customer(ctx, c.ID)
 		if err != nil {
 			return toll.Customer{}, err
 		}
 		other.Demo = true
-		if _, err := s.Store.UpdateCustomer(ctx, other); err != nil {
+		if _, err := s.Store.UpdateCustomer(ctx, other, tolltest.Entry()); err != nil {
 			return toll.Customer{}, err
 		}
 	}
-	return s.Store.UpdateCustomer(ctx, c)
+	return s.Store.UpdateCustomer(ctx, c, e)
 }
 
-func (s *conflicting) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
+func (s *conflicting) UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (toll.Key, error) {
 	if s.lose() {
 		other, err := s.Key(ctx, k.ID)
 		if err != nil {
 			return toll.Key{}, err
 		}
 		other.Name = "renamed meanwhile"
-		if _, err := s.Store.UpdateKey(ctx, other); err != nil {
+		if _, err := s.Store.UpdateKey(ctx, other, tolltest.Entry()); err != nil {
 			return toll.Key{}, err
 		}
 	}
-	return s.Store.UpdateKey(ctx, k)
+	return s.Store.UpdateKey(ctx, k, e)
 }

@@ -67,7 +67,7 @@ func (o *Office) CreateKey(ctx context.Context, p Person, in NewKey) (MadeKey, e
 	if err != nil {
 		return MadeKey{}, err
 	}
-	if err := o.store.CreateKey(ctx, made.Key); err != nil {
+	if err := o.store.CreateKey(ctx, made.Key, NewEntry(ctx, p, CreateKey, c.ID, made.Key.ID, now, nil, keyFacts(&made.Key))); err != nil {
 		return MadeKey{}, fmt.Errorf("create key for customer %s: %w", c.ID, err)
 	}
 	o.changed.KeyChanged(made.Key)
@@ -121,11 +121,12 @@ func (o *Office) RollKey(ctx context.Context, p Person, id string, overlap time.
 	if err != nil {
 		return MadeKey{}, toll.Key{}, err
 	}
+	was := keyFacts(&old)
 	if end := stored(now.Add(overlap)); old.ExpiresAt.IsZero() || end.Before(old.ExpiresAt) {
 		old.ExpiresAt = end
 	}
 	old.ReplacedBy = made.Key.ID
-	if err := o.store.ReplaceKey(ctx, old, made.Key); err != nil {
+	if err := o.store.ReplaceKey(ctx, old, made.Key, NewEntry(ctx, p, RollKey, old.CustomerID, old.ID, now, was, keyFacts(&old))); err != nil {
 		return MadeKey{}, toll.Key{}, fmt.Errorf("roll key %s: %w", id, err)
 	}
 	old.Version++ // as the store did
@@ -145,8 +146,9 @@ func (o *Office) RevokeKey(ctx context.Context, p Person, id string) (toll.Key, 
 		if !k.RevokedAt.IsZero() {
 			return k, nil
 		}
+		was := keyFacts(&k)
 		k.RevokedAt = o.now()
-		k, err = o.store.UpdateKey(ctx, k)
+		k, err = o.store.UpdateKey(ctx, k, NewEntry(ctx, p, RevokeKey, k.CustomerID, k.ID, k.RevokedAt, was, keyFacts(&k)))
 		if err == nil {
 			o.changed.KeyChanged(k)
 			return k, nil
@@ -170,7 +172,7 @@ func (o *Office) key(ctx context.Context, p Person, action Action, id string) (t
 	case err != nil:
 		return toll.Key{}, fmt.Errorf("read key %s: %w", id, err)
 	}
-	switch err := Can(p, action, k.CustomerID); {
+	switch err := o.may(ctx, p, action, k.CustomerID, k.ID); {
 	case toll.CodeOf(err) == toll.NotFound:
 		return toll.Key{}, errNoKey()
 	case err != nil:

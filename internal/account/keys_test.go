@@ -12,6 +12,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func TestCreatesAKeyWhoseTextIsGivenOnce(t *testing.T) {
@@ -254,7 +255,7 @@ func TestACustomerHasSoManyValidKeysAtMost(t *testing.T) {
 	var last toll.Key
 	for i := range account.MaxKeys {
 		last = toll.Key{ID: fmt.Sprint("key_", i), CustomerID: h.acme.ID, Name: "k", Mode: toll.Live, Hash: sha256.Sum256(fmt.Append(nil, i)), CreatedAt: h.clock.now(), Version: 1}
-		must(t, h.store.CreateKey(ctx, last))
+		must(t, h.store.CreateKey(ctx, last, tolltest.Entry()))
 	}
 	_, err := h.CreateKey(ctx, h.owner, account.NewKey{CustomerID: h.acme.ID, Name: "one more"})
 	wantCode(t, err, toll.Conflict)

@@ -1,9 +1,11 @@
 package account
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -44,6 +46,9 @@ type Office struct {
 	personChanged func(id string)
 	asksFor       *attempts[[32]byte]
 	asksFrom      *attempts[netip.Addr]
+	refusals      *Refusals
+	approvables   map[toll.ApprovalKind]Approvable
+	selfService   func() bool
 }
 
 // OfficeOptions are what an office needs besides its store.
@@ -68,8 +73,13 @@ type OfficeOptions struct {
 	// committed. It must not call the office, and must not block. nil: nobody is.
 	PersonChanged func(id string)
 
-	PerEmail   Pace // mails that strangers may ask for, per address they go to; zero: 3 at once, then one each 20 minutes
-	PerAddress Pace // and per IP address that asks (IPv6: per /64); zero: 10 at once, then one a minute
+	PerEmail   Pace      // mails that strangers may ask for, per address they go to; zero: 3 at once, then one each 20 minutes
+	PerAddress Pace      // and per IP address that asks (IPv6: per /64); zero: 10 at once, then one a minute
+	Refusals   *Refusals // counts what was refused for the audit log; nil: nobody counts
+	// Approvables are more kinds of what members can ask for than plan changes and limit increases.
+	Approvables map[toll.ApprovalKind]Approvable
+	// SelfService says whether members change plans without an operator. nil: never.
+	SelfService func() bool
 }
 
 // NewOffice opens the office over a store.
@@ -81,6 +91,7 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 		store: store, plans: opts.Plans, mint: opts.Mint, passwords: opts.Passwords,
 		changed: opts.Changed, clock: opts.Clock,
 		consoleURL: opts.ConsoleURL, signUp: opts.SignUp, mailed: opts.Mailed, personChanged: opts.PersonChanged,
+		refusals: opts.Refusals,
 	}
 	if o.passwords == nil {
 		passwords, err := NewPasswords(PasswordOptions{})
@@ -88,6 +99,11 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 			return nil, err
 		}
 		o.passwords = passwords
+	}
+	o.approvables = map[toll.ApprovalKind]Approvable{toll.ApprovePlan: planChange{o.plans}, toll.ApproveLimit: limitIncrease{o.plans}}
+	maps.Copy(o.approvables, opts.Approvables)
+	if o.selfService = opts.SelfService; o.selfService == nil {
+		o.selfService = func() bool { return false }
 	}
 	if o.changed == nil {
 		o.changed = nobody{}
@@ -122,6 +138,16 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 	}
 	o.asksFor, o.asksFrom = newAttempts[[32]byte](perEmail, mostAttempts), newAttempts[netip.Addr](perAddress, mostAttempts)
 	return o, nil
+}
+
+// may asks Can, and counts a no. object is what the action was meant for, "" for
+// the customer.
+func (o *Office) may(ctx context.Context, p Person, action Action, customerID, object string) error {
+	err := Can(p, action, customerID)
+	if err != nil && p.Kind != "" {
+		o.refusals.Note(ctx, p, action, customerID, object, o.clock())
+	}
+	return err
 }
 
 // now is a reading as it is stored, so that what is returned equals the row.

@@ -52,7 +52,7 @@ func (o *Office) CreateMember(ctx context.Context, p Person, in NewMember) (toll
 		ID: o.ids.NewID("mem", now), CustomerID: c.ID, Email: who.email, Name: who.name, Role: in.Role,
 		PasswordHash: who.hash, Language: who.language, CreatedAt: now,
 	}
-	if err := o.store.CreateMember(ctx, m); err != nil {
+	if err := o.store.CreateMember(ctx, m, NewEntry(ctx, p, action, c.ID, m.ID, now, nil, Facts{"role": string(m.Role), "password": m.PasswordHash != ""})); err != nil {
 		return toll.Member{}, emailTaken(err, "create member")
 	}
 	m.PasswordHash = ""
@@ -77,7 +77,7 @@ func (o *Office) Members(ctx context.Context, p Person, customerID string) ([]to
 // CreateOperator creates an operator. Action: CreateOperator. Errors are those
 // of CreateMember.
 func (o *Office) CreateOperator(ctx context.Context, p Person, in NewOperator) (toll.Operator, error) {
-	if err := Can(p, CreateOperator, ""); err != nil {
+	if err := o.may(ctx, p, CreateOperator, "", ""); err != nil {
 		return toll.Operator{}, err
 	}
 	if err := checkOperatorRole(in.Role); err != nil {
@@ -92,7 +92,7 @@ func (o *Office) CreateOperator(ctx context.Context, p Person, in NewOperator) (
 		ID: o.ids.NewID("op", now), Email: who.email, Name: who.name, Role: in.Role,
 		PasswordHash: who.hash, Language: who.language, CreatedAt: now,
 	}
-	if err := o.store.CreateOperator(ctx, op); err != nil {
+	if err := o.store.CreateOperator(ctx, op, NewEntry(ctx, p, CreateOperator, "", op.ID, now, nil, Facts{"role": string(op.Role), "password": op.PasswordHash != ""})); err != nil {
 		return toll.Operator{}, emailTaken(err, "create operator")
 	}
 	op.PasswordHash = ""
@@ -120,13 +120,16 @@ func (o *Office) Operators(ctx context.Context, p Person) ([]toll.Operator, erro
 // When ending the sessions fails the password is set already; calling again
 // completes it.
 func (o *Office) SetPassword(ctx context.Context, p Person, kind toll.PersonKind, id string, password toll.Secret) error {
+	action, customerID := SetOperatorPassword, ""
 	switch kind {
 	case toll.KindMember:
-		if err := o.mayReachMember(ctx, p, id); err != nil {
+		action = SetMemberPassword
+		var err error
+		if customerID, err = o.mayReachMember(ctx, p, id); err != nil {
 			return err
 		}
 	case toll.KindOperator:
-		if err := Can(p, SetOperatorPassword, ""); err != nil {
+		if err := o.may(ctx, p, SetOperatorPassword, "", id); err != nil {
 			return err
 		}
 	default:
@@ -143,35 +146,36 @@ func (o *Office) SetPassword(ctx context.Context, p Person, kind toll.PersonKind
 	if kind == toll.KindOperator {
 		set = o.store.SetOperatorPassword
 	}
-	switch err := set(ctx, id, hash); {
+	switch err := set(ctx, id, hash, NewEntry(ctx, p, action, customerID, id, o.now(), nil, nil)); {
 	case toll.CodeOf(err) == toll.NotFound:
 		return errNoPerson()
 	case err != nil:
 		return fmt.Errorf("set the password of %s: %w", id, err)
 	}
-	return o.endSessions(ctx, kind, id)
+	return o.endSessions(ctx, p, kind, id, customerID)
 }
 
-// mayReachMember reads a member and passes the gate for its customer.
-func (o *Office) mayReachMember(ctx context.Context, p Person, id string) error {
+// mayReachMember reads a member and passes the gate for its customer, whose ID
+// it returns.
+func (o *Office) mayReachMember(ctx context.Context, p Person, id string) (customerID string, err error) {
 	if p.Kind == "" {
-		return Can(p, SetMemberPassword, "")
+		return "", Can(p, SetMemberPassword, "")
 	}
 	m, err := o.store.Member(ctx, id)
 	switch {
 	case toll.CodeOf(err) == toll.NotFound:
-		return errNoPerson()
+		return "", errNoPerson()
 	case err != nil:
-		return fmt.Errorf("read member %s: %w", id, err)
+		return "", fmt.Errorf("read member %s: %w", id, err)
 	}
-	err = Can(p, SetMemberPassword, m.CustomerID)
+	err = o.may(ctx, p, SetMemberPassword, m.CustomerID, id)
 	if toll.CodeOf(err) == toll.NotFound {
-		return errNoPerson()
+		return "", errNoPerson()
 	}
-	return err
+	return m.CustomerID, err
 }
 
-func (o *Office) endSessions(ctx context.Context, kind toll.PersonKind, id string) error {
+func (o *Office) endSessions(ctx context.Context, p Person, kind toll.PersonKind, id, customerID string) error {
 	sessions, err := o.store.SessionsOf(ctx, kind, id)
 	if err != nil {
 		return fmt.Errorf("list the sessions of %s: %w", id, err)
@@ -179,7 +183,7 @@ func (o *Office) endSessions(ctx context.Context, kind toll.PersonKind, id strin
 	now := o.now()
 	for _, s := range sessions {
 		if s.RevokedAt.IsZero() && now.Before(s.ExpiresAt) {
-			if err := o.store.RevokeSession(ctx, s.ID, now); err != nil {
+			if err := o.store.RevokeSession(ctx, s.ID, now, NewEntry(ctx, p, EndedSession, customerID, s.ID, now, nil, Facts{"of": id})); err != nil {
 				return fmt.Errorf("end session %s: %w", s.ID, err)
 			}
 		}

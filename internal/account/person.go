@@ -20,6 +20,7 @@ type Person struct {
 	SessionID  string // the session that proved it; "" for the system
 	Strong     bool   // two factors were proved in that session
 	Disabled   bool   // may not sign in: nobody who is asking ever is
+	Operator   string // the operator who is signed in as this member; "" for the member itself
 }
 
 // System is the program itself: the command line, the demo, the start of an

@@ -44,6 +44,16 @@ const (
 
 	ReadMail Action = "mail.read" // what was sent, and what is kept because nothing sends it
 
+	AskPlan          Action = "approval.ask_plan"  // another plan, for one's own customer
+	AskLimit         Action = "approval.ask_limit" // more of a limit
+	WithdrawApproval Action = "approval.withdraw"  // that somebody else of the customer asked for
+	DecideApproval   Action = "approval.decide"    // approve or reject
+	ReadApprovals    Action = "approval.list"      // of one customer
+	ReadAllApprovals Action = "approval.list_all"
+
+	ReadAudit    Action = "audit.read"     // entries that concern one customer
+	ReadAllAudit Action = "audit.read_all" // all of them
+
 	WriteEvents Action = "event.write"  // send usage in from outside: what customers pay for
 	ListTokens  Action = "token.list"   // API tokens of other people
 	CreateToken Action = "token.create" // in another person's name
@@ -102,7 +112,7 @@ var rules = []Rule{
 	{ReadCustomer, OnCustomer, allowed(members, operators)},
 	{CreateCustomer, OnInstallation, desk},
 	{RenameCustomer, OnCustomer, allowed(leaders, desk)},
-	{SetPlan, OnCustomer, desk}, // a member asks for it: paid upgrades and approvals come later
+	{SetPlan, OnCustomer, desk}, // a member asks for it: AskPlan
 	{SetOverride, OnCustomer, desk},
 	{SuspendCustomer, OnCustomer, desk},
 	{ResumeCustomer, OnCustomer, desk},
@@ -129,6 +139,16 @@ var rules = []Rule{
 	{SetOperatorPassword, OnInstallation, chief},
 	{ChangeOperator, OnInstallation, chief},
 	{ReadMail, OnInstallation, chief}, // kept mail holds links that open doors
+
+	{AskPlan, OnCustomer, allowed(leaders, []Subject{memberBilling}, chief)},
+	{AskLimit, OnCustomer, allowed(coders, chief)},
+	{WithdrawApproval, OnCustomer, allowed(leaders, chief)},
+	{DecideApproval, OnCustomer, desk},
+	{ReadApprovals, OnCustomer, allowed(members, operators)},
+	{ReadAllApprovals, OnInstallation, operators},
+
+	{ReadAudit, OnCustomer, allowed(leaders, operators)},
+	{ReadAllAudit, OnInstallation, operators},
 
 	{WriteEvents, OnInstallation, chief},
 	{ListTokens, OnInstallation, operators},

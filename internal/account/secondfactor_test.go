@@ -16,6 +16,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // app is an authenticator app, written from RFC 6238 apart from the office's own.
@@ -234,7 +235,7 @@ func TestASecondStepEndsWithTimeAndWithThePassword(t *testing.T) {
 	step = h.half(t)
 	hash, err := h.passwordsOfAHouse.Hash(ctx, "quite another one")
 	must(t, err)
-	must(t, h.store.SetMemberPassword(ctx, h.owner.ID, hash))
+	must(t, h.store.SetMemberPassword(ctx, h.owner.ID, hash, tolltest.Entry()))
 	_, _, err = h.sessions.FinishSignIn(ctx, step, a.code(0), home, "")
 	wantCode(t, err, toll.NotFound)
 	_, _, err = h.sessions.FinishSignIn(ctx, "no such step", a.code(0), home, "")

@@ -128,11 +128,11 @@ func (s *Sessions) ChangePassword(ctx context.Context, p Person, current, next t
 	if err != nil {
 		return err
 	}
-	set := s.store.SetMemberPassword
+	set, e := s.store.SetMemberPassword, NewEntry(ctx, p, ChangedPassword, p.CustomerID, p.ID, s.clock(), nil, nil)
 	if p.Kind == toll.KindOperator {
 		set = s.store.SetOperatorPassword
 	}
-	if err := set(ctx, p.ID, hash); err != nil {
+	if err := set(ctx, p.ID, hash, e); err != nil {
 		return fmt.Errorf("set the password of %s: %w", p.ID, err)
 	}
 	_, err = s.EndSessions(ctx, p, true)
@@ -195,7 +195,8 @@ func (s *Sessions) EndSession(ctx context.Context, p Person, id string) error {
 	case err != nil:
 		return fmt.Errorf("read session %s: %w", id, err)
 	}
-	if err := s.store.RevokeSession(ctx, id, stored(s.clock())); err != nil {
+	now := stored(s.clock())
+	if err := s.store.RevokeSession(ctx, id, now, NewEntry(ctx, p, EndedSession, p.CustomerID, id, now, nil, nil)); err != nil {
 		return fmt.Errorf("end session %s: %w", id, err)
 	}
 	s.seen.forget(id)

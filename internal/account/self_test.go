@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func TestANewPasswordEndsThePersonsOtherSessions(t *testing.T) {
@@ -110,7 +111,7 @@ func TestWithoutAPasswordOnlyAFreshSignInProves(t *testing.T) {
 	h := newHouse(t)
 	ctx := t.Context()
 	_, p := h.signIn(t, h.owner)
-	must(t, h.store.SetMemberPassword(ctx, h.owner.ID, ""))
+	must(t, h.store.SetMemberPassword(ctx, h.owner.ID, "", tolltest.Entry()))
 	must(t, h.sessions.Prove(ctx, p, ""))
 	h.clock.pass(15*time.Minute + time.Second)
 	wantCode(t, h.sessions.Prove(ctx, p, ""), toll.Forbidden)

@@ -32,6 +32,7 @@ type Sessions struct {
 	byEmail   *attempts[[32]byte]
 	byAddress *attempts[netip.Addr]
 	welcome   *familiar // pairs that signed in before
+	refusals  *Refusals
 	seen      *recent
 }
 
@@ -44,6 +45,7 @@ type SessionOptions struct {
 	Clock     toll.Clock    // nil: toll.SystemClock
 	Random    io.Reader     // for identifiers; nil: crypto/rand
 	Log       *slog.Logger  // for what a sign-in survives; nil: nowhere
+	Refusals  *Refusals     // counts failed sign-ins for the audit log; share the office's; nil: nobody counts
 
 	TokenLife  time.Duration // how long a browser may stay away; 48 hours
 	RenewEvery time.Duration // how old a token may be before use renews it; 1 hour
@@ -69,7 +71,7 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 		return nil, errors.New("start sessions: a store is needed")
 	}
 	s := &Sessions{
-		store: store, passwords: opts.Passwords, clock: opts.Clock, log: opts.Log,
+		store: store, passwords: opts.Passwords, clock: opts.Clock, log: opts.Log, refusals: opts.Refusals,
 		tokenLife: opts.TokenLife, renewEvery: opts.RenewEvery, longest: opts.Longest, recheck: opts.Recheck,
 	}
 	for _, d := range []struct {
@@ -225,7 +227,8 @@ func (s *Sessions) SignOut(ctx context.Context, p Person) error {
 	if p.SessionID == "" {
 		return signIn(errors.New("no session to sign out of"))
 	}
-	if err := s.store.RevokeSession(ctx, p.SessionID, stored(s.clock())); err != nil {
+	now := stored(s.clock())
+	if err := s.store.RevokeSession(ctx, p.SessionID, now, NewEntry(ctx, p, EndedSession, p.CustomerID, p.SessionID, now, nil, nil)); err != nil {
 		return fmt.Errorf("sign out of session %s: %w", p.SessionID, err)
 	}
 	s.seen.forget(p.SessionID)

@@ -13,6 +13,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func (h *house) signIn(t *testing.T, p account.Person) (account.Token, account.Person) {
@@ -40,7 +41,7 @@ func TestARevokedSessionStopsWithinASecond(t *testing.T) {
 		text := token.Text.Reveal()
 		_, _, err := h.sessions.Authenticate(ctx, text)
 		must(t, err)
-		must(t, h.store.RevokeSession(ctx, p.SessionID, time.Now())) // by another replica
+		must(t, h.store.RevokeSession(ctx, p.SessionID, time.Now(), tolltest.Entry())) // by another replica
 		until := time.Now().Add(time.Second)
 		for {
 			_, _, err = h.sessions.Authenticate(ctx, text)

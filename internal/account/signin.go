@@ -45,6 +45,8 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	case err != nil:
 		return Token{}, Person{}, fmt.Errorf("check a password: %w", err)
 	case !ok, p.Disabled:
+		// Of whom, if anybody: not with which address, which may be somebody's password.
+		s.refusals.Note(ctx, Person{}, SignInFailed, p.CustomerID, p.ID, now)
 		return Token{}, Person{}, errWrong()
 	}
 	switch needed, err := s.needsCode(ctx, p, hash, password, weaker); {
@@ -133,10 +135,11 @@ func (s *Sessions) begin(ctx context.Context, p Person, how begun) (Token, Perso
 		CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(s.longest), UserAgent: cutUserAgent(how.userAgent),
 		Network: network(how.from), Method: how.method, Strong: how.strong,
 	}
-	if err := s.store.CreateSession(ctx, row); err != nil {
+	p.SessionID = row.ID
+	if err := s.store.CreateSession(ctx, row, NewEntry(ctx, p, SignedIn, p.CustomerID, row.ID, now, nil, nil)); err != nil {
 		return Token{}, Person{}, fmt.Errorf("start a session for %s: %w", p.ID, err)
 	}
-	p.SessionID, p.Strong = row.ID, row.Strong
+	p.Strong = row.Strong
 	token, err := s.sign(ctx, row.ID, now, s.tokenEnd(now, row.ExpiresAt))
 	if err != nil {
 		return Token{}, Person{}, err
@@ -159,10 +162,11 @@ func (s *Sessions) rehash(ctx context.Context, p Person, was, password toll.Secr
 	if again.ID != p.ID || is != was {
 		return errors.New("the password was changed meanwhile")
 	}
+	e := NewEntry(ctx, p, RaisedHash, p.CustomerID, p.ID, s.clock(), nil, nil)
 	if p.Kind == toll.KindOperator {
-		return s.store.SetOperatorPassword(ctx, p.ID, hash)
+		return s.store.SetOperatorPassword(ctx, p.ID, hash, e)
 	}
-	return s.store.SetMemberPassword(ctx, p.ID, hash)
+	return s.store.SetMemberPassword(ctx, p.ID, hash, e)
 }
 
 func errWrong() error {

@@ -15,6 +15,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func TestSignsMembersAndOperatorsIn(t *testing.T) {
@@ -263,7 +264,7 @@ func TestAPasswordOverTheBoundSignsNobodyIn(t *testing.T) {
 	long := toll.Secret(strings.Repeat("x", account.MaxPassword+1))
 	hash, err := h.passwordsOfAHouse.Hash(t.Context(), long)
 	must(t, err)
-	must(t, h.store.SetMemberPassword(t.Context(), h.owner.ID, hash))
+	must(t, h.store.SetMemberPassword(t.Context(), h.owner.ID, hash, tolltest.Entry()))
 	_, _, err = h.sessions.SignIn(t.Context(), h.owner.Email, long, home, "")
 	wantCode(t, err, toll.Unauthorized)
 }
@@ -282,7 +283,7 @@ func (s *meanwhile) MemberByEmail(ctx context.Context, email string) (toll.Membe
 		if err != nil {
 			return toll.Member{}, err
 		}
-		if err := s.SetMemberPassword(ctx, m.ID, s.hash); err != nil {
+		if err := s.SetMemberPassword(ctx, m.ID, s.hash, tolltest.Entry()); err != nil {
 			return toll.Member{}, err
 		}
 	}

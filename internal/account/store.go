@@ -10,6 +10,11 @@ import (
 // Store is the database as the office sees it. Every call is safe for
 // concurrent use and is one transaction: after an error nothing of it is there.
 //
+// A method that changes something takes the audit entry of the change (NewEntry)
+// and appends it to the audit log in the same transaction; the store gives its
+// place in the chain. A test holds every method to that: what takes no entry
+// must be in its list of those that change nothing for anybody.
+//
 // Errors are *toll.Error: NotFound for a missing row, Conflict for what must be
 // unique and is there already, and for an update whose Version is not the
 // row's. Times are kept to the microsecond and come back in UTC; a zero time
@@ -24,15 +29,17 @@ type Store interface {
 	TeamStore
 	Outbox
 	SignInStore
+	AuditStore
+	ApprovalStore
 }
 
 // CustomerStore keeps customers.
 type CustomerStore interface {
-	CreateCustomer(ctx context.Context, c toll.Customer) error
+	CreateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) error
 	Customer(ctx context.Context, id string) (toll.Customer, error)
 	// UpdateCustomer writes the row whose Version is c.Version and returns it
 	// with its Version raised by one.
-	UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Customer, error)
+	UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (toll.Customer, error)
 	// Customers lists one page; see toll.CustomerQuery.
 	Customers(ctx context.Context, q toll.CustomerQuery) (toll.CustomerPage, error)
 }
@@ -41,34 +48,34 @@ type CustomerStore interface {
 // leave it as it is stored.
 type KeyStore interface {
 	// CreateKey refuses a customer that is not there with NotFound.
-	CreateKey(ctx context.Context, k toll.Key) error
+	CreateKey(ctx context.Context, k toll.Key, e toll.Entry) error
 	Key(ctx context.Context, id string) (toll.Key, error)
 	// KeysOf lists a customer's keys, the newest first.
 	KeysOf(ctx context.Context, customerID string) ([]toll.Key, error)
 	// UpdateKey writes the row whose Version is k.Version and returns it with
 	// its Version raised by one.
-	UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error)
+	UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (toll.Key, error)
 	// ReplaceKey updates old (as UpdateKey does) and creates next: both or neither.
-	ReplaceKey(ctx context.Context, old, next toll.Key) error
+	ReplaceKey(ctx context.Context, old, next toll.Key, e toll.Entry) error
 }
 
 // PeopleStore keeps members and operators. E-mail addresses come in lower case
 // and are unique over both.
 type PeopleStore interface {
 	// CreateMember refuses a customer that is not there with NotFound.
-	CreateMember(ctx context.Context, m toll.Member) error
+	CreateMember(ctx context.Context, m toll.Member, e toll.Entry) error
 	Member(ctx context.Context, id string) (toll.Member, error)
 	MemberByEmail(ctx context.Context, email string) (toll.Member, error)
 	// MembersOf lists a customer's members, the oldest first.
 	MembersOf(ctx context.Context, customerID string) ([]toll.Member, error)
-	SetMemberPassword(ctx context.Context, id string, hash toll.Secret) error
+	SetMemberPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error
 
-	CreateOperator(ctx context.Context, o toll.Operator) error
+	CreateOperator(ctx context.Context, o toll.Operator, e toll.Entry) error
 	Operator(ctx context.Context, id string) (toll.Operator, error)
 	OperatorByEmail(ctx context.Context, email string) (toll.Operator, error)
 	// Operators lists all operators, the oldest first.
 	Operators(ctx context.Context) ([]toll.Operator, error)
-	SetOperatorPassword(ctx context.Context, id string, hash toll.Secret) error
+	SetOperatorPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error
 }
 
 // TeamStore changes who may do what. A customer keeps an owner, and the
@@ -114,12 +121,13 @@ type Outbox interface {
 
 // SessionStore keeps sessions.
 type SessionStore interface {
-	CreateSession(ctx context.Context, s toll.Session) error
+	CreateSession(ctx context.Context, s toll.Session, e toll.Entry) error
 	Session(ctx context.Context, id string) (toll.Session, error)
 	// TouchSession sets SeenAt.
 	TouchSession(ctx context.Context, id string, seenAt time.Time) error
-	// RevokeSession sets RevokedAt; a session that is revoked already keeps its moment.
-	RevokeSession(ctx context.Context, id string, at time.Time) error
+	// RevokeSession sets RevokedAt; a session that is revoked already keeps its
+	// moment, and no entry is written.
+	RevokeSession(ctx context.Context, id string, at time.Time, e toll.Entry) error
 	// SessionsOf lists a person's sessions, the newest first.
 	SessionsOf(ctx context.Context, kind toll.PersonKind, personID string) ([]toll.Session, error)
 }
@@ -127,14 +135,14 @@ type SessionStore interface {
 // TokenStore keeps API tokens.
 type TokenStore interface {
 	// CreateToken refuses a person that is not there with NotFound.
-	CreateToken(ctx context.Context, t toll.APIToken) error
+	CreateToken(ctx context.Context, t toll.APIToken, e toll.Entry) error
 	Token(ctx context.Context, id string) (toll.APIToken, error)
 	TokenByHash(ctx context.Context, hash [32]byte) (toll.APIToken, error)
 	// TokensOf lists a person's tokens, the newest first.
 	TokensOf(ctx context.Context, kind toll.PersonKind, personID string) ([]toll.APIToken, error)
 	// RevokeToken sets RevokedAt and returns the token; one that is revoked
-	// already keeps its moment.
-	RevokeToken(ctx context.Context, id string, at time.Time) (toll.APIToken, error)
+	// already keeps its moment, and no entry is written.
+	RevokeToken(ctx context.Context, id string, at time.Time, e toll.Entry) (toll.APIToken, error)
 	// TouchToken raises LastUsedAt; an earlier time changes nothing.
 	TouchToken(ctx context.Context, id string, at time.Time) error
 }

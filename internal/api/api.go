@@ -38,6 +38,8 @@ type Options struct {
 	Clock   toll.Clock     // nil: toll.SystemClock
 	IDs     *toll.IDs      // nil: toll.NewIDs(nil)
 	Logger  *slog.Logger   // nil: slog.Default()
+	// Refusals counts for the audit log what was refused. nil: nobody counts.
+	Refusals *account.Refusals
 	// Limits tells what a customer has used of its limits, as the gate counts. nil: not told.
 	Limits func(customer string) []toll.LimitState
 	// MaxBatch is how many bytes the events of one request may have; 0: 64 MB.
@@ -116,7 +118,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Vary", "Authorization")
-	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+	c.origin = account.Origin{Way: toll.WayAPI, IP: clientAddr(r), RequestID: c.id}
+	r = r.WithContext(context.WithValue(account.WithOrigin(r.Context(), c.origin), callKey{}, c))
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal

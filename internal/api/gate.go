@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ type call struct {
 	now      time.Time
 	person   account.Person
 	token    toll.APIToken
-	customer string // whom the call is about, and nobody else; "": everyone
+	origin   account.Origin // for the audit log
+	customer string         // whom the call is about, and nobody else; "": everyone
 }
 
 type callKey struct{}
@@ -93,6 +95,9 @@ func (a *API) gate(r rule) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := callOf(ctx.Context())
 		if err := a.enter(ctx, c, r); err != nil {
+			if c.person.Kind != "" {
+				a.o.Refusals.Note(ctx.Context(), c.person, r.action, c.customer, "", c.now)
+			}
 			p := problemOf(err)
 			if p.Status >= http.StatusInternalServerError {
 				a.o.Logger.ErrorContext(ctx.Context(), "an API token could not be checked", "request_id", c.id, "error", p.Error())
@@ -101,8 +106,19 @@ func (a *API) gate(r rule) func(huma.Context, func(huma.Context)) {
 			a.refuse(w, c, p)
 			return
 		}
-		next(ctx)
+		c.origin.Through = c.token.ID
+		next(huma.WithContext(ctx, account.WithOrigin(ctx.Context(), c.origin)))
 	}
+}
+
+// clientAddr is who calls: the front has put the client's address in the
+// connection's place where it knows better.
+func clientAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
 }
 
 // enter finds out who calls, for whom, and whether they may.

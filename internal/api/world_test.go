@@ -17,6 +17,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/meter/metertest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // noon is now, for the tests of this package.
@@ -46,7 +47,7 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 		must(t, w.store.CreateCustomer(t.Context(), toll.Customer{
 			ID: id, Name: id, Status: toll.CustomerActive, CreatedAt: noon, Version: 1,
 			Subscription: toll.Subscription{Plan: "pro", PlanVersion: "pro@1", Since: noon},
-		}))
+		}, tolltest.Entry()))
 	}
 	events := meter.NewDoor(meter.OutsideOptions{Intake: w.intake, Counters: w.intake, Units: func() []string { return []string{"words", "pages"} }, Clock: clock})
 	o := Options{Tokens: w.tokens, Events: events, Usage: w.memory, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
@@ -66,9 +67,9 @@ func (w *world) person(t testing.TB, s account.Subject) (email string) {
 	id := kind + "_" + role
 	email = id + "@example.com"
 	if kind == "member" {
-		must(t, w.store.CreateMember(t.Context(), toll.Member{ID: id, CustomerID: "cus_own", Email: email, Name: id, Role: toll.MemberRole(role), CreatedAt: noon}))
+		must(t, w.store.CreateMember(t.Context(), toll.Member{ID: id, CustomerID: "cus_own", Email: email, Name: id, Role: toll.MemberRole(role), CreatedAt: noon}, tolltest.Entry()))
 	} else {
-		must(t, w.store.CreateOperator(t.Context(), toll.Operator{ID: id, Email: email, Name: id, Role: toll.OperatorRole(role), CreatedAt: noon}))
+		must(t, w.store.CreateOperator(t.Context(), toll.Operator{ID: id, Email: email, Name: id, Role: toll.OperatorRole(role), CreatedAt: noon}, tolltest.Entry()))
 	}
 	return email
 }
@@ -80,7 +81,7 @@ func (w *world) token(t testing.TB, kind toll.PersonKind, personID string, scope
 	must(t, err)
 	must(t, w.store.CreateToken(t.Context(), toll.APIToken{
 		ID: "tok_" + text.Reveal()[10:20], Kind: kind, PersonID: personID, Name: "test", Hash: hash, Hint: hint, Scopes: scopes, CreatedAt: noon,
-	}))
+	}, tolltest.Entry()))
 	return text.Reveal()
 }
 

@@ -15,7 +15,7 @@ func (a *App) openAPI() (*api.API, error) {
 	return api.New(api.Options{
 		Tokens: a.rooms.tokens, Events: events, Usage: a.rooms.store, Limits: func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Version: Version().Version, URL: a.ConsoleURL(), Zone: a.cfg.TimeZone,
-		Clock: a.clock, IDs: a.ids, Logger: a.log,
+		Clock: a.clock, IDs: a.ids, Logger: a.log, Refusals: a.rooms.refusals,
 	})
 }
 

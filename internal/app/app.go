@@ -151,6 +151,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	a.mailing.Go(func() { a.mailer.Run(beside) })
 	go a.tidy(beside)
 	go a.retain(beside)
+	var audit sync.WaitGroup
+	audit.Go(func() { a.tellAudit(beside) })
 	if a.file != "" {
 		go a.watchFile(beside)
 	}
@@ -163,6 +165,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	}
 	end()
 	a.mailing.Wait() // it writes what became of the mail that it had in hand
+	audit.Wait()
 	return errors.Join(err, a.stop())
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // TestTheAuditIsWhatAPlainSumSays stores random histories and compares `usage
@@ -29,7 +30,7 @@ func TestTheAuditIsWhatAPlainSumSays(t *testing.T) {
 	const version, free = "payg@000000000001", 1000
 	if err := r.store.SavePlanVersion(t.Context(), toll.PlanVersion{ID: version, LoadedAt: time.Now(), Plan: toll.Plan{
 		Name: "payg", Usage: []toll.UnitPrice{{Unit: toll.UnitRequests, Included: 3}, {Unit: "words", Included: free}},
-	}}); err != nil {
+	}}, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	zones := map[string]*time.Location{}

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/user"
 	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -38,6 +40,18 @@ func typed[In, Out any](f func(context.Context, *rooms, In) (Out, error)) operat
 // maxOperation bounds the input of an operation.
 const maxOperation = 1 << 20
 
+// userHeader tells the server which of the machine's users runs a command. It
+// is for the audit log alone: who may use the socket may do everything.
+const userHeader = "Tollhouse-User"
+
+func machineUser() string {
+	who, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return who.Username
+}
+
 // controlFailure is how an error travels through the socket.
 type controlFailure struct {
 	Code    toll.Code `json:"code"`
@@ -59,7 +73,7 @@ func controlHandler(r *rooms, log *slog.Logger) http.Handler {
 			writeFailure(w, toll.Errorf(toll.Invalid, "the input is larger than %d bytes", maxOperation))
 			return
 		}
-		result, err := op(hr.Context(), r, input)
+		result, err := op(account.WithOrigin(hr.Context(), account.Origin{Way: toll.WayCommand, Through: hr.Header.Get(userHeader)}), r, input)
 		if err != nil {
 			if toll.CodeOf(err) == toll.Internal {
 				log.Error("operation failed", "operation", name, "error", err)
@@ -141,6 +155,7 @@ func callServer(ctx context.Context, data, name string, input []byte) ([]byte, e
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	request.Header.Set(userHeader, machineUser())
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, toll.Errorf(toll.Unavailable, "the server on %s did not answer: %w", data, err)
@@ -170,7 +185,7 @@ func callLocal(ctx context.Context, at Installation, name string, input []byte) 
 	if err != nil {
 		return nil, err
 	}
-	result, err := op(ctx, r, input)
+	result, err := op(account.WithOrigin(ctx, account.Origin{Way: toll.WayCommand, Through: machineUser()}), r, input)
 	if err := errors.Join(err, r.close()); err != nil {
 		return nil, err
 	}

@@ -47,8 +47,9 @@ func (a *App) openOffice() (err error) {
 	}
 	ties := officeTies{
 		changed: changes{a}, consoleURL: a.ConsoleURL, mailed: a.pokeMail, personChanged: a.personChanged,
-		signUp: func() string { return a.cfg.Console.SignUp },
+		signUp: func() string { return a.cfg.Console.SignUp }, refusals: new(account.Refusals),
 	}
+	a.rooms.refusals = ties.refusals
 	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, ties, a.clock); err != nil {
 		return err
 	}
@@ -266,7 +267,7 @@ func (a *App) stickyKey() []byte {
 
 func (a *App) openConsole() (_ *console.Console, err error) {
 	a.sessions, err = account.NewSessions(a.rooms.store, account.SessionOptions{
-		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
+		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Refusals: a.rooms.refusals, Clock: a.clock, Log: a.log,
 		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
 	})
 	if err != nil {
@@ -275,7 +276,7 @@ func (a *App) openConsole() (_ *console.Console, err error) {
 	store := a.rooms.store
 	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
 	o := console.Options{
-		Office: a.rooms.office, Sessions: a.sessions, Questions: store, Plans: a.rooms.plans,
+		Office: a.rooms.office, Sessions: a.sessions, Questions: store, Plans: a.rooms.plans, Refusals: a.rooms.refusals,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,

@@ -41,6 +41,8 @@ var operations = map[string]operation{
 	"usage.settle":      typed(settleUsage),
 	"usage.export":      typed(exportUsage),
 	"billing.preview":   typed(previewBilling),
+	"audit.list":        typed(listAudit),
+	"audit.verify":      typed(verifyAudit),
 	"cache.purge":       typed(purgeCache),
 	"plan.rehearse":     typed(rehearse),
 	"explain":           typed(explain),

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/config"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -85,7 +86,7 @@ func (p *plans) haveServices(names []string) error {
 
 // planStore keeps every version that was ever loaded.
 type planStore interface {
-	SavePlanVersion(ctx context.Context, v toll.PlanVersion) error
+	SavePlanVersion(ctx context.Context, v toll.PlanVersion, e toll.Entry) error
 	PlanVersions(ctx context.Context) ([]toll.PlanVersion, error)
 }
 
@@ -99,7 +100,7 @@ func loadPlans(ctx context.Context, store planStore, cfg *config.Config, now tim
 	versions := make([]toll.PlanVersion, 0, len(cfg.Plans))
 	for _, plan := range cfg.Plans {
 		v := config.PlanVersion(plan, now)
-		if err := store.SavePlanVersion(ctx, v); err != nil {
+		if err := store.SavePlanVersion(ctx, v, account.NewEntry(ctx, account.System, account.KeptPlan, "", v.ID, now, nil, account.Facts{"plan": v.Plan.Name})); err != nil {
 			return nil, fmt.Errorf("keeping the plan version %s: %w", v.ID, err)
 		}
 		versions = append(versions, v)

@@ -37,6 +37,8 @@ type rooms struct {
 	keeper keeper          // of a command: what it changes goes into the snapshot too
 	tokens *account.Tokens // API tokens
 	post   post            // how mail leaves
+	// refusals are counted for the audit log.
+	refusals *account.Refusals
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error
@@ -106,13 +108,14 @@ type officeTies struct {
 	signUp        func() string
 	mailed        func()
 	personChanged func(id string)
+	refusals      *account.Refusals // nil: nobody counts
 }
 
 // newOffice opens the account office over a store.
 func newOffice(s *store.Store, p *plans, passwords *account.Passwords, ties officeTies, clock toll.Clock) (*account.Office, error) {
 	return account.NewOffice(s, account.OfficeOptions{
 		Plans: p, Passwords: passwords, Changed: ties.changed, Clock: clock,
-		ConsoleURL: ties.consoleURL, SignUp: ties.signUp, Mailed: ties.mailed, PersonChanged: ties.personChanged,
+		ConsoleURL: ties.consoleURL, SignUp: ties.signUp, Mailed: ties.mailed, PersonChanged: ties.personChanged, Refusals: ties.refusals,
 		Mint: func(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return apikey.New(mode, nil) },
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -80,7 +81,7 @@ func settleUsage(ctx context.Context, r *rooms, in UsageSettle) (UsageSettled, e
 	if r.late != nil && as == toll.Chargeable {
 		r.late.PrepareSettled(ctx, &e, now)
 	}
-	after, err := r.store.Settle(ctx, s)
+	after, err := r.store.Settle(ctx, s, account.NewEntry(ctx, account.System, account.SettledUsage, e.Customer, e.ID.String(), now, nil, nil))
 	r.outside() // also after an error: it may be stored all the same
 	if err != nil {
 		return UsageSettled{}, err

@@ -144,14 +144,22 @@ func serve(t *testing.T) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.stop = cancel
 	ready := make(chan *app.App, 1)
+	over := make(chan struct{})
 	go func() {
-		r.ended <- app.Run(ctx, cfg, app.Options{
+		err := app.Run(ctx, cfg, app.Options{
 			Log: r.log, File: r.file, Ready: func(a *app.App) { ready <- a },
 			Program: &app.Program{Path: os.Args[0], Args: []string{"heir serve " + r.file}},
 		})
+		close(over)
+		r.ended <- err
 	}()
 	t.Cleanup(func() {
 		cancel()
+		select {
+		case <-over: // before its directory is taken away
+		case <-time.After(time.Minute):
+			t.Error("the server did not end")
+		}
 		if t.Failed() {
 			t.Log(r.log)
 		}

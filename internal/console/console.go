@@ -201,6 +201,7 @@ func (c *Console) gate(r *route) http.Handler {
 			defer cancel()
 			req = req.WithContext(ctx)
 		}
+		req = req.WithContext(account.WithOrigin(req.Context(), account.Origin{Way: toll.WayConsole, IP: c.clientAddr(req), RequestID: v.id}))
 		door.ServeHTTP(w, v.begin(req))
 	})
 }
@@ -221,7 +222,11 @@ func (c *Console) enter(v *visit) error {
 	case a == member && !v.person.IsMember(), a == operator && !v.person.IsOperator():
 		return toll.Errorf(toll.Forbidden, "This page is not for your account.")
 	case v.route.action != "":
-		return account.Can(v.person, v.route.action, v.customerID())
+		err := account.Can(v.person, v.route.action, v.customerID())
+		if err != nil {
+			c.o.Refusals.Note(v.r.Context(), v.person, v.route.action, v.customerID(), v.r.PathValue("key"), v.now)
+		}
+		return err
 	}
 	return nil
 }

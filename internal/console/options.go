@@ -70,6 +70,9 @@ type Options struct {
 	Plans     account.Plans   // needed
 	Requests  Requests        // needed
 
+	// Refusals counts for the audit log what the gate refused. nil: nobody counts.
+	Refusals *account.Refusals
+
 	// Limits returns how much of each of a customer's policies is used, from
 	// the gate's memory: the number that refuses is the number that is shown.
 	// nil: the limits are left out.

@@ -21,6 +21,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 const password = "correct horse battery staple"
@@ -389,7 +390,7 @@ func (w *world) makeKey(customer, name string, mode toll.Mode, age, used time.Du
 	if used > 0 {
 		k.LastUsedAt = w.clock().Add(-used).Truncate(time.Minute)
 	}
-	w.ok(w.store.CreateKey(w.t.Context(), k))
+	w.ok(w.store.CreateKey(w.t.Context(), k, tolltest.Entry()))
 	return k
 }
 

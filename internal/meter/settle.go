@@ -48,11 +48,12 @@ type Settled struct {
 // Settler is the store as settlements see it.
 type Settler interface {
 	// Settle carries a settlement out: the event, every rollup and the entry
-	// change in one transaction. It returns the event as it is now. Latencies
+	// change in one transaction, with the audit entry e, whose customer, object
+	// and facts the store fills in. It returns the event as it is now. Latencies
 	// stay without it: how long it took is still not known. Errors: NotFound
 	// where no event is unknown by that ID; Conflict where it was recorded, or
 	// settled before; Invalid for a Settlement that is none.
-	Settle(ctx context.Context, s Settlement) (toll.Event, error)
+	Settle(ctx context.Context, s Settlement, e toll.Entry) (toll.Event, error)
 	// Settlements lists the entries about requests in [from, to), by event ID.
 	Settlements(ctx context.Context, from, to time.Time) ([]Settled, error)
 }

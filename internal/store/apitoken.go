@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,14 +37,16 @@ func tokenFault(doing string) fault {
 
 // CreateToken adds an API token as it is given. Conflict: the ID or the hash is
 // taken. NotFound: its person does not exist.
-func (s *Store) CreateToken(ctx context.Context, t toll.APIToken) error {
+func (s *Store) CreateToken(ctx context.Context, t toll.APIToken, e toll.Entry) error {
 	if err := refuseUnstorable(field{"id", t.ID}, field{"person", t.PersonID}, field{"name", t.Name}, field{"hint", t.Hint}); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into api_token (`+tokenColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		t.ID, string(t.Kind), t.PersonID, t.Name, t.Hash[:], t.Hint, document[toll.TokenScope]{t.Scopes}, stamp(t.CreatedAt),
-		instant(t.ExpiresAt), instant(t.RevokedAt), instant(t.LastUsedAt))
-	return s.fail(err, tokenFault("creating an API token"))
+	return s.record(ctx, tokenFault("creating an API token"), &e, func(tx transaction) error {
+		_, err := tx.ExecContext(ctx, `insert into api_token (`+tokenColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			t.ID, string(t.Kind), t.PersonID, t.Name, t.Hash[:], t.Hint, document[toll.TokenScope]{t.Scopes}, stamp(t.CreatedAt),
+			instant(t.ExpiresAt), instant(t.RevokedAt), instant(t.LastUsedAt))
+		return err
+	})
 }
 
 // Token returns an API token, valid or not. NotFound: there is none with this ID.
@@ -74,14 +77,24 @@ func (s *Store) TokensOf(ctx context.Context, kind toll.PersonKind, personID str
 }
 
 // RevokeToken ends an API token at a moment, and returns it. One that was
-// revoked before keeps the time of that. NotFound: there is none with this ID.
-func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) (toll.APIToken, error) {
+// revoked before keeps the time of that, and gets no entry. NotFound: there is
+// none with this ID.
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time, e toll.Entry) (t toll.APIToken, err error) {
 	f := tokenFault("revoking an API token")
 	if !storable(id) {
 		return toll.APIToken{}, s.fail(sql.ErrNoRows, f)
 	}
-	t, err := scanToken(s.writer.QueryRowContext(ctx, `update api_token set revoked_at = coalesce(revoked_at, $2) where id = $1 returning `+tokenColumns, id, instant(at)))
-	return t, s.fail(err, f)
+	err = s.record(ctx, f, &e, func(tx transaction) error {
+		nothing := once(ctx, tx, "api_token", id, change(ctx, tx, `update api_token set revoked_at = $2 where id = $1 and revoked_at is null`, id, instant(at)))
+		if nothing != nil && !errors.Is(nothing, errNothing) {
+			return nothing
+		}
+		if t, err = scanToken(tx.QueryRowContext(ctx, `select `+tokenColumns+` from api_token where id = $1`, id)); err != nil {
+			return err
+		}
+		return nothing
+	})
+	return t, err
 }
 
 // TouchToken raises when an API token was last used; an earlier time changes

@@ -36,11 +36,11 @@ func customerFault(doing string) fault {
 
 // CreateCustomer adds a customer as it is given, its Version included.
 // Conflict: the ID is taken. Invalid: the name is not 1 to 200 characters.
-func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
+func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) error {
 	if err := checkCustomer(&c); err != nil {
 		return err
 	}
-	return s.fail(insertCustomer(ctx, s.writer, &c), customerFault("creating a customer"))
+	return s.record(ctx, customerFault("creating a customer"), &e, func(tx transaction) error { return insertCustomer(ctx, tx, &c) })
 }
 
 func insertCustomer(ctx context.Context, db execer, c *toll.Customer) error {
@@ -65,23 +65,31 @@ func (s *Store) Customer(ctx context.Context, id string) (toll.Customer, error) 
 // UpdateCustomer changes everything of a customer but ID and CreatedAt, and
 // returns it with its Version raised by one. Conflict: the Version is not the
 // one that is stored, because somebody else changed the customer meanwhile.
-func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Customer, error) {
+func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (changed toll.Customer, err error) {
 	if err := checkCustomer(&c); err != nil {
 		return toll.Customer{}, err
 	}
 	f := customerFault("changing a customer")
-	changed, err := scanCustomer(s.writer.QueryRowContext(ctx, `update customer
+	err = s.record(ctx, f, &e, func(tx transaction) error {
+		changed, err = s.updateCustomer(ctx, tx, &c, f)
+		return err
+	})
+	if err != nil {
+		return toll.Customer{}, err
+	}
+	return changed, nil
+}
+
+func (s *Store) updateCustomer(ctx context.Context, tx transaction, c *toll.Customer, f fault) (toll.Customer, error) {
+	changed, err := scanCustomer(tx.QueryRowContext(ctx, `update customer
 		set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, overrides = $11, version = version + 1
 		where id = $1 and version = $2 returning `+customerColumns,
 		c.ID, c.Version, c.Name, fold(c.Name), string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion,
 		list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo, document[toll.Policy]{c.Subscription.Overrides}))
 	if errors.Is(err, sql.ErrNoRows) {
-		return toll.Customer{}, s.missingOrStale(ctx, s.writer, "customer", c.ID, f)
+		return toll.Customer{}, s.missingOrStale(ctx, tx, "customer", c.ID, f)
 	}
-	if err != nil {
-		return toll.Customer{}, s.fail(err, f)
-	}
-	return changed, nil
+	return changed, err
 }
 
 // EachCustomer calls fn for every customer, in the order of their IDs, and

@@ -12,6 +12,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/store/storetest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // turns are days around which calendars are odd: clocks go forward and back in
@@ -110,7 +111,7 @@ func (h *history) settle(rt *rapid.T, s meter.Settler) {
 		if rapid.Bool().Draw(rt, "with words") {
 			in.Units = []toll.Amount{{Unit: "words", Count: rapid.Int64Range(0, 1000).Draw(rt, "settled words")}}
 		}
-		if _, err := s.Settle(context.Background(), in); err != nil {
+		if _, err := s.Settle(context.Background(), in, tolltest.Entry()); err != nil {
 			rt.Fatal(err)
 		}
 	}

@@ -45,11 +45,11 @@ func keyFault(doing string) fault {
 
 // CreateKey adds a key as it is given. Conflict: the ID or the hash is taken.
 // NotFound: its customer does not exist.
-func (s *Store) CreateKey(ctx context.Context, k toll.Key) error {
+func (s *Store) CreateKey(ctx context.Context, k toll.Key, e toll.Entry) error {
 	if err := checkKey(&k); err != nil {
 		return err
 	}
-	return s.fail(insertKey(ctx, s.writer, &k), keyFault("creating a key"))
+	return s.record(ctx, keyFault("creating a key"), &e, func(tx transaction) error { return insertKey(ctx, tx, &k) })
 }
 
 func insertKey(ctx context.Context, db execer, k *toll.Key) error {
@@ -83,17 +83,20 @@ func (s *Store) KeysOf(ctx context.Context, customerID string) ([]toll.Key, erro
 // UpdateKey changes the name, scope, expiry, revocation and successor of a
 // key and returns it with its Version raised by one. LastUsedAt is not written:
 // draining alone raises it. Conflict: the Version is not the one that is stored.
-func (s *Store) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
+func (s *Store) UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (changed toll.Key, err error) {
 	if err := checkKey(&k); err != nil {
 		return toll.Key{}, err
 	}
 	f := keyFault("changing a key")
-	changed, err := updateKey(ctx, s.writer, &k)
-	if errors.Is(err, sql.ErrNoRows) {
-		return toll.Key{}, s.missingOrStale(ctx, s.writer, "api_key", k.ID, f)
-	}
+	err = s.record(ctx, f, &e, func(tx transaction) error {
+		changed, err = updateKey(ctx, tx, &k)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.missingOrStale(ctx, tx, "api_key", k.ID, f)
+		}
+		return err
+	})
 	if err != nil {
-		return toll.Key{}, s.fail(err, f)
+		return toll.Key{}, err
 	}
 	return changed, nil
 }
@@ -109,12 +112,12 @@ func updateKey(ctx context.Context, db execer, k *toll.Key) (toll.Key, error) {
 // ReplaceKey adds the key next and changes the key old as UpdateKey does, both
 // or neither. Conflict: the Version of old is not the one that is stored, or
 // next exists already.
-func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key) error {
+func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key, e toll.Entry) error {
 	if err := errors.Join(checkKey(&old), checkKey(&next)); err != nil {
 		return err
 	}
 	f := keyFault("rolling a key")
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		_, err := updateKey(ctx, tx, &old)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.missingOrStale(ctx, tx, "api_key", old.ID, f)

@@ -8,6 +8,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/store/storetest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // places are a new, empty place for a database of each engine.
@@ -76,7 +77,7 @@ func TestRefusesEverythingAfterClose(t *testing.T) {
 			_, cursorErr := s.Cursor(background, "node/lane")
 			for what, err := range map[string]error{
 				"Ping": s.Ping(background), "Customer": customerErr, "Cursor": cursorErr,
-				"CreateCustomer": s.CreateCustomer(background, customerOf("cus_1")),
+				"CreateCustomer": s.CreateCustomer(background, customerOf("cus_1"), tolltest.Entry()),
 				"Drain":          s.Drain(background, newTraffic(1).batch("node/lane", meter.Position{}, 1)),
 				"EachKey":        s.EachKey(background, func(toll.Key) error { return nil }),
 			} {

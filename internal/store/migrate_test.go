@@ -27,7 +27,7 @@ var emptyDatabases = map[string]struct {
 	"sqlite": {
 		goose.DialectSQLite3,
 		func(t *testing.T) *sql.DB { return openRaw(t, "sqlite", filepath.Join(t.TempDir(), "raw.db")) },
-		`select type || ' ' || name from sqlite_schema where name not like 'sqlite_%' and name not like 'goose%'`,
+		`select type || ' ' || name from sqlite_schema where type <> 'trigger' and name not like 'sqlite_%' and name not like 'goose%'`,
 		`select m.name || '.' || c.name from sqlite_schema m, pragma_table_info(m.name) c where m.type in ('table', 'view') and m.name not like 'sqlite_%' and m.name not like 'goose%'`,
 	},
 	"postgres": {

@@ -13,6 +13,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/store/storetest"
 	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // wantNoPassword looks into all of an error, as a log would print it.
@@ -134,7 +135,7 @@ func TestLetsManyReplicasMigrateAtOnce(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.CreateCustomer(background, customerOf(fmt.Sprint("cus_", i))); err != nil {
+			if err := s.CreateCustomer(background, customerOf(fmt.Sprint("cus_", i)), tolltest.Entry()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -151,7 +152,7 @@ func TestSaysThatPostgreSQLWentAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := storetest.OpenWith(t, store.Options{URL: toll.Secret(server.URL("fleeting"))})
-	if err := s.CreateCustomer(background, customerOf("cus_1")); err != nil {
+	if err := s.CreateCustomer(background, customerOf("cus_1"), tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Exec(background, `select pg_terminate_backend(pid) from pg_stat_activity where datname = 'fleeting'`); err != nil {

@@ -53,7 +53,7 @@ func filled(t *testing.T) (dir, file string) {
 	}
 	for i := range 300 {
 		c := customerOf("cus_" + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + string(rune('a'+i/26)))
-		if err := s.CreateCustomer(background, c); err != nil {
+		if err := s.CreateCustomer(background, c, tolltest.Entry()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestMakesTheDirectoryAndAFileThatOnlyItsOwnerReads(t *testing.T) {
 	for _, name := range []string{"deep/er", "with space", "100%", "a?b=c&d#e", "ünï 数据", "file:x", "it's;"} {
 		dir := filepath.Join(t.TempDir(), name)
 		s := storetest.OpenWith(t, store.Options{Dir: dir})
-		if err := s.CreateCustomer(background, customerOf("cus_1")); err != nil {
+		if err := s.CreateCustomer(background, customerOf("cus_1"), tolltest.Entry()); err != nil {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]fs.FileMode{dir: 0o700, filepath.Join(dir, store.FileName): 0o600, filepath.Join(dir, store.FileName+"-wal"): 0o600} {
@@ -275,7 +275,7 @@ func TestLetsManyOpenANewDatabaseAtOnce(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.CreateCustomer(background, customerOf("cus_"+string(rune('a'+i)))); err != nil {
+			if err := s.CreateCustomer(background, customerOf("cus_"+string(rune('a'+i))), tolltest.Entry()); err != nil {
 				t.Error(err)
 			}
 		})

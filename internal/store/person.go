@@ -41,11 +41,11 @@ func personFault(who, doing string) fault {
 // CreateMember adds a member. The e-mail address is kept in lower case.
 // Conflict: a member or an operator has it already. NotFound: the customer does
 // not exist.
-func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
+func (s *Store) CreateMember(ctx context.Context, m toll.Member, e toll.Entry) error {
 	if err := checkMember(&m); err != nil {
 		return err
 	}
-	return s.fail(insertMember(ctx, s.writer, &m), personFault("member", "creating a member"))
+	return s.record(ctx, personFault("member", "creating a member"), &e, func(tx transaction) error { return insertMember(ctx, tx, &m) })
 }
 
 func insertMember(ctx context.Context, db execer, m *toll.Member) error {
@@ -87,17 +87,17 @@ func (s *Store) MembersOf(ctx context.Context, customerID string) ([]toll.Member
 
 // SetMemberPassword keeps the hash of a member's new password. NotFound: there
 // is no such member.
-func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secret) error {
-	return s.setPassword(ctx, toll.KindMember, id, hash)
+func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error {
+	return s.setPassword(ctx, toll.KindMember, id, hash, e)
 }
 
 // CreateOperator adds an operator. The e-mail address is kept in lower case.
 // Conflict: a member or an operator has it already.
-func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
+func (s *Store) CreateOperator(ctx context.Context, o toll.Operator, e toll.Entry) error {
 	if err := checkOperator(&o); err != nil {
 		return err
 	}
-	return s.fail(insertOperator(ctx, s.writer, &o), personFault("operator", "creating an operator"))
+	return s.record(ctx, personFault("operator", "creating an operator"), &e, func(tx transaction) error { return insertOperator(ctx, tx, &o) })
 }
 
 func insertOperator(ctx context.Context, db execer, o *toll.Operator) error {
@@ -145,11 +145,11 @@ func (s *Store) Operators(ctx context.Context) ([]toll.Operator, error) {
 
 // SetOperatorPassword keeps the hash of an operator's new password. NotFound:
 // there is no such operator.
-func (s *Store) SetOperatorPassword(ctx context.Context, id string, hash toll.Secret) error {
-	return s.setPassword(ctx, toll.KindOperator, id, hash)
+func (s *Store) SetOperatorPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error {
+	return s.setPassword(ctx, toll.KindOperator, id, hash, e)
 }
 
-func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string, hash toll.Secret) error {
+func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string, hash toll.Secret, e toll.Entry) error {
 	f := personFault(string(kind), "setting a password")
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
@@ -157,7 +157,9 @@ func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string
 	if err := refuseUnstorable(field{"password_hash", hash.Reveal()}); err != nil {
 		return err
 	}
-	return s.fail(change(ctx, s.writer, `update person set password_hash = $3 where id = $1 and kind = $2`, id, string(kind), hash.Reveal()), f)
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return change(ctx, tx, `update person set password_hash = $3 where id = $1 and kind = $2`, id, string(kind), hash.Reveal())
+	})
 }
 
 // SetProfile keeps what a person says about themselves. NotFound: there is no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -106,8 +107,9 @@ func planFault(doing string) fault {
 }
 
 // SavePlanVersion keeps a plan version for ever. One that is kept already is
-// not changed: its ID stands for its content, and LoadedAt is the first time.
-func (s *Store) SavePlanVersion(ctx context.Context, v toll.PlanVersion) error {
+// not changed, and gets no entry: its ID stands for its content, and LoadedAt is
+// the first time.
+func (s *Store) SavePlanVersion(ctx context.Context, v toll.PlanVersion, e toll.Entry) error {
 	if err := refuseUnstorable(field{"id", v.ID}, field{"plan", v.Plan.Name}); err != nil {
 		return err
 	}
@@ -115,9 +117,14 @@ func (s *Store) SavePlanVersion(ctx context.Context, v toll.PlanVersion) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.writer.ExecContext(ctx, `insert into plan_version (id, plan, document, loaded_at) values ($1, $2, $3, $4)
-		on conflict (id) do nothing`, v.ID, v.Plan.Name, string(document), stamp(v.LoadedAt))
-	return s.fail(err, planFault("saving a plan version"))
+	return s.record(ctx, planFault("saving a plan version"), &e, func(tx transaction) error {
+		err := change(ctx, tx, `insert into plan_version (id, plan, document, loaded_at) values ($1, $2, $3, $4)
+			on conflict (id) do nothing`, v.ID, v.Plan.Name, string(document), stamp(v.LoadedAt))
+		if errors.Is(err, sql.ErrNoRows) {
+			return errNothing
+		}
+		return err
+	})
 }
 
 // PlanVersion returns a plan version. NotFound: there is none with this ID.

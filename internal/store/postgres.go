@@ -31,6 +31,8 @@ func (e *postgresEngine) oneMoment() *sql.TxOptions {
 	return &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 }
 
+func (e *postgresEngine) lockRow() string { return ` for update` }
+
 // kind reads the SQLSTATE
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func (e *postgresEngine) kind(err error) faultKind {

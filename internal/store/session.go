@@ -27,13 +27,15 @@ func sessionFault(doing string) fault {
 
 // CreateSession adds a session. What a browser calls itself may hold anything:
 // what cannot be kept of it is replaced. NotFound: its person does not exist.
-func (s *Store) CreateSession(ctx context.Context, e toll.Session) error {
+func (s *Store) CreateSession(ctx context.Context, e toll.Session, of toll.Entry) error {
 	if err := refuseUnstorable(field{"id", e.ID}, field{"person", e.PersonID}); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into session (`+sessionColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-		e.ID, string(e.Kind), e.PersonID, stamp(e.CreatedAt), instant(e.SeenAt), instant(e.ExpiresAt), instant(e.RevokedAt), mend(e.UserAgent), e.Network, e.Method, e.Strong)
-	return s.fail(err, sessionFault("creating a session"))
+	return s.record(ctx, sessionFault("creating a session"), &of, func(tx transaction) error {
+		_, err := tx.ExecContext(ctx, `insert into session (`+sessionColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			e.ID, string(e.Kind), e.PersonID, stamp(e.CreatedAt), instant(e.SeenAt), instant(e.ExpiresAt), instant(e.RevokedAt), mend(e.UserAgent), e.Network, e.Method, e.Strong)
+		return err
+	})
 }
 
 // Session returns a session, valid or not. NotFound: there is none with this ID.
@@ -58,13 +60,15 @@ func (s *Store) TouchSession(ctx context.Context, id string, seenAt time.Time) e
 }
 
 // RevokeSession ends a session at a moment. One that was revoked before keeps
-// the time of that. NotFound: there is none with this ID.
-func (s *Store) RevokeSession(ctx context.Context, id string, at time.Time) error {
+// the time of that, and gets no entry. NotFound: there is none with this ID.
+func (s *Store) RevokeSession(ctx context.Context, id string, at time.Time, e toll.Entry) error {
 	f := sessionFault("revoking a session")
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.fail(change(ctx, s.writer, `update session set revoked_at = coalesce(revoked_at, $2) where id = $1`, id, instant(at)), f)
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return once(ctx, tx, "session", id, change(ctx, tx, `update session set revoked_at = $2 where id = $1 and revoked_at is null`, id, instant(at)))
+	})
 }
 
 // SessionsOf returns the sessions of a person, valid or not, the newest first.

@@ -55,7 +55,7 @@ func (a *amounts) UnmarshalJSON(text []byte) error {
 // Settle carries out what an operator decided about an event that a crash left
 // unknown: meter.Settler has the promise. The row of the doubt comes first, so
 // that of two who settle at once the second finds it settled.
-func (s *Store) Settle(ctx context.Context, in meter.Settlement) (toll.Event, error) {
+func (s *Store) Settle(ctx context.Context, in meter.Settlement, of toll.Entry) (toll.Event, error) {
 	if err := in.Check(); err != nil {
 		return toll.Event{}, err
 	}
@@ -68,12 +68,15 @@ func (s *Store) Settle(ctx context.Context, in meter.Settlement) (toll.Event, er
 	}
 	var after toll.Event
 	var names *naming
-	err := s.write(ctx, fault{doing: "settling a usage event"}, func(tx transaction) error {
+	err := s.record(ctx, fault{doing: "settling a usage event"}, &of, func(tx transaction) error {
 		before, err := takeDoubt(ctx, tx, in.Event)
 		if err != nil {
 			return err
 		}
 		after = in.Apply(before)
+		of.Customer, of.Object = before.Customer, before.ID.String()
+		of.Before = factsOf(&before)
+		of.After = factsOf(&after)
 		both := []toll.Event{before, after}
 		names = s.names.begin(namesOf(&meter.Batch{Events: both}))
 		if err := s.intern(ctx, tx, names); err != nil {
@@ -101,6 +104,18 @@ func (s *Store) Settle(ctx context.Context, in meter.Settlement) (toll.Event, er
 	}
 	s.names.learned(names)
 	return after, nil
+}
+
+// factsOf is what a settlement changes, as the audit log tells it.
+func factsOf(e *toll.Event) string {
+	text, err := json.Marshal(struct {
+		Class toll.Class `json:"class"`
+		Units amounts    `json:"units"`
+	}{e.Class, e.Units})
+	if err != nil {
+		return "{" // no JSON: the change is refused
+	}
+	return string(text)
 }
 
 // takeDoubt locks the doubt about an event and reads the event. It says why

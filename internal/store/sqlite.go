@@ -25,6 +25,9 @@ func (e *sqliteEngine) where() string { return e.file }
 // read, for the log is written ahead.
 func (e *sqliteEngine) oneMoment() *sql.TxOptions { return nil }
 
+// lockRow: a transaction that writes is alone from its begin (_txlock=immediate).
+func (e *sqliteEngine) lockRow() string { return "" }
+
 func (e *sqliteEngine) kind(err error) faultKind {
 	var failure *sqlite.Error
 	if !errors.As(err, &failure) {

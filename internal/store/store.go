@@ -50,6 +50,8 @@ type engine interface {
 	resolve(ctx context.Context, tx transaction, names []string, found map[string]int64) error
 	// oneMoment are the options of a transaction that reads what was there at its begin.
 	oneMoment() *sql.TxOptions
+	// lockRow ends a query that keeps others from the row until the transaction ends.
+	lockRow() string
 	// makeRoom sees to it that a batch of events has a place to go to.
 	makeRoom(ctx context.Context, db *sql.DB, events []toll.Event, now time.Time) error
 	// sketches reads the sketches of those rows of a table of latencies, whose

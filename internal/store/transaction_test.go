@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // TestLeavesNothingOfATransactionThatFailsInTheMiddle: SQLite has one writing
@@ -59,7 +60,7 @@ func TestLeavesNothingOfATransactionThatFailsInTheMiddle(t *testing.T) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	gone("a context that ends before the commit")
-	if err := s.SavePlanVersion(ctx, toll.PlanVersion{ID: "whole"}); err != nil {
+	if err := s.SavePlanVersion(ctx, toll.PlanVersion{ID: "whole"}, tolltest.Entry()); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

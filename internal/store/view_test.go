@@ -11,6 +11,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // TestShowsUsageToOutsideReaders reads usage_hourly and usage_daily as a
@@ -33,10 +34,10 @@ func TestShowsUsageToOutsideReaders(t *testing.T) {
 			}
 			defer s.Close()
 			morning := time.Date(2026, 11, 16, 10, 5, 0, 0, time.UTC)
-			if err := s.CreateCustomer(ctx, toll.Customer{ID: "cus_a", Name: "ACME", Status: toll.CustomerActive, CreatedAt: morning}); err != nil {
+			if err := s.CreateCustomer(ctx, toll.Customer{ID: "cus_a", Name: "ACME", Status: toll.CustomerActive, CreatedAt: morning}, tolltest.Entry()); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.CreateKey(ctx, toll.Key{ID: "key_a", CustomerID: "cus_a", Name: "ci", Mode: toll.Live, CreatedAt: morning}); err != nil {
+			if err := s.CreateKey(ctx, toll.Key{ID: "key_a", CustomerID: "cus_a", Name: "ci", Mode: toll.Live, CreatedAt: morning}, tolltest.Entry()); err != nil {
 				t.Fatal(err)
 			}
 			ids := toll.NewIDs(nil)

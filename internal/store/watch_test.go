@@ -12,6 +12,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/store/storetest"
 	"github.com/tollhouse/tollhouse/internal/store/storetest/pgserver"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // heard keeps what a Watch tells.
@@ -65,7 +66,7 @@ func TestThreeReplicasHearOfEachChangeThatOneMakes(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 	c := toll.Customer{ID: "cus_1", Name: "ACME", Status: toll.CustomerActive, CreatedAt: now, Version: 1, Subscription: toll.Subscription{Plan: "free"}}
-	if err := one.CreateCustomer(ctx, c); err != nil {
+	if err := one.CreateCustomer(ctx, c, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range all {
@@ -74,15 +75,15 @@ func TestThreeReplicasHearOfEachChangeThatOneMakes(t *testing.T) {
 		}
 	}
 	k := toll.Key{ID: "key_1", CustomerID: c.ID, Name: "k", Mode: toll.Live, Hash: [32]byte{1}, CreatedAt: now, Version: 1}
-	if err := one.CreateKey(ctx, k); err != nil {
+	if err := one.CreateKey(ctx, k, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	k.RevokedAt = now
-	if _, err := one.UpdateKey(ctx, k); err != nil {
+	if _, err := one.UpdateKey(ctx, k, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	c.Status = toll.CustomerSuspended
-	if _, err := one.UpdateCustomer(ctx, c); err != nil {
+	if _, err := one.UpdateCustomer(ctx, c, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	for _, h := range all {
@@ -104,7 +105,7 @@ func TestWhoCouldNotListenHearsOfEverythingAfterwards(t *testing.T) {
 	_, h := watch(t, url)
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	c := toll.Customer{ID: "cus_1", Name: "ACME", Status: toll.CustomerActive, CreatedAt: now, Version: 1, Subscription: toll.Subscription{Plan: "free"}}
-	if err := one.CreateCustomer(t.Context(), c); err != nil {
+	if err := one.CreateCustomer(t.Context(), c, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	receive(t, h.customers)
@@ -117,7 +118,7 @@ func TestWhoCouldNotListenHearsOfEverythingAfterwards(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Status = toll.CustomerSuspended
-	if _, err := one.UpdateCustomer(t.Context(), c); err != nil {
+	if _, err := one.UpdateCustomer(t.Context(), c, tolltest.Entry()); err != nil {
 		t.Fatal(err)
 	}
 	for receive(t, h.customers).Status != toll.CustomerSuspended {

@@ -17,8 +17,8 @@ func copyToken(t toll.APIToken) toll.APIToken {
 }
 
 // CreateToken implements account.TokenStore.
-func (s *Store) CreateToken(ctx context.Context, t toll.APIToken) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateToken(ctx context.Context, t toll.APIToken, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -33,6 +33,7 @@ func (s *Store) CreateToken(ctx context.Context, t toll.APIToken) error {
 			return taken("API token")
 		}
 	}
+	s.record(e)
 	s.tokens[t.ID] = copyToken(t)
 	return nil
 }
@@ -77,9 +78,13 @@ func (s *Store) TokensOf(ctx context.Context, kind toll.PersonKind, personID str
 }
 
 // RevokeToken implements account.TokenStore.
-func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) (toll.APIToken, error) {
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time, e toll.Entry) (toll.APIToken, error) {
+	if err := e.Check(); err != nil {
+		return toll.APIToken{}, err
+	}
 	return s.changeToken(ctx, id, func(t *toll.APIToken) {
 		if t.RevokedAt.IsZero() {
+			s.record(e)
 			t.RevokedAt = micro(at)
 		}
 	})

@@ -25,8 +25,8 @@ func (s *Store) emailTaken(email string) bool {
 }
 
 // CreateMember implements account.PeopleStore.
-func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateMember(ctx context.Context, m toll.Member, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -38,6 +38,7 @@ func (s *Store) CreateMember(ctx context.Context, m toll.Member) error {
 		return taken("person")
 	}
 	m.CreatedAt = micro(m.CreatedAt)
+	s.record(e)
 	s.members[m.ID] = m
 	return nil
 }
@@ -82,8 +83,8 @@ func (s *Store) MembersOf(ctx context.Context, customerID string) ([]toll.Member
 }
 
 // SetMemberPassword implements account.PeopleStore.
-func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secret) error {
-	leave, err := s.enter(ctx)
+func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -93,13 +94,14 @@ func (s *Store) SetMemberPassword(ctx context.Context, id string, hash toll.Secr
 		return missing("member")
 	}
 	m.PasswordHash = hash
+	s.record(e)
 	s.members[id] = m
 	return nil
 }
 
 // CreateOperator implements account.PeopleStore.
-func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateOperator(ctx context.Context, o toll.Operator, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -108,6 +110,7 @@ func (s *Store) CreateOperator(ctx context.Context, o toll.Operator) error {
 		return taken("person")
 	}
 	o.CreatedAt = micro(o.CreatedAt)
+	s.record(e)
 	s.operators[o.ID] = o
 	return nil
 }
@@ -150,8 +153,8 @@ func (s *Store) Operators(ctx context.Context) ([]toll.Operator, error) {
 }
 
 // SetOperatorPassword implements account.PeopleStore.
-func (s *Store) SetOperatorPassword(ctx context.Context, id string, hash toll.Secret) error {
-	leave, err := s.enter(ctx)
+func (s *Store) SetOperatorPassword(ctx context.Context, id string, hash toll.Secret, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -161,6 +164,7 @@ func (s *Store) SetOperatorPassword(ctx context.Context, id string, hash toll.Se
 		return missing("operator")
 	}
 	o.PasswordHash = hash
+	s.record(e)
 	s.operators[id] = o
 	return nil
 }

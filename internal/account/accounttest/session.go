@@ -11,8 +11,8 @@ import (
 )
 
 // CreateSession implements account.SessionStore.
-func (s *Store) CreateSession(ctx context.Context, row toll.Session) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateSession(ctx context.Context, row toll.Session, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -21,6 +21,7 @@ func (s *Store) CreateSession(ctx context.Context, row toll.Session) error {
 		return taken("session")
 	}
 	row.CreatedAt, row.SeenAt, row.ExpiresAt, row.RevokedAt = micro(row.CreatedAt), micro(row.SeenAt), micro(row.ExpiresAt), micro(row.RevokedAt)
+	s.record(e)
 	s.sessions[row.ID] = row
 	return nil
 }
@@ -36,9 +37,13 @@ func (s *Store) TouchSession(ctx context.Context, id string, seenAt time.Time) e
 }
 
 // RevokeSession implements account.SessionStore.
-func (s *Store) RevokeSession(ctx context.Context, id string, at time.Time) error {
+func (s *Store) RevokeSession(ctx context.Context, id string, at time.Time, e toll.Entry) error {
+	if err := e.Check(); err != nil {
+		return err
+	}
 	return s.changeSession(ctx, id, func(row *toll.Session) {
 		if row.RevokedAt.IsZero() {
+			s.record(e)
 			row.RevokedAt = micro(at)
 		}
 	})

@@ -26,6 +26,9 @@ type Store struct {
 	tickets   map[string]toll.Ticket
 	mails     []toll.Mail
 	signIns   signIns
+	entries   []toll.Entry
+	head      toll.AuditHead
+	approvals []toll.Approval
 	broken    error
 }
 
@@ -120,8 +123,8 @@ func copyCustomer(c toll.Customer) toll.Customer {
 }
 
 // CreateCustomer implements account.CustomerStore.
-func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -129,6 +132,7 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
 	if _, ok := s.customers[c.ID]; ok {
 		return taken("customer")
 	}
+	s.record(e)
 	s.customers[c.ID] = copyCustomer(c)
 	return nil
 }
@@ -139,8 +143,8 @@ func (s *Store) Customer(ctx context.Context, id string) (toll.Customer, error) 
 }
 
 // UpdateCustomer implements account.CustomerStore.
-func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Customer, error) {
-	leave, err := s.enter(ctx)
+func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (toll.Customer, error) {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return toll.Customer{}, err
 	}
@@ -154,6 +158,7 @@ func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Custo
 	}
 	c = copyCustomer(c)
 	c.Version++
+	s.record(e)
 	s.customers[c.ID] = c
 	return copyCustomer(c), nil
 }
@@ -213,13 +218,17 @@ func copyKey(k toll.Key) toll.Key {
 }
 
 // CreateKey implements account.KeyStore.
-func (s *Store) CreateKey(ctx context.Context, k toll.Key) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateKey(ctx context.Context, k toll.Key, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return s.addKey(k)
+	if err := s.addKey(k); err != nil {
+		return err
+	}
+	s.record(e)
+	return nil
 }
 
 func (s *Store) addKey(k toll.Key) error {
@@ -260,8 +269,8 @@ func (s *Store) KeysOf(ctx context.Context, customerID string) ([]toll.Key, erro
 }
 
 // UpdateKey implements account.KeyStore.
-func (s *Store) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
-	leave, err := s.enter(ctx)
+func (s *Store) UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (toll.Key, error) {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return toll.Key{}, err
 	}
@@ -269,6 +278,7 @@ func (s *Store) UpdateKey(ctx context.Context, k toll.Key) (toll.Key, error) {
 	if err := s.checkKey(k); err != nil {
 		return toll.Key{}, err
 	}
+	s.record(e)
 	return s.putKey(k), nil
 }
 
@@ -293,8 +303,8 @@ func (s *Store) putKey(k toll.Key) toll.Key {
 }
 
 // ReplaceKey implements account.KeyStore.
-func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key) error {
-	leave, err := s.enter(ctx)
+func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -305,6 +315,7 @@ func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key) error {
 	if err := s.addKey(next); err != nil {
 		return err
 	}
+	s.record(e)
 	s.putKey(old)
 	return nil
 }

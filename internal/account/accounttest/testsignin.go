@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func keepsAProfile(t *testing.T, s account.Store) {
@@ -33,7 +34,7 @@ func endsTheSessionsOfAPersonButOne(t *testing.T, s account.Store) {
 	for _, id := range []string{"ses_a", "ses_b", "ses_c"} {
 		row := session(id, toll.KindMember, "mem_1")
 		row.Network, row.Method, row.Strong = "192.0.2.0/24", "oidc:x", id == "ses_a"
-		must(t, s.CreateSession(ctx, row))
+		must(t, s.CreateSession(ctx, row, tolltest.Entry()))
 		got, err := s.Session(ctx, id)
 		must(t, err)
 		equal(t, got, row)
@@ -42,8 +43,8 @@ func endsTheSessionsOfAPersonButOne(t *testing.T, s account.Store) {
 	code(t, s.StrengthenSession(ctx, "ses_none"), toll.NotFound)
 	old := session("ses_old", toll.KindMember, "mem_1")
 	old.ExpiresAt = start.Add(time.Minute)
-	must(t, s.CreateSession(ctx, old))
-	must(t, s.CreateSession(ctx, session("ses_other", toll.KindMember, "mem_2")))
+	must(t, s.CreateSession(ctx, old, tolltest.Entry()))
+	must(t, s.CreateSession(ctx, session("ses_other", toll.KindMember, "mem_2"), tolltest.Entry()))
 	at := start.Add(time.Hour)
 	ids, err := s.RevokeSessionsOf(ctx, toll.KindMember, "mem_1", "ses_b", at)
 	must(t, err)

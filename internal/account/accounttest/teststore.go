@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // TestStore holds a store to what account.Store promises. open returns an
@@ -169,21 +170,21 @@ func keepsACustomerWhole(t *testing.T, s account.Store) {
 	c := customer("cus_1", "Ünïted “Quotes”; DROP TABLE customer; --")
 	c.Subscription.Addons = []string{"multilingual", "a,b"}
 	c.Demo = true
-	must(t, s.CreateCustomer(ctx, c))
+	must(t, s.CreateCustomer(ctx, c, tolltest.Entry()))
 	c.Subscription.Addons[0] = "changed by the caller afterwards"
 	got, err := s.Customer(ctx, c.ID)
 	must(t, err)
 	c.Subscription.Addons[0] = "multilingual"
 	equal(t, got, c)
-	code(t, s.CreateCustomer(ctx, c), toll.Conflict)
+	code(t, s.CreateCustomer(ctx, c, tolltest.Entry()), toll.Conflict)
 }
 
 func updatesACustomerOnlyAtItsVersion(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	c := customer("cus_1", "Acme")
-	must(t, s.CreateCustomer(ctx, c))
+	must(t, s.CreateCustomer(ctx, c, tolltest.Entry()))
 	c.Name, c.Status, c.Subscription.Plan, c.Subscription.PlanVersion = "Acme Two", toll.CustomerSuspended, "pro", "pro@2"
-	updated, err := s.UpdateCustomer(ctx, c)
+	updated, err := s.UpdateCustomer(ctx, c, tolltest.Entry())
 	must(t, err)
 	stale := c
 	c.Version = 2
@@ -192,7 +193,7 @@ func updatesACustomerOnlyAtItsVersion(t *testing.T, s account.Store) {
 	must(t, err)
 	equal(t, got, c)
 	stale.Name = "too late"
-	_, err = s.UpdateCustomer(ctx, stale)
+	_, err = s.UpdateCustomer(ctx, stale, tolltest.Entry())
 	code(t, err, toll.Conflict)
 	got, err = s.Customer(ctx, c.ID)
 	must(t, err)
@@ -204,7 +205,7 @@ func listsCustomersByPage(t *testing.T, s account.Store) {
 	for i, name := range []string{"delta", "Alpha", "charlie", "Bravo", "Echo"} {
 		c := customer(fmt.Sprintf("cus_%d", i), name)
 		c.CreatedAt = start.Add(time.Duration(i) * time.Microsecond)
-		must(t, s.CreateCustomer(ctx, c))
+		must(t, s.CreateCustomer(ctx, c, tolltest.Entry()))
 	}
 	for _, order := range []struct {
 		query toll.CustomerQuery
@@ -253,7 +254,7 @@ func narrowsAListOfCustomers(t *testing.T, s account.Store) {
 		if i == 2 {
 			c.Subscription.Plan = "pro"
 		}
-		must(t, s.CreateCustomer(ctx, c))
+		must(t, s.CreateCustomer(ctx, c, tolltest.Entry()))
 	}
 	for _, query := range []struct {
 		query toll.CustomerQuery
@@ -284,9 +285,9 @@ func narrowsAListOfCustomers(t *testing.T, s account.Store) {
 
 func keepsAKeyWhole(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
 	bare := key("key_0", "cus_1")
-	must(t, s.CreateKey(ctx, bare))
+	must(t, s.CreateKey(ctx, bare, tolltest.Entry()))
 	got, err := s.Key(ctx, bare.ID)
 	must(t, err)
 	equal(t, got, bare)
@@ -298,7 +299,7 @@ func keepsAKeyWhole(t *testing.T, s account.Store) {
 	for i := range full.Hash {
 		full.Hash[i] = byte(255 - i)
 	}
-	must(t, s.CreateKey(ctx, full))
+	must(t, s.CreateKey(ctx, full, tolltest.Entry()))
 	got, err = s.Key(ctx, full.ID)
 	must(t, err)
 	equal(t, got, full)
@@ -306,25 +307,25 @@ func keepsAKeyWhole(t *testing.T, s account.Store) {
 
 func refusesAKeyOfNobodyAndASecondOfTheSameText(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	code(t, s.CreateKey(ctx, key("key_1", "cus_none")), toll.NotFound)
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
-	must(t, s.CreateKey(ctx, key("key_1", "cus_1")))
-	code(t, s.CreateKey(ctx, key("key_1", "cus_1")), toll.Conflict)
+	code(t, s.CreateKey(ctx, key("key_1", "cus_none"), tolltest.Entry()), toll.NotFound)
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
+	must(t, s.CreateKey(ctx, key("key_1", "cus_1"), tolltest.Entry()))
+	code(t, s.CreateKey(ctx, key("key_1", "cus_1"), tolltest.Entry()), toll.Conflict)
 	twin := key("key_1", "cus_1")
 	twin.ID = "key_2"
-	code(t, s.CreateKey(ctx, twin), toll.Conflict)
+	code(t, s.CreateKey(ctx, twin, tolltest.Entry()), toll.Conflict)
 }
 
 func listsKeysNewestFirst(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
-	must(t, s.CreateCustomer(ctx, customer("cus_2", "Other")))
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
+	must(t, s.CreateCustomer(ctx, customer("cus_2", "Other"), tolltest.Entry()))
 	for i, id := range []string{"key_b", "key_a", "key_c"} {
 		k := key(id, "cus_1")
 		k.CreatedAt = start.Add(time.Duration(i) * time.Second)
-		must(t, s.CreateKey(ctx, k))
+		must(t, s.CreateKey(ctx, k, tolltest.Entry()))
 	}
-	must(t, s.CreateKey(ctx, key("key_other", "cus_2")))
+	must(t, s.CreateKey(ctx, key("key_other", "cus_2"), tolltest.Entry()))
 	keys, err := s.KeysOf(ctx, "cus_1")
 	must(t, err)
 	var ids []string
@@ -343,17 +344,17 @@ func listsKeysNewestFirst(t *testing.T, s account.Store) {
 
 func updatesAKeyOnlyAtItsVersion(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
 	k := key("key_1", "cus_1")
-	must(t, s.CreateKey(ctx, k))
+	must(t, s.CreateKey(ctx, k, tolltest.Entry()))
 	stale := k
 	k.RevokedAt, k.Name, k.Services = start.Add(time.Second), "renamed", []string{"ner"}
-	updated, err := s.UpdateKey(ctx, k)
+	updated, err := s.UpdateKey(ctx, k, tolltest.Entry())
 	must(t, err)
 	k.Version = 2
 	equal(t, updated, k)
 	stale.RevokedAt = time.Time{} // the revoke must not be undone by a late writer
-	_, err = s.UpdateKey(ctx, stale)
+	_, err = s.UpdateKey(ctx, stale, tolltest.Entry())
 	code(t, err, toll.Conflict)
 	got, err := s.Key(ctx, k.ID)
 	must(t, err)
@@ -362,13 +363,13 @@ func updatesAKeyOnlyAtItsVersion(t *testing.T, s account.Store) {
 
 func replacesAKeyWhollyOrNotAtAll(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
 	old := key("key_1", "cus_1")
-	must(t, s.CreateKey(ctx, old))
+	must(t, s.CreateKey(ctx, old, tolltest.Entry()))
 	was := old
 	old.ExpiresAt, old.ReplacedBy = start.Add(time.Hour), "key_2"
 	next := key("key_2", "cus_1")
-	must(t, s.ReplaceKey(ctx, old, next))
+	must(t, s.ReplaceKey(ctx, old, next, tolltest.Entry()))
 	got, err := s.Key(ctx, "key_1")
 	must(t, err)
 	old.Version = 2
@@ -379,35 +380,35 @@ func replacesAKeyWhollyOrNotAtAll(t *testing.T, s account.Store) {
 
 	// A stale old key: the next is not made either.
 	was.ReplacedBy = "key_3"
-	code(t, s.ReplaceKey(ctx, was, key("key_3", "cus_1")), toll.Conflict)
+	code(t, s.ReplaceKey(ctx, was, key("key_3", "cus_1"), tolltest.Entry()), toll.Conflict)
 	_, err = s.Key(ctx, "key_3")
 	code(t, err, toll.NotFound)
 
 	// A next key that is there already: the old stays as it was.
 	again := old
 	again.ReplacedBy, again.RevokedAt = "key_2", start
-	code(t, s.ReplaceKey(ctx, again, next), toll.Conflict)
+	code(t, s.ReplaceKey(ctx, again, next, tolltest.Entry()), toll.Conflict)
 	got, err = s.Key(ctx, "key_1")
 	must(t, err)
 	equal(t, got, old)
 
-	code(t, s.ReplaceKey(ctx, key("key_none", "cus_1"), key("key_4", "cus_1")), toll.NotFound)
+	code(t, s.ReplaceKey(ctx, key("key_none", "cus_1"), key("key_4", "cus_1"), tolltest.Entry()), toll.NotFound)
 	_, err = s.Key(ctx, "key_4")
 	code(t, err, toll.NotFound)
 }
 
 func letsOneOfManyRollsWin(t *testing.T, s account.Store) {
 	ctx := t.Context()
-	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme")))
+	must(t, s.CreateCustomer(ctx, customer("cus_1", "Acme"), tolltest.Entry()))
 	old := key("key_0", "cus_1")
-	must(t, s.CreateKey(ctx, old))
+	must(t, s.CreateKey(ctx, old, tolltest.Entry()))
 	var wg sync.WaitGroup
 	errs := make([]error, 8)
 	for i := range errs {
 		wg.Go(func() {
 			mine := old
 			mine.ReplacedBy = fmt.Sprintf("key_%d", i+1)
-			errs[i] = s.ReplaceKey(ctx, mine, key(mine.ReplacedBy, "cus_1"))
+			errs[i] = s.ReplaceKey(ctx, mine, key(mine.ReplacedBy, "cus_1"), tolltest.Entry())
 		})
 	}
 	wg.Wait()
@@ -434,18 +435,18 @@ func answersNotFoundForWhatIsNotThere(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	for name, call := range map[string]func() error{
 		"Customer":            func() error { _, err := s.Customer(ctx, "cus_none"); return err },
-		"UpdateCustomer":      func() error { _, err := s.UpdateCustomer(ctx, customer("cus_none", "x")); return err },
+		"UpdateCustomer":      func() error { _, err := s.UpdateCustomer(ctx, customer("cus_none", "x"), tolltest.Entry()); return err },
 		"Key":                 func() error { _, err := s.Key(ctx, "key_none"); return err },
-		"UpdateKey":           func() error { _, err := s.UpdateKey(ctx, key("key_none", "cus_none")); return err },
+		"UpdateKey":           func() error { _, err := s.UpdateKey(ctx, key("key_none", "cus_none"), tolltest.Entry()); return err },
 		"Member":              func() error { _, err := s.Member(ctx, "mem_none"); return err },
 		"MemberByEmail":       func() error { _, err := s.MemberByEmail(ctx, "none@example.com"); return err },
-		"SetMemberPassword":   func() error { return s.SetMemberPassword(ctx, "mem_none", "x") },
+		"SetMemberPassword":   func() error { return s.SetMemberPassword(ctx, "mem_none", "x", tolltest.Entry()) },
 		"Operator":            func() error { _, err := s.Operator(ctx, "op_none"); return err },
 		"OperatorByEmail":     func() error { _, err := s.OperatorByEmail(ctx, "none@example.com"); return err },
-		"SetOperatorPassword": func() error { return s.SetOperatorPassword(ctx, "op_none", "x") },
+		"SetOperatorPassword": func() error { return s.SetOperatorPassword(ctx, "op_none", "x", tolltest.Entry()) },
 		"Session":             func() error { _, err := s.Session(ctx, "ses_none"); return err },
 		"TouchSession":        func() error { return s.TouchSession(ctx, "ses_none", start) },
-		"RevokeSession":       func() error { return s.RevokeSession(ctx, "ses_none", start) },
+		"RevokeSession":       func() error { return s.RevokeSession(ctx, "ses_none", start, tolltest.Entry()) },
 	} {
 		if got := toll.CodeOf(call()); got != toll.NotFound {
 			t.Errorf("%s: got the code %q, want %q", name, got, toll.NotFound)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func ticket(id string, kind toll.TicketKind, email string) toll.Ticket {
@@ -141,7 +142,7 @@ func aResetEndsSessionsAndOtherResets(t *testing.T, s account.Store) {
 		row.PersonID = "mem_1"
 		must(t, s.IssueTicket(ctx, row))
 	}
-	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_1", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}))
+	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_1", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, tolltest.Entry()))
 	at := start.Add(time.Minute)
 	must(t, s.UseTicket(ctx, ticket("tic_1", "", ""), toll.TicketUse{Reset: &toll.PasswordReset{Kind: toll.KindMember, PersonID: "mem_1", Hash: "$new", At: at}}))
 	m, err := s.Member(ctx, "mem_1")
@@ -176,7 +177,7 @@ func keepsALastOwnerAndAdmin(t *testing.T, s account.Store) {
 	if !got.DisabledAt.IsZero() || got.Role != toll.MemberOwner {
 		t.Errorf("%+v", got)
 	}
-	must(t, s.CreateToken(ctx, token("tok_1", toll.KindMember, "mem_1")))
+	must(t, s.CreateToken(ctx, token("tok_1", toll.KindMember, "mem_1"), tolltest.Entry()))
 	must(t, s.RemovePerson(ctx, toll.KindMember, "mem_1"))
 	_, err = s.Token(ctx, "tok_1")
 	code(t, err, toll.NotFound)
@@ -191,7 +192,7 @@ func keepsAnOwnerWhoeverIsQuicker(t *testing.T, s account.Store) {
 	for _, id := range []string{"mem_3", "mem_4"} {
 		m := member(id, "cus_1", id+"@example.com")
 		m.Role = toll.MemberOwner
-		must(t, s.CreateMember(ctx, m))
+		must(t, s.CreateMember(ctx, m, tolltest.Entry()))
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, 4)
@@ -220,7 +221,7 @@ func keepsAnOwnerWhoeverIsQuicker(t *testing.T, s account.Store) {
 func disablingEndsSessionsAndKeepsItsMoment(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
-	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_2", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}))
+	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_2", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, tolltest.Entry()))
 	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberViewer))
 	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Minute)))
 	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Hour)))

@@ -10,7 +10,7 @@ import (
 )
 
 // Settle implements meter.Settler.
-func (m *Memory) Settle(ctx context.Context, s meter.Settlement) (toll.Event, error) {
+func (m *Memory) Settle(ctx context.Context, s meter.Settlement, _ toll.Entry) (toll.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return toll.Event{}, err
 	}

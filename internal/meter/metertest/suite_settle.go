@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // settleBoth settles some of what a history left unknown, and tries to settle
@@ -31,8 +32,8 @@ func (w world) settleBoth(rt *rapid.T, s Store, model *Memory) {
 			}
 		}
 		for range rapid.IntRange(1, 2).Draw(rt, "times") {
-			want, refused := model.Settle(context.Background(), in)
-			got, err := s.Settle(context.Background(), in)
+			want, refused := model.Settle(context.Background(), in, tolltest.Entry())
+			got, err := s.Settle(context.Background(), in, tolltest.Entry())
 			if toll.CodeOf(err) != toll.CodeOf(refused) || (err == nil) != (refused == nil) {
 				rt.Fatalf("settle %+v: %v, want %v", in, err, refused)
 			}
@@ -57,12 +58,12 @@ func settlesWhatACrashLeftUnknown(t *testing.T, s Store) {
 	}
 	wantServed := served
 	wantServed.Class, wantServed.Units = toll.Chargeable, []toll.Amount{{Unit: "words", Count: 7}, {Unit: "pages", Count: 2}}
-	got, err := s.Settle(ctx, billed)
+	got, err := s.Settle(ctx, billed, tolltest.Entry())
 	same(t, "settled as chargeable", []toll.Event{got}, err, []toll.Event{wantServed})
 	wantFailed := failed
 	wantFailed.Class = toll.NotBillable
 	free := meter.Settlement{Event: failed.ID, As: toll.NotBillable, At: decided}
-	got, err = s.Settle(ctx, free)
+	got, err = s.Settle(ctx, free, tolltest.Entry())
 	same(t, "settled as not billable", []toll.Event{got}, err, []toll.Event{wantFailed})
 
 	for what, c := range map[string]struct {
@@ -81,7 +82,7 @@ func settlesWhatACrashLeftUnknown(t *testing.T, s Store) {
 		"a unit twice":             {meter.Settlement{Event: open.ID, As: toll.Chargeable, Units: []toll.Amount{{Unit: "a", Count: 1}, {Unit: "a", Count: 1}}}, toll.Invalid},
 		"a unit without a name":    {meter.Settlement{Event: open.ID, As: toll.Chargeable, Units: []toll.Amount{{Count: 1}}}, toll.Invalid},
 	} {
-		if _, err := s.Settle(ctx, c.in); toll.CodeOf(err) != c.want {
+		if _, err := s.Settle(ctx, c.in, tolltest.Entry()); toll.CodeOf(err) != c.want {
 			t.Errorf("%s: %v (%s), want %s", what, err, toll.CodeOf(err), c.want)
 		}
 	}
@@ -134,7 +135,7 @@ func settlesOnceWhoeverTries(t *testing.T, s Store) {
 		wg.Go(func() {
 			for n := range events {
 				in := meter.Settlement{Event: open[(n+who)%events].ID, As: toll.Chargeable, By: fmt.Sprint("operator ", who), At: morning}
-				switch _, err := s.Settle(context.Background(), in); {
+				switch _, err := s.Settle(context.Background(), in, tolltest.Entry()); {
 				case err == nil:
 					won[who]++
 				case toll.CodeOf(err) != toll.Conflict:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func keepsACustomerAsItWasGiven(t *testing.T, s *store.Store) {
@@ -26,7 +27,7 @@ func keepsACustomerAsItWasGiven(t *testing.T, s *store.Store) {
 	longest.Name = strings.Repeat("数🐎ž ", 50) // 200 characters, 500 bytes
 	bare := toll.Customer{ID: "cus_bare", Name: "'; drop table customer; --", Status: toll.CustomerActive, CreatedAt: noon}
 	for _, c := range []toll.Customer{full, longest, bare} {
-		must(t, s.CreateCustomer(background, c))
+		must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 		got, err := s.Customer(background, c.ID)
 		wantSame(t, "customer", got, err, c)
 	}
@@ -34,40 +35,40 @@ func keepsACustomerAsItWasGiven(t *testing.T, s *store.Store) {
 
 func raisesTheVersionWithEachChange(t *testing.T, s *store.Store) {
 	c := customer(1)
-	must(t, s.CreateCustomer(background, c))
+	must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 	c.Name, c.Status, c.Demo = "Renamed", toll.CustomerSuspended, true
 	c.Subscription = toll.Subscription{Plan: "pro", PlanVersion: "pro@000000000002", Since: noon.AddDate(0, 1, 0)}
 	c.Subscription.Overrides = []toll.Policy{{Name: "parallel", Kind: toll.ConcurrencyLimit, Count: 3}}
-	changed, err := s.UpdateCustomer(background, c)
+	changed, err := s.UpdateCustomer(background, c, tolltest.Entry())
 	want := c
 	want.Version = 2
 	wantSame(t, "changed", changed, err, want)
 
-	_, err = s.UpdateCustomer(background, c) // of version 1 still
+	_, err = s.UpdateCustomer(background, c, tolltest.Entry()) // of version 1 still
 	wantCode(t, "a stale change", err, toll.Conflict)
 	got, err := s.Customer(background, c.ID)
 	wantSame(t, "after the stale change", got, err, want)
 
 	moved := changed
 	moved.CreatedAt = noon.AddDate(1, 0, 0)
-	again, err := s.UpdateCustomer(background, moved)
+	again, err := s.UpdateCustomer(background, moved, tolltest.Entry())
 	want.Version = 3
 	wantSame(t, "CreatedAt stays", again, err, want)
 
-	_, err = s.UpdateCustomer(background, customer(9))
+	_, err = s.UpdateCustomer(background, customer(9), tolltest.Entry())
 	wantCode(t, "a customer that is not there", err, toll.NotFound)
 }
 
 func letsOneOfManyConcurrentChangesWin(t *testing.T, s *store.Store) {
 	c := customer(1)
-	must(t, s.CreateCustomer(background, c))
+	must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 	for round := range 3 {
 		errs := make([]error, 8)
 		var wg sync.WaitGroup
 		for i := range errs {
 			mine := c
 			mine.Name = fmt.Sprintf("round %d writer %d", round, i)
-			wg.Go(func() { _, errs[i] = s.UpdateCustomer(background, mine) })
+			wg.Go(func() { _, errs[i] = s.UpdateCustomer(background, mine, tolltest.Entry()) })
 		}
 		wg.Wait()
 		winner := -1
@@ -93,8 +94,8 @@ func letsOneOfManyConcurrentChangesWin(t *testing.T, s *store.Store) {
 func tellsAMissingCustomerFromATakenID(t *testing.T, s *store.Store) {
 	_, err := s.Customer(background, "cus_none")
 	wantCode(t, "a missing customer", err, toll.NotFound)
-	must(t, s.CreateCustomer(background, customer(1)))
-	err = s.CreateCustomer(background, customer(1))
+	must(t, s.CreateCustomer(background, customer(1), tolltest.Entry()))
+	err = s.CreateCustomer(background, customer(1), tolltest.Entry())
 	wantCode(t, "a taken ID", err, toll.Conflict)
 	if message := toll.SafeMessage(err); strings.Contains(message, "constraint") || strings.Contains(message, "customer.id") {
 		t.Errorf("the message tells of the inside: %q", message)
@@ -109,7 +110,7 @@ func refusesACustomerThatBreaksTheRules(t *testing.T, s *store.Store) {
 	} {
 		c := customer(1)
 		spoil(&c)
-		wantCode(t, what, s.CreateCustomer(background, c), toll.Invalid)
+		wantCode(t, what, s.CreateCustomer(background, c, tolltest.Entry()), toll.Invalid)
 		_, err := s.Customer(background, c.ID)
 		wantCode(t, what+" is not there", err, toll.NotFound)
 	}
@@ -141,7 +142,7 @@ func named(t testing.TB, s *store.Store, names ...string) {
 	for i, name := range names {
 		c := customer(i)
 		c.Name = name
-		must(t, s.CreateCustomer(background, c))
+		must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 	}
 }
 
@@ -182,7 +183,7 @@ func narrowsCustomersByStatusAndPlan(t *testing.T, s *store.Store) {
 		if i%3 == 2 {
 			c.Subscription.Plan = "pro"
 		}
-		must(t, s.CreateCustomer(background, c))
+		must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 	}
 	for what, c := range map[string]struct {
 		q    toll.CustomerQuery
@@ -231,7 +232,7 @@ func keepsPagesStableUnderInserts(t *testing.T, s *store.Store) {
 	for i := range 20 {
 		c := customer(i)
 		c.Name = fmt.Sprintf("m%02d", i)
-		must(t, s.CreateCustomer(background, c))
+		must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 	}
 	for _, q := range []toll.CustomerQuery{
 		{Sort: toll.CustomersByName, Limit: 3}, {Sort: toll.CustomersByName, Descending: true, Limit: 3},
@@ -255,7 +256,7 @@ func keepsPagesStableUnderInserts(t *testing.T, s *store.Store) {
 				c := customer(0)
 				c.ID = fmt.Sprintf("cus_x%s%s%v%d", name, q.Sort, q.Descending, n)
 				c.Name, c.CreatedAt = name, noon.Add(time.Duration(len(name)*n-5)*time.Second)
-				must(t, s.CreateCustomer(background, c))
+				must(t, s.CreateCustomer(background, c, tolltest.Entry()))
 			}
 		}
 		for i := range 20 {
@@ -310,7 +311,7 @@ func listsCustomersLikeTheModel(t *testing.T, s *store.Store) {
 			c.CreatedAt = noon.Add(time.Duration(rapid.IntRange(-3, 3).Draw(rt, "created")) * time.Second)
 			c.Status = rapid.SampledFrom([]toll.CustomerStatus{toll.CustomerActive, toll.CustomerSuspended}).Draw(rt, "status")
 			c.Subscription.Plan = rapid.SampledFrom([]string{"free", "pro"}).Draw(rt, "plan")
-			if err := s.CreateCustomer(background, c); err != nil {
+			if err := s.CreateCustomer(background, c, tolltest.Entry()); err != nil {
 				rt.Fatal(err)
 			}
 			all = append(all, c)
@@ -375,7 +376,7 @@ func visitsEachCustomerOnce(t *testing.T, s *store.Store) {
 	for part := range 8 { // together, for the sake of time
 		wg.Go(func() {
 			for i := part; i < n; i += 8 {
-				if err := s.CreateCustomer(background, customer(i)); err != nil {
+				if err := s.CreateCustomer(background, customer(i), tolltest.Entry()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -404,7 +405,7 @@ func letsAVisitorUseTheStore(t *testing.T, s *store.Store) {
 	named(t, s, "a", "b", "c")
 	must(t, s.EachCustomer(background, func(c toll.Customer) error {
 		c.Name += "!"
-		if _, err := s.UpdateCustomer(background, c); err != nil {
+		if _, err := s.UpdateCustomer(background, c, tolltest.Entry()); err != nil {
 			return err
 		}
 		_, err := s.Customer(background, c.ID)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // full sets every field below v to something of its own, so that a field that
@@ -42,7 +43,7 @@ func keepsEveryFieldOfAPlan(t *testing.T, s *store.Store) {
 	full(reflect.ValueOf(&v.Plan).Elem(), new(int))
 	bare := toll.PlanVersion{ID: "bare@000000000001", Plan: toll.Plan{Name: "bare"}, LoadedAt: noon.Add(time.Second)}
 	for _, want := range []toll.PlanVersion{v, bare} {
-		must(t, s.SavePlanVersion(background, want))
+		must(t, s.SavePlanVersion(background, want, tolltest.Entry()))
 		got, err := s.PlanVersion(background, want.ID)
 		wantSame(t, want.ID, got, err, want)
 	}
@@ -54,10 +55,10 @@ func keepsEveryFieldOfAPlan(t *testing.T, s *store.Store) {
 
 func neverChangesAPlanVersion(t *testing.T, s *store.Store) {
 	first := toll.PlanVersion{ID: "free@000000000001", Plan: toll.Plan{Name: "free", Title: "Free"}, LoadedAt: noon}
-	must(t, s.SavePlanVersion(background, first))
+	must(t, s.SavePlanVersion(background, first, tolltest.Entry()))
 	again := first
 	again.Plan.Title, again.LoadedAt = "Not so free", noon.AddDate(1, 0, 0)
-	must(t, s.SavePlanVersion(background, again))
+	must(t, s.SavePlanVersion(background, again, tolltest.Entry()))
 	got, err := s.PlanVersion(background, first.ID)
 	wantSame(t, "saved twice", got, err, first)
 }

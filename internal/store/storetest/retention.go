@@ -7,6 +7,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 const days = 24 * time.Hour
@@ -23,7 +24,7 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 	must(t, s.Drain(background, &meter.Batch{
 		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{unknown, doubtful, late, fresh}, Undelivered: []toll.ULID{doubtful.ID},
 	}))
-	settled, err := s.Settle(background, meter.Settlement{Event: old.ID, As: old.Class, Reason: "seen in the log", At: now})
+	settled, err := s.Settle(background, meter.Settlement{Event: old.ID, As: old.Class, Reason: "seen in the log", At: now}, tolltest.Entry())
 	wantSame(t, "settled", settled, err, old)
 	whole := meter.Question{From: now.Add(-150 * days), To: now.Add(time.Hour)}
 	wantAll := func(what string, events ...toll.Event) {
@@ -60,7 +61,7 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 	if must(t, err); len(entries) != 1 || entries[0].Event != old.ID || entries[0].Reason != "seen in the log" || entries[0].Customer != old.Customer {
 		t.Errorf("the entry of a settlement is %+v after its event is gone", entries)
 	}
-	_, err = s.Settle(background, meter.Settlement{Event: old.ID, As: toll.NotBillable, At: now})
+	_, err = s.Settle(background, meter.Settlement{Event: old.ID, As: toll.NotBillable, At: now}, tolltest.Entry())
 	wantCode(t, "to settle again what is gone", err, toll.Conflict)
 
 	another := event(ids, now.Add(time.Second))

@@ -58,6 +58,11 @@ func TestStore(t *testing.T, open Opener) {
 		{"PutsAMailOffAndGivesItUp", putsAMailOffAndGivesItUp},
 		{"ListsMailsNewestFirst", listsMailsNewestFirst},
 		{"ForgetsMailThatIsDone", forgetsMailThatIsDone},
+		{"KeepsAnEntryAsItWasGiven", keepsAnEntryAsItWasGiven},
+		{"RecordsAChangeAndItsEntryTogether", recordsAChangeAndItsEntryTogether},
+		{"KeepsOneChainUnderManyWriters", keepsOneChainUnderManyWriters},
+		{"PagesAndNarrowsTheAuditLog", pagesAndNarrowsTheAuditLog},
+		{"HoldsTheAuditLogToAnchors", holdsTheAuditLogToAnchors},
 
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},

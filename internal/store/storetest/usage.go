@@ -12,6 +12,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func event(ids *toll.IDs, at time.Time) toll.Event {
@@ -24,9 +25,9 @@ func event(ids *toll.IDs, at time.Time) toll.Event {
 
 func raisesWhenAKeyWasLastUsed(t *testing.T, s *store.Store) {
 	ids := toll.NewIDs(nil)
-	must(t, s.CreateCustomer(background, customer(1)))
-	must(t, s.CreateKey(background, key(1, "cus_0001")))
-	must(t, s.CreateKey(background, key(2, "cus_0001")))
+	must(t, s.CreateCustomer(background, customer(1), tolltest.Entry()))
+	must(t, s.CreateKey(background, key(1, "cus_0001"), tolltest.Entry()))
+	must(t, s.CreateKey(background, key(2, "cus_0001"), tolltest.Entry()))
 	lastUsed := func(what, id string, want time.Time) {
 		t.Helper()
 		k, err := s.Key(background, id)
@@ -110,9 +111,9 @@ func findsEventsByRequestID(t *testing.T, s *store.Store) {
 // is locked out.
 func drainsManyLanesAtOnce(t *testing.T, s *store.Store) {
 	const lanes, batches, events = 6, 5, 60
-	must(t, s.CreateCustomer(background, customer(1)))
+	must(t, s.CreateCustomer(background, customer(1), tolltest.Entry()))
 	for n := range 10 {
-		must(t, s.CreateKey(background, key(n, "cus_0001")))
+		must(t, s.CreateKey(background, key(n, "cus_0001"), tolltest.Entry()))
 	}
 	ids := toll.NewIDs(nil)
 	var wg sync.WaitGroup
@@ -224,14 +225,14 @@ func goesOnBehindAnAmountThatIsTooLarge(t *testing.T, s *store.Store) {
 }
 
 func refusesUnstorableText(t *testing.T, s *store.Store) {
-	must(t, s.CreateCustomer(background, customer(1)))
+	must(t, s.CreateCustomer(background, customer(1), tolltest.Entry()))
 	for _, bad := range []string{"nul\x00", "half\xe2\x82"} {
 		c, k, m, o := customer(2), key(2, "cus_0001"), member(2, "cus_0001"), operator(2)
 		c.Name, k.Name, m.Name, o.Email = bad, bad, bad, bad
 		for what, err := range map[string]error{
-			"customer": s.CreateCustomer(background, c), "key": s.CreateKey(background, k),
-			"member": s.CreateMember(background, m), "operator": s.CreateOperator(background, o),
-			"plan": s.SavePlanVersion(background, toll.PlanVersion{ID: bad}),
+			"customer": s.CreateCustomer(background, c, tolltest.Entry()), "key": s.CreateKey(background, k, tolltest.Entry()),
+			"member": s.CreateMember(background, m, tolltest.Entry()), "operator": s.CreateOperator(background, o, tolltest.Entry()),
+			"plan": s.SavePlanVersion(background, toll.PlanVersion{ID: bad}, tolltest.Entry()),
 		} {
 			var e *toll.Error
 			if !errors.As(err, &e) || e.Code != toll.Invalid || e.Field == "" {
@@ -240,7 +241,7 @@ func refusesUnstorableText(t *testing.T, s *store.Store) {
 		}
 		c = customer(1)
 		c.Subscription.Addons = []string{bad}
-		_, err := s.UpdateCustomer(background, c)
+		_, err := s.UpdateCustomer(background, c, tolltest.Entry())
 		wantCode(t, "a changed customer", err, toll.Invalid)
 
 		_, e1 := s.Customer(background, bad)
@@ -248,7 +249,7 @@ func refusesUnstorableText(t *testing.T, s *store.Store) {
 		_, e3 := s.MemberByEmail(background, bad)
 		_, e4 := s.Session(background, bad)
 		_, e5 := s.PlanVersion(background, bad)
-		for _, err := range []error{e1, e2, e3, e4, e5, s.TouchSession(background, bad, noon), s.RevokeSession(background, bad, noon), s.SetMemberPassword(background, bad, "x")} {
+		for _, err := range []error{e1, e2, e3, e4, e5, s.TouchSession(background, bad, noon), s.RevokeSession(background, bad, noon, tolltest.Entry()), s.SetMemberPassword(background, bad, "x", tolltest.Entry())} {
 			wantCode(t, "looking up what cannot be", err, toll.NotFound)
 		}
 	}
@@ -257,11 +258,11 @@ func refusesUnstorableText(t *testing.T, s *store.Store) {
 func keepsNothingUnderAContextThatIsOver(t *testing.T, s *store.Store) {
 	over, cancel := context.WithCancel(background)
 	cancel()
-	must(t, s.CreateCustomer(background, customer(1)))
-	must(t, s.CreateKey(background, key(1, "cus_0001")))
+	must(t, s.CreateCustomer(background, customer(1), tolltest.Entry()))
+	must(t, s.CreateKey(background, key(1, "cus_0001"), tolltest.Entry()))
 	for what, err := range map[string]error{
-		"creating":  s.CreateCustomer(over, customer(2)),
-		"replacing": s.ReplaceKey(over, key(1, "cus_0001"), key(2, "cus_0001")),
+		"creating":  s.CreateCustomer(over, customer(2), tolltest.Entry()),
+		"replacing": s.ReplaceKey(over, key(1, "cus_0001"), key(2, "cus_0001"), tolltest.Entry()),
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want the context's error", what, err)
