@@ -112,11 +112,16 @@ func showDraft(p billing.Preview) DraftShown {
 }
 
 func describeLine(l billing.Line) string {
-	if l.Kind == billing.FeeLine {
+	switch l.Kind {
+	case billing.FeeLine:
 		return "Plan fee"
-	}
-	if l.Kind == billing.AddonLine {
+	case billing.AddonLine:
 		return "Add-on " + l.Addon
+	case billing.MinimumLine:
+		return "Up to the plan's minimum"
+	case billing.CouponLine:
+		return "Coupon " + l.Title
+	case billing.UsageLine:
 	}
 	return fmt.Sprintf("%d %s (%d included, %d billed)", l.Quantity, l.Unit, l.Included, l.Billed)
 }

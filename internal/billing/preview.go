@@ -152,27 +152,43 @@ func (p *Previews) usedBy(ctx context.Context, from, to time.Time) (usedBy, erro
 	return used, nil
 }
 
+// rate rates a month by what the subscription is now, as if it had been so from
+// its beginning.
 func (p *Previews) rate(c toll.Customer, plan toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
 	from, to := plan.PeriodAt(now, p.zone, c.Subscription.Since)
-	fees, err := FeesDue(plan.Price, c.Subscription.Since, from, to)
-	if err != nil {
-		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
-	}
-	extras, err := p.extras(c, from, to)
+	preview := Preview{Customer: c, From: from, To: to, AsOf: now}
+	addons, err := p.sold(c)
 	if err != nil {
 		return Preview{}, err
 	}
-	draft, err := Rate(plan, usage, fees, extras...)
+	version := c.Subscription.PlanVersion
+	terms := Terms{
+		Month: Span{from, to}, Since: c.Subscription.Since,
+		Phases: []Phase{{From: c.Subscription.Since, Version: version, Plan: plan, Addons: addons}},
+	}
+	terms.Trial = TrialOf(terms.Phases, p.zone)
+	start := from
+	if terms.Trial.usage().Holds(now) {
+		start = now
+	} else { // what came in a trial that is over is not told apart here
+		terms.Trial.Plan = ""
+	}
+	counted := make([]Counted, 0, len(usage))
+	for unit, count := range usage {
+		counted = append(counted, Counted{Start: start, Version: version, Unit: unit, Count: count})
+	}
+	rated, err := terms.Rate(counted)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
 	}
-	return Preview{Customer: c, From: from, To: to, AsOf: now, Draft: draft}, nil
+	preview.Draft = rated.Draft
+	return preview, nil
 }
 
-// extras are a customer's add-ons. One that is not sold any more has no price
+// sold are a customer's add-ons. One that is not sold any more has no price
 // that is known here, and a bill that leaves something out would be worse than none.
-func (p *Previews) extras(c toll.Customer, from, to time.Time) ([]Extra, error) {
-	var all []Extra
+func (p *Previews) sold(c toll.Customer) ([]toll.Addon, error) {
+	var all []toll.Addon
 	for _, name := range c.Subscription.Addons {
 		var addon toll.Addon
 		known := false
@@ -182,11 +198,7 @@ func (p *Previews) extras(c toll.Customer, from, to time.Time) ([]Extra, error) 
 		if !known {
 			return nil, toll.Errorf(toll.Invalid, "The bill of customer %s cannot be previewed: it has the add-on %q, which is not in the configuration.", c.ID, name)
 		}
-		fees, err := FeesDue(addon.Price, c.Subscription.Since, from, to)
-		if err != nil {
-			return nil, fmt.Errorf("preview the bill of customer %s: the add-on %s: %w", c.ID, name, err)
-		}
-		all = append(all, Extra{Addon: addon, Fees: fees})
+		all = append(all, addon)
 	}
 	return all, nil
 }
