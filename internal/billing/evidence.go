@@ -16,6 +16,7 @@ import (
 // for as long as the invoice is kept: how many, how much, the first and the last
 // ID, and a digest by which any list of events can be shown to be the one, or not.
 type Evidence struct {
+	Month       Span   // whose usage it is; zero until it is gathered for an invoice
 	Version     string // the plan version
 	Unit        string
 	Day         time.Time // its beginning, UTC

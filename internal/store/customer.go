@@ -40,16 +40,24 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer) error {
 	if err := checkCustomer(&c); err != nil {
 		return err
 	}
-	return s.fail(insertCustomer(ctx, s.writer, &c), customerFault("creating a customer"))
+	return s.write(ctx, customerFault("creating a customer"), func(tx transaction) error { return insertCustomer(ctx, tx, &c) })
 }
 
-func insertCustomer(ctx context.Context, db execer, c *toll.Customer) error {
-	_, err := db.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
+// insertCustomer adds a customer and the first phase of its subscription.
+func insertCustomer(ctx context.Context, tx transaction, c *toll.Customer) error {
+	_, err := tx.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		c.ID, c.Name, string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion, list(c.Subscription.Addons),
 		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version,
 		document[toll.Policy]{c.Subscription.Overrides}, fold(c.Name))
-	return err
+	if err != nil {
+		return err
+	}
+	begins := c.Subscription.Since
+	if begins.IsZero() {
+		begins = c.CreatedAt
+	}
+	return keepPhase(ctx, tx, c, begins)
 }
 
 // Customer returns a customer. NotFound: there is none with this ID.
@@ -70,16 +78,23 @@ func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer) (toll.Custo
 		return toll.Customer{}, err
 	}
 	f := customerFault("changing a customer")
-	changed, err := scanCustomer(s.writer.QueryRowContext(ctx, `update customer
-		set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, overrides = $11, version = version + 1
-		where id = $1 and version = $2 returning `+customerColumns,
-		c.ID, c.Version, c.Name, fold(c.Name), string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion,
-		list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo, document[toll.Policy]{c.Subscription.Overrides}))
-	if errors.Is(err, sql.ErrNoRows) {
-		return toll.Customer{}, s.missingOrStale(ctx, s.writer, "customer", c.ID, f)
-	}
+	var changed toll.Customer
+	err := s.write(ctx, f, func(tx transaction) (err error) {
+		changed, err = scanCustomer(tx.QueryRowContext(ctx, `update customer
+			set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, overrides = $11, version = version + 1
+			where id = $1 and version = $2 returning `+customerColumns,
+			c.ID, c.Version, c.Name, fold(c.Name), string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion,
+			list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo, document[toll.Policy]{c.Subscription.Overrides}))
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.missingOrStale(ctx, tx, "customer", c.ID, f)
+		}
+		if err != nil {
+			return err
+		}
+		return keepPhase(ctx, tx, &changed, s.clock())
+	})
 	if err != nil {
-		return toll.Customer{}, s.fail(err, f)
+		return toll.Customer{}, err
 	}
 	return changed, nil
 }
