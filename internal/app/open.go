@@ -266,7 +266,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		return nil, err
 	}
 	store := a.rooms.store
-	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
+	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone).ByTheBooks(a.rooms.invoicing())
 	o := console.Options{
 		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },

@@ -41,18 +41,24 @@ type Reader interface {
 	Evidence(ctx context.Context, span Span) ([]Evidence, error)
 }
 
-// month is the month that is cut next, and the whole month that its fees are
-// for: the plan's that holds when it begins. Months follow each other without
-// gap; where the plan that holds then has other months, the first ends where
-// they do. A customer that has no invoice begins with the month of since.
-func (b *Books) month(since time.Time, zone *time.Location) (month, base Span, err error) {
+// next is where the next month begins that is to be cut: where the last one
+// ended, or, where there is none, in the month that holds since or in which the
+// subscription began.
+func (b *Books) next(since time.Time) (at time.Time, goesOn bool, err error) {
 	if len(b.Phases) == 0 {
-		return month, base, toll.Errorf(toll.Internal, "Customer %s has no subscription in the books.", b.Customer.ID)
+		return at, false, toll.Errorf(toll.Internal, "Customer %s has no subscription in the books.", b.Customer.ID)
 	}
-	at := later(b.Phases[0].From, since)
 	if n := len(b.Months); n > 0 {
-		at = b.Months[n-1].Terms.Month.To
+		return b.Months[n-1].Terms.Month.To, true, nil
 	}
+	return later(b.Phases[0].From, since), false, nil
+}
+
+// month is the month that holds a moment or, where it goes on from another
+// month, begins with it, and the whole month that its fees are for: the plan's
+// that holds then. Months follow each other without gap; where the plan has
+// other months than the one before, the first ends where they do.
+func (b *Books) month(at time.Time, goesOn bool, zone *time.Location) (month, base Span) {
 	holds := &b.Phases[0]
 	for i := range b.Phases {
 		if !b.Phases[i].From.After(at) {
@@ -60,11 +66,11 @@ func (b *Books) month(since time.Time, zone *time.Location) (month, base Span, e
 		}
 	}
 	base.From, base.To = holds.Plan.PeriodAt(at, zone, b.Customer.Subscription.Since)
-	if month = base; len(b.Months) > 0 {
+	if month = base; goesOn {
 		month.From = at.In(zone)
 	}
 	base.From = later(base.From, b.Customer.Subscription.Since)
-	return month, base, nil
+	return month, base
 }
 
 // terms are what a month is rated by. Add-ons cost what they cost now, for

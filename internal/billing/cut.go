@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -92,6 +93,10 @@ func monthOf(s Span) string {
 // correct adds what has changed of a month that was invoiced before.
 func (i *Invoice) correct(e *Earlier) error {
 	rated, err := e.Terms.Rate(e.Usage)
+	if errors.Is(err, toll.ErrCurrencies) { // usage that came when the plan was in another one already
+		i.LeftOut = append(i.LeftOut, e.Terms.Month)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,22 @@ func TestACorrectionInAnotherCurrencyWaits(t *testing.T) {
 	}
 }
 
+func TestUsageOfAnEarlierMonthInAnotherCurrencyKeepsNothingBack(t *testing.T) {
+	t.Parallel()
+	first := mustCut(t, cutting(t, 90))
+	euro := words("0.10")
+	euro.Name, euro.Price.Currency = "e", "EUR"
+	next := cutting(t, 0)
+	next.Terms.Month = billing.Span{From: november().To, To: november().To.AddDate(0, 1, 0)}
+	next.StoredBefore = next.Terms.Month.To
+	old := cutting(t, 0).Terms
+	old.Others = []billing.Phase{phase(before, euro)} // told from outside, when the plan was another
+	next.Earlier = []billing.Earlier{{Terms: old, Usage: []billing.Counted{counted("e@1", "words", 900)}, Lines: first.Lines, Splits: first.Splits}}
+	if got := mustCut(t, next); len(got.LeftOut) != 1 || got.Total.String() != "10.00 USD" {
+		t.Errorf("got %s, left out %v", got.Total, got.LeftOut)
+	}
+}
+
 func TestTaxIsRoundedOnceForTheInvoice(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -37,7 +37,7 @@ type Invoice struct {
 	StoredBefore time.Time
 	Lines        []Line       // the month's, then the corrections, by month
 	Splits       []MonthSplit // what became of every unit, likewise
-	LeftOut      []Span       // months whose corrections are in another currency, and wait for an invoice in it
+	LeftOut      []Span       // months whose corrections are in another currency, and wait
 
 	Subtotal toll.Money    // the sum of the lines
 	TaxRate  *toll.TaxRate // nil: none

@@ -45,18 +45,35 @@ func NewInvoicing(ledger Ledger, addons Addons, taxes func() []toll.TaxRate, new
 	return &Invoicing{ledger: ledger, addons: addons, taxes: taxes, newID: newID, zone: zone}
 }
 
-// Draft is the invoice of the month that a customer is in, or that is over and
-// was not cut, as it stands now. since is as in Cut.
-func (v *Invoicing) Draft(ctx context.Context, customer string, since time.Time) (Invoice, error) {
-	var out Invoice
-	err := v.ledger.ReadBooks(ctx, customer, func(r Reader, now time.Time) error {
-		c, _, err := v.cutting(ctx, r, since, now)
-		if err == nil {
-			out, err = MakeDraft(c)
+// Month is the month that a customer is in, as it stands now, without
+// corrections of earlier ones, credits and tax.
+func (v *Invoicing) Month(ctx context.Context, customer string) (month Span, rated Rated, err error) {
+	err = v.ledger.ReadBooks(ctx, customer, func(r Reader, now time.Time) error {
+		b, err := r.Books(ctx)
+		if err != nil {
+			return err
 		}
-		return err
+		at, goesOn, err := b.next(time.Time{})
+		if err != nil {
+			return err
+		}
+		var base Span
+		for month, base = b.month(at, goesOn, v.zone); !month.To.After(now); month, base = b.month(month.To, true, v.zone) {
+		}
+		terms, err := b.terms(month, base, v.addons, v.zone)
+		if err != nil {
+			return err
+		}
+		usage, err := terms.counted(ctx, r)
+		if err == nil {
+			rated, err = terms.Rate(usage)
+		}
+		if err != nil {
+			return fmt.Errorf("the bill of customer %s: %w", b.Customer.ID, err)
+		}
+		return nil
 	})
-	return out, err
+	return month, rated, err
 }
 
 // cutting is what the next invoice of a customer is made of.
@@ -65,10 +82,11 @@ func (v *Invoicing) cutting(ctx context.Context, r Reader, since, now time.Time)
 	if err != nil {
 		return Cutting{}, b, err
 	}
-	month, base, err := b.month(since, v.zone)
+	at, goesOn, err := b.next(since)
 	if err != nil {
 		return Cutting{}, b, err
 	}
+	month, base := b.month(at, goesOn, v.zone)
 	c := Cutting{Customer: b.Customer.ID, StoredBefore: now}
 	if c.Terms, err = b.terms(month, base, v.addons, v.zone); err != nil {
 		return c, b, err

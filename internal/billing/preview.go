@@ -51,6 +51,24 @@ type Previews struct {
 	addons    Addons
 	clock     toll.Clock
 	zone      *time.Location
+	invoicing *Invoicing // nil: there are no books
+}
+
+// ByTheBooks makes previews of the same books that invoices are cut from: with
+// what the subscription was before in the month, its trial and its coupons. It
+// is called before any other method, and returns p.
+func (p *Previews) ByTheBooks(v *Invoicing) *Previews {
+	p.invoicing = v
+	return p
+}
+
+// booked is a customer's preview by the books.
+func (p *Previews) booked(ctx context.Context, c toll.Customer) (Preview, error) {
+	month, rated, err := p.invoicing.Month(ctx, c.ID)
+	if err != nil {
+		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
+	}
+	return Preview{Customer: c, From: month.From, To: month.To, AsOf: p.clock(), Draft: rated.Draft}, nil
 }
 
 // NewPreviews puts together where usage, customers, plan versions and add-ons
@@ -77,8 +95,11 @@ func (p *Previews) Period(ctx context.Context, c toll.Customer) (from, to time.T
 }
 
 // Of gives one customer's preview from usage that the caller knows already:
-// chargeable counts per unit since Period began.
+// chargeable counts per unit since Period began. By the books it is read anew.
 func (p *Previews) Of(ctx context.Context, c toll.Customer, usage map[string]int64) (Preview, error) {
+	if p.invoicing != nil {
+		return p.booked(ctx, c)
+	}
 	version, err := p.plans.PlanVersion(ctx, c.Subscription.PlanVersion)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
@@ -96,6 +117,14 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 	versions := make(map[string]toll.Plan)
 	var problems []error
 	err := p.customers.EachCustomer(ctx, func(c toll.Customer) error {
+		if p.invoicing != nil {
+			preview, err := p.booked(ctx, c)
+			if err != nil {
+				problems = append(problems, err)
+				return ctx.Err()
+			}
+			return f(preview)
+		}
 		id := c.Subscription.PlanVersion
 		plan, known := versions[id]
 		if !known {

@@ -26,3 +26,11 @@ func taxOn(sum toll.Money, rate *toll.TaxRate) (tax, total toll.Money, err error
 	total, err = sum.Add(tax)
 	return tax, total, err
 }
+
+// IsCountry tells whether a text has the form of a country's code, or is empty.
+func IsCountry(code string) bool {
+	if code == "" {
+		return true
+	}
+	return len(code) == 2 && code[0] >= 'A' && code[0] <= 'Z' && code[1] >= 'A' && code[1] <= 'Z'
+}

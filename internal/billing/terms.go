@@ -206,7 +206,7 @@ func (b *bill) fee(line *Line, price toll.Price, held tenure) (*big.Rat, error) 
 		return nil, err
 	}
 	if price.Currency != b.currency {
-		return nil, fmt.Errorf("it costs %s and the bill is in %s: a bill has one currency", price.Currency, b.currency)
+		return nil, fmt.Errorf("it costs %s and the bill is in %s: a bill has one currency: %w", price.Currency, b.currency, toll.ErrCurrencies)
 	}
 	line.Quantity, line.Billed = 1, 1
 	line.Parts = []Part{{Quantity: 1, Each: price.Amount, Exact: toll.Decimal(fee.String())}}

@@ -81,7 +81,7 @@ func (b *bill) usageOf(p *Phase, usage map[string]*used, places, whole map[strin
 		line.Version, line.Exact = p.Version, toll.Decimal(exact.String())
 		line.Quantity, line.Included = line.Quantity+u.trial, line.Included+u.trial
 		if p.Plan.Price.Currency != b.currency && !exact.IsZero() {
-			return fmt.Errorf("rate plan %s: %s costs %s and the bill is in %s: a bill has one currency", p.Version, price.Unit, p.Plan.Price.Currency, b.currency)
+			return fmt.Errorf("rate plan %s: %s costs %s and the bill is in %s: a bill has one currency: %w", p.Version, price.Unit, p.Plan.Price.Currency, b.currency, toll.ErrCurrencies)
 		}
 		amount, err := money(exact, b.currency)
 		if err == nil {
