@@ -10,8 +10,8 @@ import (
 )
 
 func newBilling() *cobra.Command {
-	cmd := &cobra.Command{Use: "billing", Short: "See what will be billed"}
-	cmd.AddCommand(newBillingPreview())
+	cmd := &cobra.Command{Use: "billing", Short: "See what will be billed, and make invoices"}
+	cmd.AddCommand(newBillingPreview(), newBillingCut(), newBillingList(), newBillingShow(), newBillingMark(), newBillingCredit(), newBillingCoupon(), newBillingTax())
 	return cmd
 }
 

@@ -274,7 +274,7 @@ func (a *App) openConsole() (_ *console.Console, err error) {
 		return nil, err
 	}
 	store := a.rooms.store
-	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
+	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone).ByTheBooks(a.rooms.invoicing())
 	o := console.Options{
 		Office: a.rooms.office, Sessions: a.sessions, Questions: store, Plans: a.rooms.plans, Refusals: a.rooms.refusals,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },

@@ -22,14 +22,17 @@ type catalogue struct {
 	order  []string
 	byName map[string]toll.PlanVersion
 	addons []toll.Addon
+
+	coupons []toll.Coupon
+	taxes   []toll.TaxRate
 }
 
 // switchTo makes other plan versions current, in the order given, with the
-// add-ons of a configuration; nil, for no configuration, has none.
+// add-ons, coupons and taxes of a configuration; nil, for no configuration, has none of them.
 func (p *plans) switchTo(versions []toll.PlanVersion, cfg *config.Config) {
 	next := &catalogue{byName: make(map[string]toll.PlanVersion, len(versions))}
 	if cfg != nil {
-		next.addons = cfg.Addons
+		next.addons, next.coupons, next.taxes = cfg.Addons, cfg.Coupons, cfg.Taxes
 	}
 	for _, v := range versions {
 		next.order = append(next.order, v.Plan.Name)
@@ -53,6 +56,19 @@ func (p *plans) Addon(name string) (toll.Addon, bool) {
 	}
 	return toll.Addon{}, false
 }
+
+// coupon returns a coupon as it is given out now.
+func (p *plans) coupon(name string) (toll.Coupon, bool) {
+	for _, c := range p.current.Load().coupons {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return toll.Coupon{}, false
+}
+
+// taxes are the tax rates as they are now.
+func (p *plans) taxes() []toll.TaxRate { return p.current.Load().taxes }
 
 // Names lists the plans in the order of the file.
 func (p *plans) Names() []string { return p.current.Load().order }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/billing"
@@ -69,7 +70,7 @@ func previewBilling(ctx context.Context, r *rooms, in BillingPreview) (BillingPr
 	if err := r.drain(ctx, 0); err != nil {
 		return out, err
 	}
-	previews := billing.NewPreviews(r.store, r.store, r.store, r.plans, r.clock, r.at.zone())
+	previews := billing.NewPreviews(r.store, r.store, r.store, r.plans, r.clock, r.at.zone()).ByTheBooks(r.invoicing())
 	if in.Customer != "" {
 		c, err := r.store.Customer(ctx, in.Customer)
 		if err != nil {
@@ -112,11 +113,28 @@ func showDraft(p billing.Preview) DraftShown {
 }
 
 func describeLine(l billing.Line) string {
-	if l.Kind == billing.FeeLine {
+	switch l.Kind {
+	case billing.FeeLine:
+		if l.Share.Of != 0 {
+			return "Plan fee of " + l.Title + partly(l.Share)
+		}
 		return "Plan fee"
-	}
-	if l.Kind == billing.AddonLine {
-		return "Add-on " + l.Addon
+	case billing.AddonLine:
+		return "Add-on " + l.Addon + partly(l.Share)
+	case billing.MinimumLine:
+		return "Up to the plan's minimum"
+	case billing.CouponLine:
+		return "Coupon " + l.Title
+	case billing.UsageLine:
 	}
 	return fmt.Sprintf("%d %s (%d included, %d billed)", l.Quantity, l.Unit, l.Included, l.Billed)
+}
+
+// partly writes which part of a fee a line is: ", 40.27 % of it"; nothing for
+// the whole.
+func partly(s billing.Share) string {
+	if s.Of == 0 {
+		return ""
+	}
+	return ", " + new(big.Rat).Mul(big.NewRat(s.Held, s.Of), big.NewRat(100, 1)).FloatString(2) + " % of it"
 }

@@ -289,6 +289,8 @@ func difference(was, next *config.Config) []string {
 		old, now any
 	}{
 		{"addons", was.Addons, next.Addons},
+		{"coupons", was.Coupons, next.Coupons},
+		{"taxes", was.Taxes, next.Taxes},
 		{"certificates", was.Certificates, next.Certificates},
 		{"trusted_proxies", was.TrustedProxies, next.TrustedProxies},
 		{"console.host", was.Console.Host, next.Console.Host},

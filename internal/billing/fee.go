@@ -35,5 +35,11 @@ func anniversary(since time.Time, year int) time.Time {
 	if month == time.February && day == 29 && time.Date(year, time.February, 29, 0, 0, 0, 0, time.UTC).Month() != time.February {
 		day = 28
 	}
-	return time.Date(year, month, day, since.Hour(), since.Minute(), since.Second(), since.Nanosecond(), since.Location())
+	at := time.Date(year, month, day, since.Hour(), since.Minute(), since.Second(), since.Nanosecond(), since.Location())
+	if at.Day() != day { // the clock is put forward over midnight just then: Date gave an hour of the day before
+		if _, changed := at.ZoneBounds(); !changed.IsZero() {
+			return changed
+		}
+	}
+	return at
 }

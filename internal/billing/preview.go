@@ -51,6 +51,24 @@ type Previews struct {
 	addons    Addons
 	clock     toll.Clock
 	zone      *time.Location
+	invoicing *Invoicing // nil: there are no books
+}
+
+// ByTheBooks makes previews of the same books that invoices are cut from: with
+// what the subscription was before in the month, its trial and its coupons. It
+// is called before any other method, and returns p.
+func (p *Previews) ByTheBooks(v *Invoicing) *Previews {
+	p.invoicing = v
+	return p
+}
+
+// booked is a customer's preview by the books.
+func (p *Previews) booked(ctx context.Context, c toll.Customer) (Preview, error) {
+	month, rated, err := p.invoicing.Month(ctx, c.ID)
+	if err != nil {
+		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
+	}
+	return Preview{Customer: c, From: month.From, To: month.To, AsOf: p.clock(), Draft: rated.Draft}, nil
 }
 
 // NewPreviews puts together where usage, customers, plan versions and add-ons
@@ -77,8 +95,11 @@ func (p *Previews) Period(ctx context.Context, c toll.Customer) (from, to time.T
 }
 
 // Of gives one customer's preview from usage that the caller knows already:
-// chargeable counts per unit since Period began.
+// chargeable counts per unit since Period began. By the books it is read anew.
 func (p *Previews) Of(ctx context.Context, c toll.Customer, usage map[string]int64) (Preview, error) {
+	if p.invoicing != nil {
+		return p.booked(ctx, c)
+	}
 	version, err := p.plans.PlanVersion(ctx, c.Subscription.PlanVersion)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
@@ -96,6 +117,14 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 	versions := make(map[string]toll.Plan)
 	var problems []error
 	err := p.customers.EachCustomer(ctx, func(c toll.Customer) error {
+		if p.invoicing != nil {
+			preview, err := p.booked(ctx, c)
+			if err != nil {
+				problems = append(problems, err)
+				return ctx.Err()
+			}
+			return f(preview)
+		}
 		id := c.Subscription.PlanVersion
 		plan, known := versions[id]
 		if !known {
@@ -152,27 +181,43 @@ func (p *Previews) usedBy(ctx context.Context, from, to time.Time) (usedBy, erro
 	return used, nil
 }
 
+// rate rates a month by what the subscription is now, as if it had been so from
+// its beginning.
 func (p *Previews) rate(c toll.Customer, plan toll.Plan, usage map[string]int64, now time.Time) (Preview, error) {
 	from, to := plan.PeriodAt(now, p.zone, c.Subscription.Since)
-	fees, err := FeesDue(plan.Price, c.Subscription.Since, from, to)
-	if err != nil {
-		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
-	}
-	extras, err := p.extras(c, from, to)
+	preview := Preview{Customer: c, From: from, To: to, AsOf: now}
+	addons, err := p.sold(c)
 	if err != nil {
 		return Preview{}, err
 	}
-	draft, err := Rate(plan, usage, fees, extras...)
+	version := c.Subscription.PlanVersion
+	terms := Terms{
+		Month: Span{from, to}, Since: c.Subscription.Since,
+		Phases: []Phase{{From: c.Subscription.Since, Version: version, Plan: plan, Addons: addons}},
+	}
+	terms.Trial = TrialOf(terms.Phases, p.zone)
+	start := from
+	if terms.Trial.usage().Holds(now) {
+		start = now
+	} else { // what came in a trial that is over is not told apart here
+		terms.Trial.Plan = ""
+	}
+	counted := make([]Counted, 0, len(usage))
+	for unit, count := range usage {
+		counted = append(counted, Counted{Start: start, Version: version, Unit: unit, Count: count})
+	}
+	rated, err := terms.Rate(counted)
 	if err != nil {
 		return Preview{}, fmt.Errorf("preview the bill of customer %s: %w", c.ID, err)
 	}
-	return Preview{Customer: c, From: from, To: to, AsOf: now, Draft: draft}, nil
+	preview.Draft = rated.Draft
+	return preview, nil
 }
 
-// extras are a customer's add-ons. One that is not sold any more has no price
+// sold are a customer's add-ons. One that is not sold any more has no price
 // that is known here, and a bill that leaves something out would be worse than none.
-func (p *Previews) extras(c toll.Customer, from, to time.Time) ([]Extra, error) {
-	var all []Extra
+func (p *Previews) sold(c toll.Customer) ([]toll.Addon, error) {
+	var all []toll.Addon
 	for _, name := range c.Subscription.Addons {
 		var addon toll.Addon
 		known := false
@@ -182,11 +227,7 @@ func (p *Previews) extras(c toll.Customer, from, to time.Time) ([]Extra, error) 
 		if !known {
 			return nil, toll.Errorf(toll.Invalid, "The bill of customer %s cannot be previewed: it has the add-on %q, which is not in the configuration.", c.ID, name)
 		}
-		fees, err := FeesDue(addon.Price, c.Subscription.Since, from, to)
-		if err != nil {
-			return nil, fmt.Errorf("preview the bill of customer %s: the add-on %s: %w", c.ID, name, err)
-		}
-		all = append(all, Extra{Addon: addon, Fees: fees})
+		all = append(all, addon)
 	}
 	return all, nil
 }

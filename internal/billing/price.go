@@ -53,6 +53,24 @@ func shorten(s string) string {
 	return s
 }
 
+// ReadMoney reads an amount in major units that is not rounded: it has no more
+// decimals than its currency. Errors: ErrPrice, toll.ErrUnknownCurrency,
+// toll.ErrMoneyOverflow.
+func ReadMoney(d toll.Decimal, currency string) (toll.Money, error) {
+	price, err := ParsePrice(d)
+	if err != nil {
+		return toll.Money{}, err
+	}
+	places, err := toll.MinorUnits(currency)
+	if err != nil {
+		return toll.Money{}, err
+	}
+	if !price.Equal(price.Truncate(int32(places))) {
+		return toll.Money{}, fmt.Errorf("%w: %s has %d decimals", ErrPrice, currency, places)
+	}
+	return money(price, currency)
+}
+
 // money rounds an exact amount in major units to minor units, a half up. It is
 // never given anything negative.
 func money(exact decimal.Decimal, currency string) (toll.Money, error) {

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/shopspring/decimal"
 
@@ -13,12 +14,14 @@ type LineKind string
 
 // The kinds of line.
 const (
-	FeeLine   LineKind = "fee"   // the plan's own price
-	AddonLine LineKind = "addon" // an add-on's price
-	UsageLine LineKind = "usage" // a unit's
+	FeeLine     LineKind = "fee"     // the plan's own price
+	AddonLine   LineKind = "addon"   // an add-on's price
+	UsageLine   LineKind = "usage"   // a unit's
+	MinimumLine LineKind = "minimum" // what was missing to the plan's minimum
+	CouponLine  LineKind = "coupon"  // what a coupon takes off: never more than 0, but for a correction
 )
 
-// Line is a line of a draft.
+// Line is a line of a draft or an invoice.
 type Line struct {
 	Kind     LineKind
 	Unit     string       // of a UsageLine
@@ -27,14 +30,26 @@ type Line struct {
 	Included int64        // of Quantity, free
 	Billed   int64        // of Quantity, with a price: Quantity = Included + Billed
 	Parts    []Part       // how Billed is priced, in the order of the tiers; those without units are left out
-	Exact    toll.Decimal // the amount before rounding, in major units
+	Exact    toll.Decimal // the amount before rounding, in major units; of a share of a fee, after it
 	Amount   toll.Money   // Exact, rounded to minor units, a half up
+
+	// Of lines that Terms.Rate makes.
+	Title   string // what people read: of the plan, the add-on, the coupon
+	Version string // the plan version that prices it, "" for add-ons, coupons and the minimum
+	Name    string // the add-on's or coupon's name in the configuration
+	Share   Share  // which part of its fee a FeeLine or AddonLine is; zero for the whole
+	Month   Span   // the month that the line is for: on an invoice of a later one it is a correction
+	Late    bool   // it corrects a month that was invoiced before, for usage that was stored later
 }
+
+// Share is a part of a fee: so many microseconds of so many.
+type Share struct{ Held, Of int64 }
 
 // Part is so many units of a line at one price.
 type Part struct {
-	Quantity int64 // more than 0
+	Quantity int64 // more than 0; of packages where Package is set
 	Each     toll.Decimal
+	Package  int64        // Each is for so many units, and for what is begun of the last; 0: for one
 	Exact    toll.Decimal // Quantity x Each, in major units
 }
 
@@ -42,6 +57,14 @@ type Part struct {
 type Draft struct {
 	Lines []Line // the fee first, then add-ons, then the plan's units in its order, also those without usage
 	Total toll.Money
+}
+
+// plus adds what is never less than nothing, and stops at the largest int64.
+func plus(a, b int64) int64 {
+	if a > 0 && b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // Extra is an add-on of a subscription, and how many of its fees fall into the
@@ -62,7 +85,8 @@ type Extra struct {
 // units take the first places, free of charge. A plan must price a unit once,
 // its tiers must ascend, and the last must be without end.
 //
-// More usage never costs less, and no amount is negative. Errors are of the
+// More usage never costs less, but for a volume price where it reaches a cheaper
+// tier, and no amount is negative. Errors are of the
 // plan or the usage (a negative count, ErrPrice, a missing currency,
 // toll.ErrMoneyOverflow); nothing is priced halfway.
 func Rate(plan toll.Plan, usage map[string]int64, fees int64, extras ...Extra) (Draft, error) {
@@ -113,12 +137,21 @@ func Rate(plan toll.Plan, usage map[string]int64, fees int64, extras ...Extra) (
 			return Draft{}, fmt.Errorf("rate plan %s: the add-on %s: %w", plan.Name, x.Addon.Name, err)
 		}
 	}
+	more := map[string]int64{}
+	for _, x := range extras {
+		for _, a := range x.Addon.Included {
+			if a.Count < 0 {
+				return Draft{}, fmt.Errorf("rate plan %s: the add-on %s includes %d %s", plan.Name, x.Addon.Name, a.Count, a.Unit)
+			}
+			more[a.Unit] = plus(more[a.Unit], a.Count)
+		}
+	}
 	for i := range plan.Usage {
 		price := &plan.Usage[i]
 		if price != unitPrice(plan, price.Unit) {
 			return Draft{}, fmt.Errorf("rate plan %s: %s is priced twice", plan.Name, price.Unit)
 		}
-		line, exact, err := rateUnit(price, usage[price.Unit])
+		line, exact, err := rateStretch(price, stretch{to: usage[price.Unit], included: plus(price.Included, more[price.Unit]), whole: usage[price.Unit]})
 		if err == nil {
 			err = add(line, exact)
 		}
@@ -127,65 +160,4 @@ func Rate(plan toll.Plan, usage map[string]int64, fees int64, extras ...Extra) (
 		}
 	}
 	return draft, nil
-}
-
-// rateUnit prices so much of one unit.
-func rateUnit(price *toll.UnitPrice, quantity int64) (Line, decimal.Decimal, error) {
-	if quantity < 0 || price.Included < 0 {
-		return Line{}, decimal.Zero, fmt.Errorf("%d used and %d included: neither can be negative", quantity, price.Included)
-	}
-	tiers, err := tiersOf(price)
-	if err != nil {
-		return Line{}, decimal.Zero, err
-	}
-	included := min(quantity, price.Included)
-	line := Line{Kind: UsageLine, Unit: price.Unit, Quantity: quantity, Included: included, Billed: quantity - included}
-	exact := decimal.Zero
-	from := included // the last unit that is priced already
-	for _, tier := range tiers {
-		to := quantity
-		if tier.UpTo != 0 {
-			to = min(to, tier.UpTo)
-		}
-		if to <= from {
-			continue
-		}
-		each, err := ParsePrice(tier.Each)
-		if err != nil {
-			return Line{}, decimal.Zero, err
-		}
-		part := each.Mul(decimal.NewFromInt(to - from))
-		line.Parts = append(line.Parts, Part{Quantity: to - from, Each: tier.Each, Exact: toll.Decimal(part.String())})
-		exact = exact.Add(part)
-		from = to
-	}
-	return line, exact, nil
-}
-
-// tiersOf returns a unit's price as tiers, checked whole, so that a wrong tier
-// is an error before the first customer reaches it.
-func tiersOf(price *toll.UnitPrice) ([]toll.Tier, error) {
-	tiers := price.Tiers
-	switch {
-	case len(tiers) == 0:
-		tiers = []toll.Tier{{Each: price.Each}}
-	case price.Each != "":
-		return nil, fmt.Errorf("there is one price and there are tiers: it takes one of the two")
-	}
-	var last int64
-	for i, tier := range tiers {
-		switch {
-		case tier.UpTo == 0 && i < len(tiers)-1:
-			return nil, fmt.Errorf("tier %d is without end, but is not the last", i+1)
-		case tier.UpTo != 0 && i == len(tiers)-1:
-			return nil, fmt.Errorf("the last tier ends at %d: what comes after it has no price", tier.UpTo)
-		case tier.UpTo != 0 && tier.UpTo <= last:
-			return nil, fmt.Errorf("tier %d ends at %d, which is not after %d", i+1, tier.UpTo, last)
-		}
-		if _, err := ParsePrice(tier.Each); err != nil {
-			return nil, fmt.Errorf("tier %d: %w", i+1, err)
-		}
-		last = tier.UpTo
-	}
-	return tiers, nil
 }

@@ -21,13 +21,17 @@ func (c *checker) checkPlans() {
 		}
 		c.checkQuotas(path, p, policies)
 		c.checkUsage(path, p)
+		c.checkBounds(path, p)
 		c.checkCrossNames(path, p)
 	}
 	for i := range c.file.Addons {
 		e := &c.file.Addons[i]
 		c.checkIncludes(e.value.Includes)
 		c.checkPrice("addons."+e.name+".price", &e.value.Price)
+		c.checkExtra("addons."+e.name, &e.value)
 	}
+	c.checkCoupons()
+	c.checkTaxes()
 }
 
 // service finds a service of the file.
@@ -203,6 +207,7 @@ func (c *checker) checkUsage(path string, p *planFile) {
 			}
 		}
 		c.checkTiers(at, u, whole.value)
+		c.checkForm(at, u)
 		if c.costs(u) && p.Price.Currency == "" && !c.wrong(&p.Price) {
 			c.at(whole.value, "%s: the unit costs money and the plan names no currency; add `price: { amount: \"0\", currency: USD, every: month }` to the plan", at)
 		}

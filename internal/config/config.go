@@ -30,6 +30,8 @@ type Config struct {
 	Services       []toll.Service // by name
 	Plans          []toll.Plan    // in the order of the file
 	Addons         []toll.Addon   // in the order of the file
+	Coupons        []toll.Coupon  // in the order of the file
+	Taxes          []toll.TaxRate // in the order of the file, in which they are looked through
 
 	said []said // every value of the file, for Changes
 

@@ -94,8 +94,10 @@ func (c *checker) convert() *Config {
 			Includes: texts(e.value.Includes),
 			Features: texts(e.value.Features),
 			Price:    priceOf(e.value.Price),
+			Included: includedOf(e.value.Included),
 		})
 	}
+	out.Coupons, out.Taxes = couponsOf(f.Coupons), taxesOf(f.Taxes)
 	return out
 }
 
@@ -283,6 +285,7 @@ func planOf(e entry[planFile]) toll.Plan {
 		}
 		out.Policies = append(out.Policies, policy)
 	}
+	out.Trial, out.Minimum, out.SpendCap = int64(p.Trial), toll.Decimal(p.Minimum), toll.Decimal(p.SpendCap)
 	if p.Months == "subscription" {
 		out.Months = toll.SubscriptionMonth
 	}
@@ -295,7 +298,10 @@ func planOf(e entry[planFile]) toll.Plan {
 		out.Policies = append(out.Policies, policy)
 	}
 	for _, u := range p.Usage {
-		price := toll.UnitPrice{Unit: string(u.Unit), Included: int64(u.Included), Each: toll.Decimal(u.Each)}
+		price := toll.UnitPrice{Unit: string(u.Unit), Included: int64(u.Included), Each: toll.Decimal(u.Each), Package: int64(u.Package)}
+		if u.Tiering == "volume" {
+			price.Tiering = toll.Volume
+		}
 		for _, t := range u.Tiers {
 			price.Tiers = append(price.Tiers, toll.Tier{UpTo: int64(t.UpTo), Each: toll.Decimal(t.Each)})
 		}
@@ -347,15 +353,6 @@ func awayOf(c choice) toll.WhenSharedAway {
 		return when
 	}
 	return ""
-}
-
-// priceOf gives a fee; one that is absent is nothing each month.
-func priceOf(p priceFile) toll.Price {
-	amount := p.Amount
-	if amount == "" {
-		amount = "0"
-	}
-	return toll.Price{Amount: toll.Decimal(amount), Currency: string(p.Currency), Every: string(p.Every)}
 }
 
 // title is what people read for a plan or add-on.

@@ -28,6 +28,8 @@ type file struct {
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
 	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
 	Addons       named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
+	Coupons      named[couponFile]  `yaml:"coupons" doc:"What can be taken off a customer's bills, by name; see billing.md."`
+	Taxes        named[taxFile]     `yaml:"taxes" doc:"Tax rates by name. A customer pays the first that names its country, or else the first that names none; one who is exempt pays none."`
 }
 
 type listenFile struct {
@@ -263,6 +265,9 @@ type planFile struct {
 	Months   choice          `yaml:"months" default:"calendar" oneof:"calendar|subscription" doc:"Whose months the plan's monthly quotas and its invoices follow: the calendar's, or each subscription's own, which begin on the day of the month on which it began (the 31st on the last day of a shorter month)."`
 	Quotas   []planQuotaFile `yaml:"quotas" doc:"How much."`
 	Usage    []usageFile     `yaml:"usage" doc:"What each unit costs. Units that are not named cost nothing."`
+	Trial    days            `yaml:"trial" min:"1d" max:"730d" example:"14d" doc:"How long nothing is billed, from when a customer first comes to the plan, in whole days. A customer has one trial."`
+	Minimum  decimal         `yaml:"minimum" example:"50.00" doc:"The least that a month costs, in the currency of price; what fees and usage do not reach is a line of its own."`
+	SpendCap decimal         `yaml:"spend_cap" example:"500.00" doc:"What a month may cost at most, in the currency of price."`
 }
 
 type planLimitFile struct {
@@ -303,7 +308,9 @@ type usageFile struct {
 	Unit     label      `yaml:"unit" required:"true" example:"words" doc:"requests, or a unit that an included service reports."`
 	Included count      `yaml:"included" default:"0" min:"0" doc:"How many cost nothing in each period."`
 	Each     decimal    `yaml:"each" example:"0.001" doc:"What each further one costs. Either this or tiers."`
-	Tiers    []tierFile `yaml:"tiers" doc:"Graduated prices, cheapest or dearest first as you like; each holds for the units up to up_to. Either this or each."`
+	Package  count      `yaml:"package" min:"1" max:"1000000000000" example:"1000" doc:"each is the price of so many, and of what is begun of the last. Absent: of one."`
+	Tiers    []tierFile `yaml:"tiers" doc:"Prices by steps, cheapest or dearest first as you like; each holds for the units up to up_to. Either this or each."`
+	Tiering  choice     `yaml:"tiering" default:"graduated" oneof:"graduated|volume" doc:"How tiers are read: each unit costs what its own tier says (graduated), or all cost what the tier says that the month's whole number falls into (volume)."`
 }
 
 type tierFile struct {
@@ -312,10 +319,31 @@ type tierFile struct {
 }
 
 type addonFile struct {
-	Name     text      `yaml:"name" example:"Multilingual" doc:"What people read. Absent: its name in this file."`
-	Includes []label   `yaml:"includes" example:"ner" doc:"Services that it adds."`
-	Features []label   `yaml:"features" example:"multilingual" doc:"Features that it adds."`
-	Price    priceFile `yaml:"price" doc:"The fee. Absent: free."`
+	Name     text        `yaml:"name" example:"Multilingual" doc:"What people read. Absent: its name in this file."`
+	Includes []label     `yaml:"includes" example:"ner" doc:"Services that it adds."`
+	Features []label     `yaml:"features" example:"multilingual" doc:"Features that it adds."`
+	Price    priceFile   `yaml:"price" doc:"The fee. Absent: free."`
+	Included []extraFile `yaml:"included" doc:"Further units of each month that cost nothing, on top of those that the plan's prices include; of a month that had it in part, that part of them."`
+}
+
+type extraFile struct {
+	Unit  label `yaml:"unit" required:"true" example:"words" doc:"requests, or a unit that a service reports."`
+	Count count `yaml:"count" required:"true" min:"1" example:"50000" doc:"How many."`
+}
+
+type couponFile struct {
+	Name     text         `yaml:"name" example:"Launch offer" doc:"What people read. Absent: its name in this file."`
+	Percent  share        `yaml:"percent" example:"20%" doc:"The part of each month's bill that it takes off. Either this or amount."`
+	Amount   decimal      `yaml:"amount" example:"10.00" doc:"What it takes off each month's bill, at most all of it. Either this or percent."`
+	Currency currencyCode `yaml:"currency" example:"USD" doc:"Of amount."`
+	Months   count        `yaml:"months" min:"1" max:"1200" example:"3" doc:"How many months it lasts, from the one in which a customer gets it. Absent: for ever."`
+}
+
+type taxFile struct {
+	Name      text      `yaml:"name" example:"VAT" doc:"What people read. Absent: its name in this file."`
+	Percent   share     `yaml:"percent" required:"true" example:"19%" doc:"How much, 0% to 100%."`
+	Countries []country `yaml:"countries" example:"DE" doc:"Whose customers pay it: countries as two letters of ISO 3166. Absent: those of every country that no other rate names."`
+	Inclusive toggle    `yaml:"inclusive" default:"false" doc:"Prices hold the tax already. false: it is added."`
 }
 
 // named is a mapping from names to values of one type, in the order of the file.

@@ -16,6 +16,7 @@ var later = []struct {
 	instead string // the word that takes its place meanwhile
 }{
 	{pattern: "name", says: "does not show it on pages yet"},
+	{pattern: "plans.*.spend_cap", says: "does not refuse calls by it yet"},
 	{pattern: "secrets.stripe", says: "does not speak to Stripe yet"},
 }
 

@@ -206,6 +206,50 @@ func (r *rate) form() form {
 	return form{what: "a rate", example: "10/minute", pattern: `^[0-9]+ ?/ ?(second|minute|hour|sec|min|s|m|h|([0-9]+(s|m|h))+)$`}
 }
 
+// days is a length of time in whole days: "14d".
+type days int64
+
+var daysForm = regexp.MustCompile(`^[0-9]{1,5}d$`)
+
+func (d *days) parse(s string) error {
+	if !daysForm.MatchString(s) {
+		return errors.New("is no number of days; write whole days, for example 14d")
+	}
+	n, _ := strconv.ParseInt(strings.TrimSuffix(s, "d"), 10, 64)
+	*d = days(n)
+	return nil
+}
+
+func (d *days) form() form {
+	return form{what: "a number of days", example: "14d", pattern: daysForm.String()}
+}
+
+// share is a part in percent that may have decimals: "8.25%". It is kept
+// without the sign.
+type share string
+
+var shareForm = regexp.MustCompile(`^[0-9]{1,3}(\.[0-9]{1,6})? ?%$`)
+
+func (p *share) parse(s string) error {
+	if !shareForm.MatchString(s) {
+		if shareForm.MatchString(s + "%") {
+			return errors.New("is no share; add a percent sign, for example 20%")
+		}
+		return errors.New("is no share; write a number and a percent sign, for example 20% or 8.25%")
+	}
+	text := strings.TrimSpace(strings.TrimSuffix(s, "%"))
+	whole, fraction, _ := strings.Cut(text, ".")
+	if n, _ := strconv.Atoi(whole); n > 100 || (n == 100 && strings.Trim(fraction, "0") != "") {
+		return errors.New("is more than the whole; write 100% or less")
+	}
+	*p = share(text)
+	return nil
+}
+
+func (p *share) form() form {
+	return form{what: "a share in percent", example: "20%", pattern: shareForm.String()}
+}
+
 // percent is a share in whole hundredths: "20%".
 type percent int64
 

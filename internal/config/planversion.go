@@ -41,6 +41,9 @@ type canonical struct {
 	Months   string             `json:"months,omitempty"`
 	Policies []canonicalPolicy  `json:"policies,omitempty"`
 	Usage    []canonicalUnitFee `json:"usage,omitempty"`
+	Trial    int64              `json:"trial_days,omitempty"`
+	Minimum  string             `json:"minimum,omitempty"`
+	SpendCap string             `json:"spend_cap,omitempty"`
 }
 
 type canonicalPolicy struct {
@@ -64,6 +67,8 @@ type canonicalUnitFee struct {
 	Included int64           `json:"included,omitempty"`
 	Each     string          `json:"each,omitempty"`
 	Tiers    []canonicalTier `json:"tiers,omitempty"`
+	Tiering  string          `json:"tiering,omitempty"`
+	Package  int64           `json:"package,omitempty"`
 }
 
 type canonicalTier struct {
@@ -82,6 +87,13 @@ func canonicalPlan(p toll.Plan) []byte {
 		Currency: p.Price.Currency,
 		Every:    p.Price.Every,
 		Months:   string(p.Months),
+		Trial:    p.Trial,
+	}
+	if p.Minimum != "" && canonicalDecimal(p.Minimum) != "0" {
+		out.Minimum = canonicalDecimal(p.Minimum)
+	}
+	if p.SpendCap != "" {
+		out.SpendCap = canonicalDecimal(p.SpendCap)
 	}
 	for _, policy := range p.Policies {
 		out.Policies = append(out.Policies, canonicalPolicyOf(policy))
@@ -91,6 +103,12 @@ func canonicalPlan(p toll.Plan) []byte {
 		fee := canonicalUnitFee{Unit: u.Unit, Included: u.Included}
 		if len(u.Tiers) == 0 {
 			fee.Each = canonicalDecimal(u.Each)
+		}
+		if u.Tiering != toll.Graduated {
+			fee.Tiering = string(u.Tiering)
+		}
+		if u.Package > 1 {
+			fee.Package = u.Package
 		}
 		for _, t := range u.Tiers {
 			fee.Tiers = append(fee.Tiers, canonicalTier{UpTo: t.UpTo, Each: canonicalDecimal(t.Each)})

@@ -62,7 +62,8 @@ func TestPlanVersionIgnoresWhatMeansTheSame(t *testing.T) {
 	want := planWith(t, plainPlan)
 	got := planWith(t, `
     price: { every: month, currency: USD, amount: 29 }   # said in another way
-    usage: [ { unit: requests, included: 0, tiers: [ { up_to: 5, each: "1.00" }, { each: "0.50" } ] }, { unit: words, each: 0.1 } ]
+    usage: [ { unit: requests, included: 0, tiers: [ { up_to: 5, each: "1.00" }, { each: "0.50" } ], tiering: graduated }, { unit: words, each: 0.1, package: 1 } ]
+    minimum: "0.00"
     quotas: [ { name: q, unit: requests, limit: 1_000, every: month, shadow: false } ]
     limits: [ { name: c, concurrency: 2, per: customer }, { name: m, rate: 10/60s, burst: 10 } ]
     features: [y, x]
@@ -100,6 +101,11 @@ func TestPlanVersionTellsEveryChangeApart(t *testing.T) {
 		{`"0.10"`, `"0.11"`},
 		{`"0.10"`, `"0.10", included: 1`},
 		{"up_to: 5", "up_to: 6"},
+		{`"0.10"`, `"0.10", package: 5`},
+		{`"0.5" } ]`, `"0.5" } ], tiering: volume`},
+		{"name: P", "name: P\n    trial: 14d"},
+		{"name: P", "name: P\n    minimum: 1"},
+		{"name: P", "name: P\n    spend_cap: 50"},
 		{`"0.5"`, `"0.6"`},
 	} {
 		id := planWith(t, replaceOnce(t, plainPlan, change[0], change[1]))

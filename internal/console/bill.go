@@ -62,8 +62,15 @@ func (v *visit) billLine(l billing.Line, plan toll.Plan) piece.BillLine {
 	currency := l.Amount.Currency
 	line := piece.BillLine{Item: v.words.Or("unit."+l.Unit, l.Unit), Amount: v.money(l.Amount, plan.Price.Currency)}
 	if l.Kind != billing.UsageLine {
-		if line.Item = v.T("bill.fee", plan.Title); l.Kind == billing.AddonLine {
+		switch l.Kind {
+		case billing.AddonLine:
 			line.Item = v.T("bill.addon", l.Addon)
+		case billing.MinimumLine:
+			line.Item = v.T("bill.minimum", plan.Title)
+		case billing.CouponLine:
+			line.Item = v.T("bill.coupon", l.Title)
+		default:
+			line.Item = v.T("bill.fee", plan.Title)
 		}
 		if l.Quantity != 1 {
 			line.Quantity, line.Price = v.words.Number(l.Quantity), v.exactly(l.Parts[0].Each, currency)
@@ -73,11 +80,13 @@ func (v *visit) billLine(l billing.Line, plan toll.Plan) piece.BillLine {
 	line.Quantity = v.words.Number(l.Quantity)
 	prices := make([]toll.Decimal, 0, len(l.Parts))
 	for _, p := range l.Parts {
-		prices = append(prices, p.Each)
+		if p.Package == 0 {
+			prices = append(prices, p.Each)
+		}
 	}
 	basis := perFor(currency, prices...)
 	if l.Included == 0 && len(l.Parts) == 1 {
-		line.Price = v.unitPrice(l.Parts[0].Each, currency, basis)
+		line.Price = v.partPrice(l.Parts[0], currency, basis)
 		return line
 	}
 	if l.Included > 0 {
@@ -85,9 +94,27 @@ func (v *visit) billLine(l billing.Line, plan toll.Plan) piece.BillLine {
 	}
 	for _, p := range l.Parts {
 		line.Parts = append(line.Parts, piece.BillLine{
-			Item: v.T("bill.billed"), Quantity: v.words.Number(p.Quantity),
-			Price: v.unitPrice(p.Each, currency, basis), Amount: v.exactly(p.Exact, currency),
+			Item: v.T("bill.billed"), Quantity: v.partQuantity(p),
+			Price: v.partPrice(p, currency, basis), Amount: v.exactly(p.Exact, currency),
 		})
 	}
 	return line
+}
+
+// partPrice writes what the units of a part cost; those that are sold by the
+// package have the package's price.
+func (v *visit) partPrice(p billing.Part, currency string, basis per) string {
+	if p.Package > 0 {
+		return v.packagePrice(p.Each, p.Package, currency)
+	}
+	return v.unitPrice(p.Each, currency, basis)
+}
+
+// partQuantity writes how many units a part has: "250", or "3 × 1,000" of
+// packages.
+func (v *visit) partQuantity(p billing.Part) string {
+	if p.Package > 0 {
+		return v.words.Number(p.Quantity) + " × " + v.words.Number(p.Package)
+	}
+	return v.words.Number(p.Quantity)
 }

@@ -39,6 +39,9 @@ func perFor(currency string, prices ...toll.Decimal) per {
 
 // pricesOf lists all that a unit can cost on a plan.
 func pricesOf(u toll.UnitPrice) []toll.Decimal {
+	if u.Package > 1 {
+		return nil // is said for its package, whatever stands beside it
+	}
 	if len(u.Tiers) == 0 {
 		return []toll.Decimal{u.Each}
 	}
@@ -63,6 +66,14 @@ func (v *visit) unitPrice(price toll.Decimal, currency string, p per) string {
 		return v.T("price.each", amount)
 	}
 	return v.T("price.per", amount, v.words.Number(p.count))
+}
+
+// packagePrice writes what a package of units costs: "$0.50 per 1,000".
+func (v *visit) packagePrice(price toll.Decimal, size int64, currency string) string {
+	if d, err := billing.ParsePrice(price); err == nil && d.IsZero() {
+		return v.T("price.free")
+	}
+	return v.T("price.per", v.exactly(price, currency), v.words.Number(size))
 }
 
 // exactly writes an amount with all its decimals, and at least as many as its
@@ -120,7 +131,14 @@ func (v *visit) tierLines(u toll.UnitPrice, currency string, p per) []string {
 	if u.Included > 0 {
 		step(u.Included, v.T("price.free"))
 	}
+	if u.Package > 1 {
+		step(0, v.packagePrice(u.Each, u.Package, currency))
+		return lines
+	}
 	tiers := u.Tiers
+	if u.Tiering == toll.Volume {
+		lines = append(lines, v.T("price.volume"))
+	}
 	if len(tiers) == 0 {
 		tiers = []toll.Tier{{Each: u.Each}}
 	}

@@ -101,3 +101,25 @@ func TestFeesAreSaidWithTheirPeriod(t *testing.T) {
 		}
 	}
 }
+
+func TestPackagesAndVolumesAreSaidAsWhatTheyAre(t *testing.T) {
+	t.Parallel()
+	v := &visit{words: words.In("en")}
+	for name, c := range map[string]struct {
+		price toll.UnitPrice
+		want  []string
+	}{
+		"a package":      {toll.UnitPrice{Each: "0.5", Package: 1000}, []string{"$0.50 per\u00a01,000"}},
+		"some are free":  {toll.UnitPrice{Included: 10, Each: "0.5", Package: 1000}, []string{"First 10: free", "After that: $0.50 per\u00a01,000"}},
+		"a free package": {toll.UnitPrice{Each: "0.00", Package: 1000}, []string{"free"}},
+		"a volume":       {toll.UnitPrice{Tiering: toll.Volume, Tiers: []toll.Tier{{UpTo: 5, Each: "2"}, {Each: "1"}}}, []string{"All at one price, by how many the month has:", "Up to 5: $2.00 each", "After that: $1.00 each"}},
+	} {
+		if got := v.tierLines(c.price, "USD", pers[0]); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	part := billing.Part{Quantity: 3, Each: "0.5", Package: 1000}
+	if price, quantity := v.partPrice(part, "USD", pers[0]), v.partQuantity(part); price != "$0.50 per\u00a01,000" || quantity != "3 × 1,000" {
+		t.Errorf("%q of %q", quantity, price)
+	}
+}

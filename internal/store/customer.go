@@ -43,13 +43,21 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer, e toll.Entr
 	return s.record(ctx, customerFault("creating a customer"), &e, func(tx transaction) error { return insertCustomer(ctx, tx, &c) })
 }
 
-func insertCustomer(ctx context.Context, db execer, c *toll.Customer) error {
-	_, err := db.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
+// insertCustomer adds a customer and the first phase of its subscription.
+func insertCustomer(ctx context.Context, tx transaction, c *toll.Customer) error {
+	_, err := tx.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		c.ID, c.Name, string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion, list(c.Subscription.Addons),
 		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version,
 		document[toll.Policy]{c.Subscription.Overrides}, fold(c.Name))
-	return err
+	if err != nil {
+		return err
+	}
+	begins := c.Subscription.Since
+	if begins.IsZero() {
+		begins = c.CreatedAt
+	}
+	return keepPhase(ctx, tx, c, begins)
 }
 
 // Customer returns a customer. NotFound: there is none with this ID.
@@ -89,7 +97,10 @@ func (s *Store) updateCustomer(ctx context.Context, tx transaction, c *toll.Cust
 	if errors.Is(err, sql.ErrNoRows) {
 		return toll.Customer{}, s.missingOrStale(ctx, tx, "customer", c.ID, f)
 	}
-	return changed, err
+	if err != nil {
+		return toll.Customer{}, err
+	}
+	return changed, keepPhase(ctx, tx, &changed, s.clock())
 }
 
 // EachCustomer calls fn for every customer, in the order of their IDs, and

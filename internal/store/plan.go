@@ -21,6 +21,9 @@ type planDocument struct {
 	Months   toll.Every       `json:"months,omitempty"`
 	Policies []policyDocument `json:"policies,omitempty"`
 	Usage    []usageDocument  `json:"usage,omitempty"`
+	Trial    int64            `json:"trial_days,omitempty"`
+	Minimum  toll.Decimal     `json:"minimum,omitempty"`
+	SpendCap toll.Decimal     `json:"spend_cap,omitempty"`
 }
 
 type priceDocument struct {
@@ -50,7 +53,9 @@ type usageDocument struct {
 	Unit     string         `json:"unit"`
 	Included int64          `json:"included,omitempty"`
 	Each     toll.Decimal   `json:"each,omitempty"`
+	Package  int64          `json:"package,omitempty"`
 	Tiers    []tierDocument `json:"tiers,omitempty"`
+	Tiering  toll.Tiering   `json:"tiering,omitempty"`
 }
 
 type tierDocument struct {
@@ -59,12 +64,13 @@ type tierDocument struct {
 }
 
 func documentOf(p *toll.Plan) planDocument {
-	d := planDocument{Name: p.Name, Title: p.Title, Includes: p.Includes, Features: p.Features, Price: priceDocument(p.Price), Months: p.Months}
+	d := planDocument{Name: p.Name, Title: p.Title, Includes: p.Includes, Features: p.Features, Price: priceDocument(p.Price), Months: p.Months,
+		Trial: p.Trial, Minimum: p.Minimum, SpendCap: p.SpendCap}
 	for _, policy := range p.Policies {
 		d.Policies = append(d.Policies, policyDocument(policy))
 	}
 	for _, u := range p.Usage {
-		e := usageDocument{Unit: u.Unit, Included: u.Included, Each: u.Each}
+		e := usageDocument{Unit: u.Unit, Included: u.Included, Each: u.Each, Package: u.Package, Tiering: u.Tiering}
 		for _, tier := range u.Tiers {
 			e.Tiers = append(e.Tiers, tierDocument(tier))
 		}
@@ -74,12 +80,13 @@ func documentOf(p *toll.Plan) planDocument {
 }
 
 func (d *planDocument) plan() toll.Plan {
-	p := toll.Plan{Name: d.Name, Title: d.Title, Includes: d.Includes, Features: d.Features, Price: toll.Price(d.Price), Months: d.Months}
+	p := toll.Plan{Name: d.Name, Title: d.Title, Includes: d.Includes, Features: d.Features, Price: toll.Price(d.Price), Months: d.Months,
+		Trial: d.Trial, Minimum: d.Minimum, SpendCap: d.SpendCap}
 	for _, policy := range d.Policies {
 		p.Policies = append(p.Policies, toll.Policy(policy))
 	}
 	for _, u := range d.Usage {
-		e := toll.UnitPrice{Unit: u.Unit, Included: u.Included, Each: u.Each}
+		e := toll.UnitPrice{Unit: u.Unit, Included: u.Included, Each: u.Each, Package: u.Package, Tiering: u.Tiering}
 		for _, tier := range u.Tiers {
 			e.Tiers = append(e.Tiers, toll.Tier(tier))
 		}

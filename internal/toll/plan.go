@@ -16,6 +16,9 @@ type Plan struct {
 	Months   Every    // whose months its quotas and its invoices follow: Monthly or "" (the calendar's), or SubscriptionMonth
 	Policies []Policy // limits and quotas, in the order of the file
 	Usage    []UnitPrice
+	Trial    int64   // days, from when a customer first comes to the plan, in which nothing is billed; 0: none
+	Minimum  Decimal // the least that a month costs, in major units of Price.Currency; "" for none
+	SpendCap Decimal // what a month may cost before calls are refused, in the same; "" for none
 }
 
 // PeriodAt returns the month [start, end) that holds t, for quotas and invoice
@@ -42,6 +45,7 @@ type Addon struct {
 	Includes []string
 	Features []string
 	Price    Price
+	Included []Amount // further units of a month that cost nothing, each unit once
 }
 
 // Price is a fee per month or year.
@@ -57,15 +61,26 @@ type Price struct {
 type Decimal string
 
 // UnitPrice is what one unit costs: Included units are free, then either each
-// costs Each, or Tiers say what each costs up to where (graduated).
+// costs Each (or each started Package of them), or Tiers say what each costs.
 type UnitPrice struct {
 	Unit     string
 	Included int64
 	Each     Decimal // "" when there are Tiers
+	Package  int64   // Each is for so many, and for what is begun of the last; 0 or 1: for one
 	Tiers    []Tier
+	Tiering  Tiering
 }
 
-// Tier is a step of a graduated price.
+// Tiering says how tiers are read.
+type Tiering string
+
+// The ways. "" is Graduated.
+const (
+	Graduated Tiering = "graduated" // each unit costs what its own tier says
+	Volume    Tiering = "volume"    // all units cost what the tier says that the whole month's number falls into
+)
+
+// Tier is a step of a price.
 type Tier struct {
 	UpTo int64 // the last unit of the tier, counted from 1; 0: without end
 	Each Decimal

@@ -67,6 +67,13 @@ func TestStore(t *testing.T, open Opener) {
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},
 
+		{"KeepsAnInvoiceAsItWasCut", keepsAnInvoiceAsItWasCut},
+		{"CorrectsUsageThatCameLate", correctsUsageThatCameLate},
+		{"NumbersInvoicesWithoutGapsWhateverHappensAtOnce", numbersInvoicesWithoutGapsWhateverHappensAtOnce},
+		{"LeavesNoNumberOut", leavesNoNumberOut},
+		{"KeepsTheHistoryOfASubscription", keepsTheHistoryOfASubscription},
+		{"MovesInvoicesAndCredits", movesInvoicesAndCredits},
+
 		{"RaisesWhenAKeyWasLastUsed", raisesWhenAKeyWasLastUsed},
 		{"CountsTextThatCannotBeKept", countsTextThatCannotBeKept},
 		{"FindsEventsByRequestID", findsEventsByRequestID},
