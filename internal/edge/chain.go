@@ -56,6 +56,8 @@ type Chain struct {
 	Observe func(*Seen)      // told once per request that a service takes, after its last byte
 	// Unmetered serves what cannot be journalled instead of refusing it.
 	Unmetered func() bool
+	// ReadOn bounds what is read for clients that have left.
+	ReadOn ReadOn
 
 	streams  streams
 	backends atomic.Pointer[Backends]
@@ -76,8 +78,10 @@ type walk struct {
 	seen Seen
 	rate []byte
 
-	stream bool // Chain.streams knows it
-	cached bool // the answer came from the cache: the service was not asked
+	stream bool  // Chain.streams knows it
+	cached bool  // the answer came from the cache: the service was not asked
+	stay   *stay // the call may outlive its client; nil: it does not
+	cut    bool  // the answer was not read to its end, and the service did not break it off
 }
 
 var walks = sync.Pool{New: func() any { return new(walk) }}
@@ -96,7 +100,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trusted bool, w exchange.Writer) bool {
 	k := walks.Get().(*walk)
 	defer func() {
-		k.seen, k.cached = Seen{}, false
+		k.seen, k.cached, k.stay, k.cut = Seen{}, false, nil, false
 		walks.Put(k)
 	}()
 	p := &k.pass
@@ -166,7 +170,13 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		k.fail(c, w, r, &exchange.Failure{Status: 503, Type: "destination_unavailable"})
 		return true
 	}
-	response, err := k.obtain(ctx, c, r, backend)
+	asking := ctx
+	if r.Upgrade == "" && p.Owes(nil) {
+		k.stay = stayOn(ctx, c.ReadOn)
+		defer k.stay.end()
+		asking = k.stay.ctx
+	}
+	response, err := k.obtain(asking, c, r, backend)
 	k.seen.BytesIn = body.Count()
 	if err != nil {
 		response, err = c.Answers.refused(r, p, response, err)
@@ -176,6 +186,9 @@ func (c *Chain) Serve(ctx context.Context, r *exchange.Request, body *Body, trus
 		return true
 	}
 	defer response.Body.Close()
+	if k.stay != nil && (!p.Owes(response.Header.Values(usageField)) || !k.stay.answer()) {
+		k.stay = nil // nothing is still to be said, or the client left before: the call ends with it
+	}
 	k.seen.Upstream, k.seen.Tries = response.Upstream, response.Tries
 	k.decorate(r, response)
 	if response.Upgraded != nil {
@@ -251,7 +264,7 @@ func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool
 	k.seen.Status = status
 	bad, err := k.pass.Record(&gate.Outcome{
 		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
-		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached,
+		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached, Cut: k.cut,
 	})
 	k.misused(bad, usage)
 	return err == nil, err

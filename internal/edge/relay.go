@@ -48,11 +48,16 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 		c.streams.begin(k, func() { ended.Store(true); _ = response.Body.Close() })
 		headSent = true // its first event may be long in coming
 		if w.Head(response.Status, response.Header, response.Length) != nil || w.Flush() != nil {
-			k.left(c, response.Status, body, usage)
+			k.leave(c, response, body, usage, buf, nil, ended.Load)
 			return
 		}
 	}
 	for {
+		if k.stay != nil && ctx.Err() != nil {
+			w.Abort() // what was sent is not whole
+			k.leave(c, response, body, usage, buf, nil, ended.Load)
+			return
+		}
 		n, err := response.Body.Read(buf)
 		k.seen.BytesOut += int64(n)
 		whole := response.Length >= 0 && k.seen.BytesOut == response.Length
@@ -60,7 +65,13 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 			err = errShortBody
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
+			if k.stay != nil && ctx.Err() != nil {
+				w.Abort()
+				k.leave(c, response, body, usage, buf, err, ended.Load)
+				return
+			}
 			if headSent && (ctx.Err() != nil || ended.Load() || isEventStream(response.Header) && k.overLimit(c)) {
+				k.cut = !ended.Load() && ctx.Err() == nil // a stream that had all its time
 				k.left(c, response.Status, body, usage)
 				if ctx.Err() == nil && mayAdd(response.Header) && k.seen.Err == nil {
 					if _, err := w.Write(comeAgain(last)); err == nil {
@@ -91,19 +102,19 @@ func (k *walk) relay(ctx context.Context, c *Chain, w exchange.Writer, r *exchan
 		if !headSent {
 			headSent = true
 			if err := w.Head(response.Status, response.Header, response.Length); err != nil {
-				k.left(c, response.Status, body, usage)
+				k.leave(c, response, body, usage, buf, nil, ended.Load)
 				return
 			}
 		}
 		if n > 0 {
 			last = buf[n-1]
 			if _, err := w.Write(buf[:n]); err != nil {
-				k.left(c, response.Status, body, usage)
+				k.leave(c, response, body, usage, buf, nil, ended.Load)
 				return
 			}
 			if stream && !end {
 				if err := w.Flush(); err != nil {
-					k.left(c, response.Status, body, usage)
+					k.leave(c, response, body, usage, buf, nil, ended.Load)
 					return
 				}
 			}

@@ -14,13 +14,13 @@ import (
 )
 
 // reserving has each call reserve 100 of 1,000 words.
-func reserving(t *testing.T, handler http.HandlerFunc) *house {
+func reserving(t *testing.T, handler http.HandlerFunc, change ...func(*toll.Service)) *house {
 	t.Helper()
 	var service toll.Service
-	h := open(t, handler, func(s *toll.Service) {
+	h := open(t, handler, append(change, func(s *toll.Service) {
 		s.Costs = map[string]toll.Cost{"": {Reserve: []toll.Amount{{Unit: "words", Count: 100}}}}
 		service = *s
-	})
+	})...)
 	h.limited = service
 	h.limit(t,
 		toll.Policy{Name: "words", Kind: toll.Quota, Unit: "words", Count: 1000, Every: toll.Monthly},

@@ -114,6 +114,9 @@ type Outcome struct {
 	BytesOut int64
 	Usage    []string // the Tollhouse-Usage fields of the answer, as they came
 	Cached   bool     // the answer came from the cache: the service was not asked
+	// Cut says that the service's answer was not read to its end, and not for the
+	// service's sake: what is reserved of units that it did not name is used.
+	Cut bool
 	// Decided is for a delegated request that nobody settles: it counts as one
 	// request, and nothing is known of its answer.
 	Decided bool
@@ -140,6 +143,35 @@ func (p *Pass) identify() {
 // confirm: then Open must come before it is forwarded, so that a crash leaves it
 // unknown.
 func (p *Pass) Reserves() bool { return p.admission.Reserved() }
+
+// Owes tells whether units for which the request reserves are not among what the
+// service said so far (Tollhouse-Usage fields), and may still come. Calls
+// with a test key reserve nothing.
+func (p *Pass) Owes(usage []string) bool {
+	reserved := p.reserve()
+	if len(reserved) == 0 {
+		return false
+	}
+	var said []toll.Amount
+	for _, field := range usage {
+		said, _ = AppendUsage(said, field, p.Service.Units)
+	}
+	for i := range reserved {
+		if !named(said, reserved[i].Unit) {
+			return true
+		}
+	}
+	return false
+}
+
+// reserve is what the request reserves of units, whether a quota held it or not:
+// without a quota it is a matter of the bill alone.
+func (p *Pass) reserve() []toll.Amount {
+	if p.cost == nil || p.Customer == "" || p.Mode == toll.Test {
+		return nil
+	}
+	return p.cost.Reserve
+}
 
 // Open journals that the request is under way, so that a crash leaves a trace
 // of it: for streams, long uploads and reserved costs. It may come from another
@@ -201,6 +233,13 @@ func (p *Pass) fill(out *Outcome) (bad int) {
 		var refused int
 		e.Units, refused = AppendUsage(e.Units, field, p.Service.Units)
 		bad += refused
+	}
+	if out.Cut && out.Answered {
+		for _, a := range p.reserve() {
+			if !named(e.Units, a.Unit) {
+				e.Units = append(e.Units, a)
+			}
+		}
 	}
 	return bad
 }

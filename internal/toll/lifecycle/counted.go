@@ -15,7 +15,7 @@ const (
 	TimedOut            Outcome = "timed out"
 	GatewayFailed       Outcome = "gateway's own 502 or 504"
 	FromCache           Outcome = "served from the cache"
-	ClientLeft          Outcome = "client left before the answer" // and it was recorded
+	ClientLeft          Outcome = "client left before the answer" // was whole, and it was recorded; UnitsOf says with what
 	Streamed            Outcome = "stream"                        // WebSocket, SSE: a request at the start, reported units at the end
 	TestCall            Outcome = "made with a test key"          // however it was answered
 )
@@ -66,4 +66,32 @@ func ClassOf(o Outcome) toll.Class {
 		}
 	}
 	return ""
+}
+
+// Ending is how an answer of the service ended, for what is known of its units
+// (ADR 0007).
+type Ending string
+
+// The endings.
+const (
+	Whole     Ending = "read to its end" // by its client, or for a client that had left
+	Cut       Ending = "cut"             // its client left, or a stream had all its time, and its end is not known
+	BrokenOff Ending = "broken off by the service"
+)
+
+// Unsaid stands for units that the service did not report.
+const Unsaid int64 = -1
+
+// UnitsOf says what a live call counts of a unit: what the service reported, or,
+// where the end at which it would have is not known, what was reserved.
+func UnitsOf(e Ending, reported, reserved int64) int64 {
+	switch {
+	case e == BrokenOff:
+		return 0
+	case reported != Unsaid:
+		return reported
+	case e == Cut:
+		return reserved
+	}
+	return 0
 }

@@ -112,3 +112,27 @@ func TestACallOutOfOrderPanics(t *testing.T) {
 		}()
 	}
 }
+
+func TestUnitsOfACutAnswerAreThoseThatWereReserved(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		ending             lifecycle.Ending
+		reported, reserved int64
+		want               int64
+	}{
+		{lifecycle.Whole, 30, 100, 30},
+		{lifecycle.Whole, 130, 100, 130},
+		{lifecycle.Whole, 0, 100, 0},
+		{lifecycle.Whole, lifecycle.Unsaid, 100, 0},
+		{lifecycle.Cut, lifecycle.Unsaid, 100, 100},
+		{lifecycle.Cut, 30, 100, 30},
+		{lifecycle.Cut, 0, 100, 0},
+		{lifecycle.Cut, lifecycle.Unsaid, 0, 0},
+		{lifecycle.BrokenOff, lifecycle.Unsaid, 100, 0},
+		{lifecycle.BrokenOff, 30, 100, 0},
+	} {
+		if got := lifecycle.UnitsOf(c.ending, c.reported, c.reserved); got != c.want {
+			t.Errorf("%s, %d reported of %d reserved: %d, want %d", c.ending, c.reported, c.reserved, got, c.want)
+		}
+	}
+}
