@@ -153,11 +153,15 @@ func newKeyRevoke() *cobra.Command {
 	}
 	at, asJSON := placeFlags(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		key, err := call[app.KeyShown](cmd, at, "key.revoke", app.KeyRevoke{ID: args[0]})
+		key, err := call[app.KeyRevoked](cmd, at, "key.revoke", app.KeyRevoke{ID: args[0]})
 		if err != nil {
 			return err
 		}
 		return show(cmd, *asJSON, key, func(w io.Writer) {
+			if key.Already {
+				fmt.Fprintf(w, "Key %s (%s) was revoked already, at %s; nothing was changed.\n", key.ID, key.Name, key.RevokedAt.Local().Format("2006-01-02 15:04:05 MST"))
+				return
+			}
 			fmt.Fprintf(w, "Key %s (%s) is revoked.\n", key.ID, key.Name)
 		})
 	}

@@ -14,6 +14,10 @@ const (
 	maxOrigins = 100
 )
 
+// knownMethods are those of RFC 9110 §9 and RFC 5789, but for CONNECT, which the
+// gateway never forwards: what services answer, and what a key can be for.
+var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}
+
 // methods checks the methods of a key; they are kept in upper case.
 func methods(typed []string) ([]string, error) {
 	if len(typed) > maxMethods {
@@ -22,8 +26,8 @@ func methods(typed []string) ([]string, error) {
 	var all []string
 	for _, m := range typed {
 		name := strings.ToUpper(strings.TrimSpace(m))
-		if name == "" || len(name) > 32 || strings.IndexFunc(name, func(r rune) bool { return (r < 'A' || r > 'Z') && r != '-' }) >= 0 {
-			return nil, toll.FieldError("methods", "%q is no method; write for example GET or POST.", shorten(m))
+		if !slices.Contains(knownMethods, name) {
+			return nil, toll.FieldError("methods", "%q is no method that a key can be for. There are: %s.", shorten(m), strings.Join(knownMethods, ", "))
 		}
 		if !slices.Contains(all, name) {
 			all = append(all, name)

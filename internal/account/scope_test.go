@@ -46,6 +46,9 @@ func TestRefusesAScopeThatIsNone(t *testing.T) {
 	}{
 		"a method of blanks":   {account.NewKey{Methods: []string{" "}}, "methods"},
 		"a method with a line": {account.NewKey{Methods: []string{"GET\r\n" + "X: y"}}, "methods"},
+		"an unknown method":    {account.NewKey{Methods: []string{"GET", "FOO"}}, "methods"},
+		"a method in part":     {account.NewKey{Methods: []string{"GE"}}, "methods"},
+		"a tunnel":             {account.NewKey{Methods: []string{"CONNECT"}}, "methods"},
 		"a long method":        {account.NewKey{Methods: []string{strings.Repeat("A", 33)}}, "methods"},
 		"eleven methods":       {account.NewKey{Methods: strings.Split("A,B,C,D,E,F,G,H,I,J,K", ",")}, "methods"},
 		"a name for a range":   {account.NewKey{Origins: []string{"office"}}, "origins"},

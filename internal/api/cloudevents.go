@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -46,10 +48,17 @@ type flaws struct {
 // mostFlaws is how many mistakes an answer lists.
 const mostFlaws = 100
 
+// add keeps the list in the order of the batch, whatever is found first.
 func (f *flaws) add(w wrong) {
-	if f.all++; len(f.list) < mostFlaws {
-		f.list = append(f.list, w)
+	f.all++
+	at := sort.Search(len(f.list), func(i int) bool { return f.list[i].at() > w.at() }) // behind its like
+	if at == mostFlaws {
+		return
 	}
+	if len(f.list) == mostFlaws {
+		f.list = f.list[:mostFlaws-1]
+	}
+	f.list = slices.Insert(f.list, at, w)
 }
 
 // unreadable is a body that is no JSON, or has what no event has; nothing of it

@@ -112,6 +112,32 @@ func TestTheSameIdentityWithAnotherContentIsAConflict(t *testing.T) {
 	}
 }
 
+func TestListsWhatIsWrongInTheOrderOfTheBatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.admin(t)
+	var batch []string
+	for i := range 240 {
+		switch i % 3 { // what reading finds, what the check finds, and one that is right
+		case 0:
+			batch = append(batch, cloudEvent(fmt.Sprint(i), "1", "cus_own", "cus_none"))
+		case 1:
+			batch = append(batch, cloudEvent("", "1"))
+		default:
+			batch = append(batch, cloudEvent(fmt.Sprint(i), "1"))
+		}
+	}
+	p := wantProblem(t, "a batch", w.send(t, token, "["+strings.Join(batch, ",")+"]", batchType), 422, "api-invalid")
+	if len(p.Errors) != 100 || p.More != 60 {
+		t.Fatalf("%d errors and %d more, want 100 and 60", len(p.Errors), p.More)
+	}
+	for i, e := range p.Errors {
+		if want := i/2*3 + i%2; *e.Index != want {
+			t.Fatalf("error %d is of event %d, want %d: the first hundred, in order", i, *e.Index, want)
+		}
+	}
+}
+
 func TestSaysWhatIsWrongWithAnEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -43,6 +43,14 @@ type wrong struct {
 	Message string `json:"message"`
 }
 
+// at is where its element stands in the batch; what belongs to none comes first.
+func (w *wrong) at() int {
+	if w.Index == nil {
+		return -1
+	}
+	return *w.Index
+}
+
 // Error makes a problem what huma takes for an answer.
 func (p *problem) Error() string {
 	if p.cause != nil {

@@ -17,6 +17,10 @@ func NewToken(random io.Reader) (text toll.Secret, hash [32]byte, hint string, e
 	return textOf(apiPrefix, random)
 }
 
+// LikeToken tells whether text begins as an API token does, well formed or not:
+// then whoever sends it where a key belongs took one for the other.
+func LikeToken(text string) bool { return strings.HasPrefix(text, apiPrefix) }
+
 // CheckToken tells whether text has the form of an API token and the right
 // checksum: nil, or ErrMalformed. It says nothing about whether it exists.
 func CheckToken(text string) error {

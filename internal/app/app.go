@@ -123,6 +123,7 @@ const shutdownGrace = 20 * time.Second
 const (
 	lastCallGrace = 5 * time.Second  // for streams to be recorded once they are ended
 	drainGrace    = 10 * time.Second // for the journal's end to reach the store
+	lastTry       = time.Second      // of it, while the store takes nothing
 )
 
 // Run starts Tollhouse and serves until ctx ends; then it drains and returns

@@ -196,6 +196,13 @@ type KeyShown struct {
 	CreatedAt  time.Time      `json:"created_at"`
 	ExpiresAt  time.Time      `json:"expires_at,omitzero"`
 	LastUsedAt time.Time      `json:"last_used_at,omitzero"`
+	RevokedAt  time.Time      `json:"revoked_at,omitzero"`
+}
+
+// KeyRevoked is a key that is revoked now.
+type KeyRevoked struct {
+	KeyShown
+	Already bool `json:"already"` // it was revoked before: nothing was changed
 }
 
 // KeyCreated is a new key; Key is its text, shown once.
@@ -208,7 +215,7 @@ func showKey(k toll.Key, now time.Time) KeyShown {
 	return KeyShown{
 		ID: k.ID, Customer: k.CustomerID, Name: k.Name, Mode: string(k.Mode), Hint: k.Hint,
 		State: string(k.StateAt(now)), Services: k.Services, Methods: k.Methods, Origins: k.Origins, Limits: showPolicies("key", k.Limits),
-		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt,
+		CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
 	}
 }
 
@@ -281,12 +288,16 @@ type KeyRevoke struct {
 	ID string `json:"id"`
 }
 
-func revokeKey(ctx context.Context, r *rooms, in KeyRevoke) (KeyShown, error) {
+func revokeKey(ctx context.Context, r *rooms, in KeyRevoke) (KeyRevoked, error) {
+	was, err := r.office.Key(ctx, account.System, in.ID)
+	if err != nil {
+		return KeyRevoked{}, err
+	}
 	k, err := r.office.RevokeKey(ctx, account.System, in.ID)
 	if err != nil {
-		return KeyShown{}, err
+		return KeyRevoked{}, err
 	}
-	return showKey(k, r.clock()), nil
+	return KeyRevoked{KeyShown: showKey(k, r.clock()), Already: !was.RevokedAt.IsZero()}, nil
 }
 
 // OperatorCreate asks for an operator; an empty password asks for a random one.

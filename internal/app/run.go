@@ -240,7 +240,9 @@ func (a *App) stop() error {
 		a.drained.Wait()
 		toEnd, cancel := context.WithTimeout(context.Background(), drainGrace) // of its own: requests may have used up theirs
 		defer cancel()
-		if err := a.drainer.DrainDead(toEnd); err != nil { // the lane is closed, so it is done with
+		// The lane is closed, so it is done with. Where the database is away, what is not
+		// drained lies in the journal, and waiting longer brings nothing.
+		if err := unlessItFails(toEnd, a.drainer.DrainDead, a.drainer.Status, lastTry); err != nil {
 			a.log.Warn("the journal was not drained to its end; the next start goes on", "error", err)
 		}
 		a.keeper.keep(toEnd)

@@ -81,6 +81,10 @@ func (a Answers) Refusal(r *exchange.Request, p *gate.Pass) *exchange.Response {
 	switch p.Reason {
 	case toll.RefusedBadPath:
 		doc.Detail = toll.SafeMessage(p.BadPath)
+	case toll.RefusedKeyMalformed:
+		if p.APIToken {
+			doc.Detail = "This is a token of the management API, which opens /api/v1 at the console's address and no service. Send a customer's key here, which starts with th_live_ or th_test_."
+		}
 	case toll.RefusedNotIncluded:
 		doc.Detail = fmt.Sprintf("The plan %q does not include the service %q.", p.Plan, p.Service.Name)
 		doc.UpgradeURL = a.UpgradeURL

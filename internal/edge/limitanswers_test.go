@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -126,6 +127,26 @@ func TestEveryAnswerSaysItsLimitsOrThatNoneWasAsked(t *testing.T) {
 	expect("on a plan without the service", "/", answered{status: 403, kind: string(toll.RefusedNotIncluded)})
 	h.gate.PutCustomer(toll.Customer{ID: "cus_1", Status: toll.CustomerSuspended, Subscription: toll.Subscription{Plan: "free"}})
 	expect("of a suspended customer", "/", answered{status: 403, kind: string(toll.RefusedSuspended)})
+}
+
+func TestATokenOfTheManagementAPIIsToldWhereItBelongs(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(http.ResponseWriter, *http.Request) { t.Error("it came to the service") })
+	token, _, _, err := apikey.NewToken(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, told := range map[string]bool{token.Reveal(): true, token.Reveal()[:20]: true, "th_live_" + token.Reveal(): false, "nonsense": false} {
+		for _, field := range []string{"Authorization", "X-Api-Key"} {
+			value := map[string]string{"Authorization": "Bearer " + text, "X-Api-Key": text}[field]
+			fields := []string{"Authorization", "", field, value}
+			response, body := h.call(t, "GET", "/v1/ner/", "", fields...)
+			p := problemOf(t, response, body, 401, "key-malformed")
+			if strings.Contains(p.Detail, "token of the management API") != told || strings.Contains(body, text) {
+				t.Errorf("%s %q: %s", field, text, p.Detail)
+			}
+		}
+	}
 }
 
 // TestACallThatNeverPassesIsToldWhatItNeedsAndNoTime is beside the one that is

@@ -25,6 +25,7 @@ type Verdict struct {
 	Decision Decision
 	Service  string // by name: the asking process has its own pool for it
 	BadPath  string // a safe message, "" for a good path
+	APIToken bool
 
 	Path, RawPath, Prefix, Endpoint  string
 	Customer, Key, Plan, PlanVersion string
@@ -228,6 +229,7 @@ func (g *Gate) admitElsewhere(to Successor, ask *Ask, p *Pass) Decision {
 	if v.BadPath != "" {
 		p.BadPath = toll.Errorf(toll.Invalid, "%s", v.BadPath)
 	}
+	p.APIToken = v.APIToken
 	p.Path, p.RawPath, p.Prefix, p.Endpoint = v.Path, v.RawPath, v.Prefix, v.Endpoint
 	p.Customer, p.Key, p.Plan, p.PlanVersion = v.Customer, v.Key, v.Plan, v.PlanVersion
 	p.Features, p.Mode, p.Reason = v.Features, v.Mode, v.Reason
@@ -352,6 +354,7 @@ func (l *Lender) Admit(ask *Ask) *Verdict {
 	if p.BadPath != nil {
 		v.BadPath = toll.SafeMessage(p.BadPath)
 	}
+	v.APIToken = p.APIToken
 	v.Path, v.RawPath, v.Prefix, v.Endpoint = p.Path, p.RawPath, p.Prefix, p.Endpoint
 	v.Customer, v.Key, v.Plan, v.PlanVersion = p.Customer, p.Key, p.Plan, p.PlanVersion
 	v.Features, v.Mode, v.Reason = p.Features, p.Mode, p.Reason

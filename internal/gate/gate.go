@@ -248,6 +248,7 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	if !ok {
 		// Only a stranger's text is worth the checksum.
 		if apikey.Check(text) != nil {
+			p.APIToken = apikey.LikeToken(text)
 			return toll.RefusedKeyMalformed
 		}
 		return toll.RefusedKeyUnknown

@@ -28,6 +28,7 @@ type facts struct {
 	Prefix   string        // what was taken off the path, "" for nothing
 	Endpoint string
 	BadPath  error // why the path was refused
+	APIToken bool  // what came as the key is a token of the management API, or begins as one
 
 	Customer    string
 	Key         string

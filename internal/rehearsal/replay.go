@@ -22,9 +22,16 @@ type Proposal struct {
 	Location *time.Location                  // whose calendar quotas follow
 }
 
+func (p *Proposal) zone() *time.Location {
+	if p.Location == nil {
+		return time.UTC
+	}
+	return p.Location
+}
+
 // Outcome is what a customer's recorded usage comes to under a Proposal.
 type Outcome struct {
-	Calls   int64            // that were replayed: every answered live call
+	Calls   int64            // that were replayed: every answered live call; events from outside are none
 	Refused int64            // of Calls
 	By      map[string]int64 // Refused, by the policy that refused first, or NotIncluded
 	First   time.Time        // of the first refusal; zero without one
@@ -57,12 +64,15 @@ func Replay(events iter.Seq2[toll.Event, error], p Proposal) (Outcome, error) {
 		if e.Class != toll.Chargeable && e.Class != toll.NotBillable {
 			continue
 		}
-		out.Calls++
 		count(out.Recorded, &e)
+		if e.Service == toll.OutsideService { // usage that nobody was asked about: no call, and it happened
+			walk.outside(&e, &p)
+			count(out.Usage, &e)
+			continue
+		}
+		out.Calls++
 		by := NotIncluded
-		if e.Service == toll.OutsideService { // usage that nobody was asked about: it happened
-			by = ""
-		} else if p.Plan.IncludesService(e.Service) {
+		if p.Plan.IncludesService(e.Service) {
 			by = walk.admit(&e, costOf(&p, &e), plan, services[e.Service])
 		}
 		if by == "" {
@@ -122,6 +132,29 @@ type walk struct {
 	keys     map[string]*limit.State
 	under    underWay
 	idle     []*limit.Admission
+}
+
+// outside counts what was used outside in the plan's quotas, as the gate does.
+func (w *walk) outside(e *toll.Event, p *Proposal) {
+	if e.Class != toll.Chargeable {
+		return
+	}
+	used := map[string]int64{}
+	count(used, e)
+	type counter struct {
+		unit  string
+		every toll.Every
+	}
+	seen := map[counter]bool{} // two policies may be one counter
+	for _, q := range p.Plan.Policies {
+		of := counter{q.Unit, q.Every}
+		if q.Kind != toll.Quota || q.Partition != toll.PerCustomer || q.Service != "" || used[q.Unit] == 0 || seen[of] {
+			continue
+		}
+		seen[of] = true
+		start, _ := q.Every.PeriodAt(e.Time, p.zone())
+		w.customer.Correct(q.Unit, q.Every, start, used[q.Unit])
+	}
 }
 
 // admit says which policy refuses the call, "" when none does.

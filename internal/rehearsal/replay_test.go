@@ -60,6 +60,10 @@ func TestReplayRefusesAsTheGateWould(t *testing.T) {
 	}
 	elsewhere := calls(3, time.Minute)
 	elsewhere[1].Service = "ocr"
+	outside := calls(20, time.Minute)
+	for i := range outside[:5] { // they use up 50 words of the quota, and are no calls
+		outside[i].Service, outside[i].Key = toll.OutsideService, ""
+	}
 	tests := calls(4, time.Minute)
 	tests[0].Class, tests[1].Class = toll.TestUsage, toll.Unknown
 	for name, c := range map[string]struct {
@@ -80,6 +84,7 @@ func TestReplayRefusesAsTheGateWould(t *testing.T) {
 		"two at once":               {calls(3, 600*time.Millisecond), proposal(parallel), 3, nil, 30},
 		"a service left out":        {elsewhere, proposal(), 3, map[string]int64{rehearsal.NotIncluded: 1}, 20},
 		"what counts for nothing":   {tests, proposal(), 2, nil, 20},
+		"usage from outside":        {outside, proposal(words), 15, map[string]int64{"words": 10}, 100},
 		"nothing":                   {nil, proposal(rate), 0, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ const redacted = "[redacted]"
 // itself), the value of any attribute and any header field that is named
 // Authorization, Proxy-Authorization, X-API-Key, Cookie, Set-Cookie, password,
 // secret or token, and whatever looks like an API key of ours, wherever it
-// stands in a text.
+// stands in a text. A duration is written as Go writes it ("1m30s", "250ms").
 func NewLogs(w io.Writer, level slog.Leveler) (*slog.Logger, *AccessLog) {
 	shared := &lines{w: w}
 	if level == nil {
@@ -78,6 +78,8 @@ func hide(_ []string, a slog.Attr) slog.Attr {
 		return a
 	}
 	switch a.Value.Kind() {
+	case slog.KindDuration: // in nanoseconds nobody reads it
+		a.Value = slog.StringValue(a.Value.Duration().String())
 	case slog.KindString:
 		if s := a.Value.String(); strings.Contains(s, keyPrefix) {
 			a.Value = slog.StringValue(hideKeys(s))

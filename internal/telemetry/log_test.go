@@ -26,6 +26,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // key has the form of SPEC §5; its checksum is nobody's.
 const key = "th_live_0123456789ABCDEFGHIJabcdefghij012345"
 
+func TestDurationsAreWrittenForPeople(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	logger, _ := NewLogs(&out, nil)
+	logger.With("away_for", 90*time.Second).Info("back", "took", 250*time.Millisecond, slog.Group("snapshot", "age", 9*time.Second), "n", 5)
+	for _, want := range []string{`"away_for":"1m30s"`, `"took":"250ms"`, `"snapshot":{"age":"9s"}`, `"n":5`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+}
+
 func TestTheLogHidesWhatMustNotBeRead(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
