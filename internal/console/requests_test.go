@@ -93,6 +93,34 @@ func TestExplainSaysWhichLimitRefusedAndWhenItPasses(t *testing.T) {
 	}
 }
 
+func TestExplainSaysWhatACallNeedsAndThatItNeverPasses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for lang, wants := range map[string][2][]string{
+		"en": {{"The call needs 20,000, and the limit never holds so many", "10,000; the call needs 20,000", "Never"}, {"The call needs 500, and 120 were left. One more passes at", "120; the call needs 500"}},
+		"fr": {{"il ne peut pas passer", "Jamais"}, {"il en restait 120"}},
+		"es": {{"no puede pasar", "Nunca"}, {"quedaban 120"}},
+	} {
+		_, err := w.office.CreateMember(t.Context(), systemPerson, memberSpeaking(w.customer.ID, lang))
+		w.ok(err)
+		b := w.as(lang + "@acme.example")
+		for i, id := range []string{neverID, largeID} {
+			body := b.get("/requests?id=" + id).Body.String()
+			for _, want := range wants[i] {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s in %s does not say %q", id, lang, want)
+				}
+			}
+		}
+		if body := b.get("/requests?id=" + neverID).Body.String(); strings.Contains(body, "as soon as") {
+			t.Error("it promises a time that never comes")
+		}
+	}
+	if body := w.as("viewer@house.example").get("/requests?id=" + neverID).Body.String(); !strings.Contains(body, w.customer.Name+"</a>") || !strings.Contains(body, w.customer.ID) {
+		t.Error("an operator does not see whose it was, by name and ID")
+	}
+}
+
 func TestOperatorsSeeEveryRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

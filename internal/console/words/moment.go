@@ -24,13 +24,15 @@ func (w *Words) Month(t time.Time) string {
 
 // MonthStart writes a month with its year at the start of a line.
 func (w *Words) MonthStart(t time.Time) string {
-	m := w.Month(t)
-	for i, r := range m {
-		if i == 0 {
-			return strings.ToUpper(string(r)) + m[len(string(r)):]
-		}
+	return Capital(w.Month(t))
+}
+
+// Capital writes a text as it stands at the start of a line.
+func Capital(text string) string {
+	for _, r := range text {
+		return strings.ToUpper(string(r)) + text[len(string(r)):]
 	}
-	return m
+	return text
 }
 
 // Hour writes an hour of a day: 3 Nov, 14:00.
