@@ -134,7 +134,7 @@ func TestRollingAndRevokingSayWhatHappened(t *testing.T) {
 	path := "/keys/" + w.key.ID
 	ask := b.get(path + "/roll")
 	r := b.post(path+"/roll", url.Values{hx.OnceField: {tokenOf(t, ask)}, "overlap": {"24h"}})
-	if r.Code != 200 || secretOf(r) == "" || !strings.Contains(r.Body.String(), "21 Nov 2026, 14:05:33 UTC") {
+	if r.Code != 200 || secretOf(r) == "" || !strings.Contains(r.Body.String(), "21 Nov 2026, 14:05:33\u00a0UTC") {
 		t.Errorf("rolling is %d: %s", r.Code, r.Body)
 	}
 	if r := b.post(path+"/roll", url.Values{hx.OnceField: {tokenOf(t, ask)}, "overlap": {"24h"}}); secretOf(r) == "" {

@@ -63,7 +63,7 @@ func TestExplainSaysWhichLimitRefusedAndWhenItPasses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for lang, wants := range map[string][]string{
-		"en": {"Refused by a limit: Calls per minute, ner POST /extractions", "One more passes at 20 Nov 2026, 14:07:03 UTC (in 1 minute).", "Only reports: would refuse", "65,604", "production"},
+		"en": {"Refused by a limit: Calls per minute, ner POST /extractions", "One more passes at 20 Nov 2026, 14:07:03\u00a0UTC (in 1 minute).", "Only reports: would refuse", "65,604", "production"},
 		"fr": {"Refusée par une limite", "Une de plus passera le", "dans 1 minute", "65\u202f604"},
 		"es": {"Rechazada por un límite", "Una más pasará el", "en 1 minuto", "65.604"},
 	} {

@@ -38,10 +38,11 @@ func Capital(text string) string {
 // Hour writes an hour of a day: 3 Nov, 14:00.
 func (w *Words) Hour(t time.Time) string { return w.Day(t) + ", " + t.Format("15:04") }
 
-// Moment writes an exact time in UTC, as the title of a relative one.
+// Moment writes an exact time in UTC, as the title of a relative one. No line
+// ends between the time and its zone.
 func (w *Words) Moment(t time.Time) string {
 	t = t.UTC()
-	return fmt.Sprintf("%s, %s UTC", w.Date(t), t.Format("15:04:05"))
+	return fmt.Sprintf("%s, %s\u00a0UTC", w.Date(t), t.Format("15:04:05"))
 }
 
 func (w *Words) month(t time.Time, form string) string {
