@@ -48,6 +48,9 @@ func commands(t *testing.T, data string, called func(key string, want int)) {
 	called(k.Key, 200)
 	called(rolled.Key, 200)
 	ask[key](t, "key", "revoke", k.ID, "--data", data)
+	if out, _, status := tollhouse(t, "key", "revoke", k.ID, "--data", data); status != 0 || !strings.Contains(out, "was revoked already, at ") {
+		t.Errorf("revoked twice: exit %d, %q", status, out)
+	}
 	called(k.Key, 401)
 	called(rolled.Key, 200)
 	if line := refused(t, 1, "key", "create", "--data", data, "--customer", c.ID, "--name", "odd", "--service", "nerr"); !strings.Contains(line, "ner.") {

@@ -18,6 +18,8 @@ func TestExplainSaysWhatBecameOfARequest(t *testing.T) {
 	}
 	type explained struct {
 		Outcome, Reason, Says, Customer, Plan, Service, Endpoint string
+		CustomerName                                             string `json:"customer_name"`
+		KeyName                                                  string `json:"key_name"`
 		Status                                                   int
 		At                                                       time.Time
 		Counted                                                  map[string]int64
@@ -29,6 +31,9 @@ func TestExplainSaysWhatBecameOfARequest(t *testing.T) {
 	got := ask[explained](t, "explain", "--data", data, ids[0])
 	if got.Outcome != "answered" || got.Status != 200 || got.Counted["requests"] != 1 || got.Counted["words"] == 0 || got.Plan != "free" || len(got.Policies) < 3 {
 		t.Errorf("an answered request: %+v", got)
+	}
+	if got.CustomerName == "" || got.KeyName == "" {
+		t.Errorf("an answered request without names: %+v", got)
 	}
 	said := map[string]bool{}
 	for _, p := range got.Policies {
@@ -75,6 +80,17 @@ func TestExplainSaysWhatBecameOfARequest(t *testing.T) {
 	}
 	if status, page := operator.get(t, "/requests?id="+malformed); status != 200 || !strings.Contains(page, "Refused: the key is malformed") {
 		t.Errorf("a request of nobody is %d to an operator", status)
+	}
+	for id, want := range map[string]string{
+		"nonsense!":     "it takes a request's ID, which is the X-Request-ID of its answer, for example 01J9",
+		"cus_01J9ZK6V7": "that is a customer's ID", f.APIKey: "that is an API key or a token",
+	} {
+		if line := refused(t, 1, "explain", "--data", data, id); !strings.Contains(line, want) || strings.Contains(line, f.APIKey) {
+			t.Errorf("what is no request's ID: %q, want %q", line, want)
+		}
+	}
+	if line := refused(t, 1, "explain", "--data", data, "nonsense"); !strings.Contains(line, "An ID that Tollhouse gave has 26 letters and digits") {
+		t.Errorf("an ID of nobody's: %q", line)
 	}
 	if line := refused(t, 1, "explain", "--data", data, "01J00000000000000000000000"); !strings.Contains(line, "no request") {
 		t.Errorf("an unknown request: %q", line)

@@ -73,8 +73,12 @@ refused comes again. Each customer pays as if it had had the plan all month.`,
 }
 
 func showRehearsed(w io.Writer, out *app.Rehearsed) {
-	fmt.Fprintf(w, "The plan %s against %s: %d of %d calls of %d customers would have been refused.\n\n",
-		out.Plan, out.From.Format("January 2006"), out.Refused, out.Calls, len(out.Customers))
+	customers := "1 customer"
+	if n := len(out.Customers); n != 1 {
+		customers = fmt.Sprintf("%d customers", n)
+	}
+	fmt.Fprintf(w, "The plan %s against %s: %d of %d calls of %s would have been refused.\n\n",
+		out.Plan, out.From.Format("January 2006"), out.Refused, out.Calls, customers)
 	rows := make([][]string, len(out.Customers))
 	for i, c := range out.Customers {
 		var by []string

@@ -61,7 +61,8 @@ func line(s *edge.Seen) telemetry.Access {
 		BytesIn: s.BytesIn, BytesOut: s.BytesOut, Latency: s.Latency,
 		UpstreamTime: s.UpstreamTime, Upstream: s.Upstream, Retries: max(0, s.Tries-1), Cache: s.Cache,
 		Protocol: s.Request.Protocol, TLS: s.Request.TLS,
-		Endpoint: p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
+		KeptReserved: s.KeptReserved,
+		Endpoint:     p.Endpoint, Customer: p.Customer, Key: p.Key, Refusal: string(p.Reason),
 	}
 	if p.Service != nil {
 		out.Service = p.Service.Name

@@ -118,7 +118,7 @@ func (r *rooms) Explain(ctx context.Context, requestID, customer string) (toll.E
 		said = "no server runs here, and only the one that refused a request remembers it"
 	}
 	if _, err := toll.ParseULID(id); err != nil { // a trusted proxy may have given it one of its own
-		said += ". An ID that Tollhouse gave has 26 letters and digits, for example 01J9ZK6V7Q3M8X2C4B5N6P7R8S: this one must come from a trusted proxy"
+		said += ". An ID that Tollhouse gave has 26 letters and digits, for example 01J9ZK6V7Q3M8X2C4B5N6P7R8S: this is none of those, and no other is known either (a trusted proxy may give its own)"
 	}
 	return toll.Explanation{}, toll.Errorf(toll.NotFound, "no request %s is known: no answer to it was counted, and %s", id, said)
 }

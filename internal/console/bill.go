@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/console/piece"
@@ -36,7 +37,7 @@ func (c *Console) monthsBill(ctx context.Context, v *visit, customer toll.Custom
 // are exact.
 func (v *visit) bill(preview billing.Preview, plan toll.Plan) piece.Bill {
 	b := piece.Bill{
-		Caption: v.T("bill.title", v.words.Month(preview.From)),
+		Caption: v.T("bill.title", v.monthOf(preview.From, preview.To)),
 		Item:    v.T("bill.item"), Quantity: v.T("bill.quantity"), Price: v.T("bill.price"), Amount: v.T("bill.amount"),
 		Sum: v.T("bill.total"), Total: v.money(preview.Draft.Total, plan.Price.Currency),
 	}
@@ -44,6 +45,20 @@ func (v *visit) bill(preview billing.Preview, plan toll.Plan) piece.Bill {
 		b.Lines = append(b.Lines, v.billLine(l, plan))
 	}
 	return b
+}
+
+// monthOf names a billing month [from, to): by its name where it is one of the
+// calendar, else by its first and its last day.
+func (v *visit) monthOf(from, to time.Time) string {
+	from, to = from.In(v.c.o.Zone), to.In(v.c.o.Zone)
+	if from.Day() == 1 && to.Day() == 1 {
+		return v.words.Month(from)
+	}
+	last := to.Add(-time.Nanosecond)
+	if from.Year() != last.Year() {
+		return v.words.Date(from) + "\u2009–\u2009" + v.words.Date(last)
+	}
+	return v.words.Day(from) + "\u2009–\u2009" + v.words.Date(last)
 }
 
 // billNote says what the draft will still become.

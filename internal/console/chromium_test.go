@@ -67,6 +67,7 @@ func served(t *testing.T, changes ...change) (*world, string) {
 // furnish adds what makes the pages look as they do in use.
 func (w *world) furnish() {
 	ctx := w.t.Context()
+	w.scopedKey()
 	w.makeKey(w.customer.ID, "ci", toll.Test, 12*24*time.Hour, 5*time.Hour)
 	old := w.makeKey(w.customer.ID, "old laptop", toll.Live, 40*24*time.Hour, 9*24*time.Hour)
 	owner := w.person("owner@acme.example")

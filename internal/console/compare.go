@@ -74,6 +74,9 @@ func alikeOf(p toll.Policy) alike {
 	switch p.Kind {
 	case toll.Quota:
 		a.unit, a.every = p.Unit, p.Every
+		if a.every == toll.SubscriptionMonth { // both are a month to who compares plans
+			a.every = toll.Monthly
+		}
 	case toll.RateLimit:
 		a.window = p.Window
 	case toll.ConcurrencyLimit:

@@ -69,3 +69,35 @@ func TestPlansAreComparedByAllThatOneOfThemHas(t *testing.T) {
 		t.Errorf("a single plan is called a comparison: %q", one.Caption)
 	}
 }
+
+func TestAMonthIsOneRowWhosesoeverMonthItIs(t *testing.T) {
+	t.Parallel()
+	v := &visit{words: words.In("en")}
+	of := func(name string, every toll.Every, count int64) toll.Plan {
+		return toll.Plan{Name: name, Title: name, Policies: []toll.Policy{{Name: "monthly", Kind: toll.Quota, Unit: toll.UnitRequests, Every: every, Count: count}}}
+	}
+	lines := said(v.comparison([]toll.Plan{of("a", toll.Monthly, 1000), of("b", toll.SubscriptionMonth, 2000), of("c", toll.Daily, 100)}, "a"))
+	for _, want := range []string{": Requests a month | 1,000 | 2,000 | ", ": Requests a day | "} {
+		if n := len(slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.Contains(l, want) })); n != 1 {
+			t.Errorf("%d rows say %q, want one:\n%s", n, want, strings.Join(lines, "\n"))
+		}
+	}
+}
+
+func TestABillIsNamedByItsMonthOrItsDays(t *testing.T) {
+	t.Parallel()
+	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+	v := &visit{words: words.In("en"), c: &Console{o: Options{Zone: time.UTC}}}
+	for _, c := range []struct {
+		from, to time.Time
+		want     string
+	}{
+		{day(2026, 11, 1), day(2026, 12, 1), "November 2026"},
+		{day(2026, 11, 15), day(2026, 12, 15), "15 Nov\u2009–\u200914 Dec 2026"},
+		{day(2026, 12, 31), day(2027, 1, 31), "31 Dec 2026\u2009–\u200930 Jan 2027"},
+	} {
+		if got := v.monthOf(c.from, c.to); got != c.want {
+			t.Errorf("%s to %s is %q, want %q", c.from, c.to, got, c.want)
+		}
+	}
+}

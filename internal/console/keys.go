@@ -16,8 +16,37 @@ import (
 type keyRow struct {
 	toll.Key
 	State          toll.KeyState
-	Prefix         string // th_live_…
-	Rolls, Revokes bool   // offer it
+	Prefix         string   // th_live_…
+	Scope          []string // what it may be used for, and its own limits; none: all of the plan
+	Rolls, Revokes bool     // offer it
+}
+
+// scope says what a key may be used for, in few words.
+func (v *visit) scope(k *toll.Key) (scope []string) {
+	for _, list := range [][]string{k.Services, k.Methods} {
+		if len(list) > 0 {
+			scope = append(scope, strings.Join(list, ", "))
+		}
+	}
+	if len(k.Origins) > 0 {
+		from := make([]string, len(k.Origins))
+		for i, o := range k.Origins {
+			if from[i] = o.String(); o.IsSingleIP() {
+				from[i] = o.Addr().String()
+			}
+		}
+		scope = append(scope, v.T("keys.scope.from", strings.Join(from, ", ")))
+	}
+	for _, p := range k.Limits {
+		form := "keys.scope.limit"
+		if p.Shadow {
+			form = "keys.scope.watched"
+		}
+		of := alikeOf(p)
+		of.partition = toll.PerCustomer // it is said to be the key's by where it stands
+		scope = append(scope, v.T(form, v.limitName(of), v.words.Number(p.Count)))
+	}
+	return scope
 }
 
 func (c *Console) keys(v *visit) (*answer, error) {
@@ -28,6 +57,7 @@ func (c *Console) keys(v *visit) (*answer, error) {
 	rows := make([]keyRow, 0, len(keys))
 	for _, k := range keys {
 		r := keyRow{Key: k, State: k.StateAt(v.now), Prefix: "th_" + string(k.Mode) + "_…" + k.Hint}
+		r.Scope = v.scope(&k)
 		r.Rolls = r.State == toll.KeyValid && k.ReplacedBy == "" && v.can(account.RollKey, k.CustomerID)
 		r.Revokes = r.State == toll.KeyValid && v.can(account.RevokeKey, k.CustomerID)
 		rows = append(rows, r)

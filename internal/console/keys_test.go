@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"crypto/rand"
 	"io"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tollhouse/tollhouse/hx"
+	"github.com/tollhouse/tollhouse/internal/account/accounttest"
+	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
 func TestAKeyIsShownOnceAndMadeOnce(t *testing.T) {
@@ -131,7 +134,7 @@ func TestRollingAndRevokingSayWhatHappened(t *testing.T) {
 	path := "/keys/" + w.key.ID
 	ask := b.get(path + "/roll")
 	r := b.post(path+"/roll", url.Values{hx.OnceField: {tokenOf(t, ask)}, "overlap": {"24h"}})
-	if r.Code != 200 || secretOf(r) == "" || !strings.Contains(r.Body.String(), "21 Nov 2026, 14:05:33 UTC") {
+	if r.Code != 200 || secretOf(r) == "" || !strings.Contains(r.Body.String(), "21 Nov 2026, 14:05:33\u00a0UTC") {
 		t.Errorf("rolling is %d: %s", r.Code, r.Body)
 	}
 	if r := b.post(path+"/roll", url.Values{hx.OnceField: {tokenOf(t, ask)}, "overlap": {"24h"}}); secretOf(r) == "" {
@@ -155,4 +158,35 @@ func TestRollingAndRevokingSayWhatHappened(t *testing.T) {
 	if body := b.get("/keys").Body.String(); strings.Contains(body, "was revoked.") {
 		t.Error("it is said twice")
 	}
+}
+
+func TestTheKeysPageShowsWhatAKeyMayDo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.as("owner@acme.example")
+	if body := b.get("/keys").Body.String(); !strings.Contains(body, "All of the plan") {
+		t.Error("a key for everything does not say so")
+	}
+	w.scopedKey()
+	body := b.get("/keys").Body.String()
+	for _, want := range []string{">ner<", ">GET, POST<", ">from 192.0.2.7, 10.0.0.0/8<", ">Calls per minute: 60<", ">Words a month: 50,000 (only reports)<"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
+}
+
+// scopedKey makes a key that may not do all that its customer may.
+func (w *world) scopedKey() {
+	w.t.Helper()
+	_, hash, hint, err := accounttest.Mint(toll.Live)
+	w.ok(err)
+	w.ok(w.store.CreateKey(w.t.Context(), toll.Key{
+		ID: "key_scoped", CustomerID: w.customer.ID, Name: "importer", Mode: toll.Live, Hash: hash, Hint: hint, CreatedAt: w.clock().Add(-time.Hour), Version: 1,
+		Services: []string{"ner"}, Methods: []string{"GET", "POST"}, Origins: []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("10.0.0.0/8")},
+		Limits: []toll.Policy{
+			{Name: "key", Kind: toll.RateLimit, Partition: toll.PerKey, Count: 60, Window: time.Minute},
+			{Name: "key-quota", Kind: toll.Quota, Partition: toll.PerKey, Count: 50_000, Unit: "words", Every: toll.Monthly, Shadow: true},
+		},
+	}))
 }

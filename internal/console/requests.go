@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/console/piece"
+	"github.com/tollhouse/tollhouse/internal/console/words"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -31,6 +32,7 @@ type explained struct {
 	Do      string // one sentence: what to do now, "" for nothing
 	Link    *piece.Button
 	KeyName string
+	Whose   string   // the customer's name, for operators
 	Counted []string // "Words: 23"
 	Rows    []findingRow
 }
@@ -77,7 +79,7 @@ func (c *Console) requests(v *visit) (*answer, error) {
 	}
 	for _, e := range c.o.Requests.Refused(cmp.Or(whose, view.Customer), refusalsShown) {
 		if account.Can(v.person, account.ReadRequests, e.Customer) == nil {
-			view.Refused = append(view.Refused, refusedRow{e, v.why(e), "/requests?id=" + url.QueryEscape(e.RequestID)})
+			view.Refused = append(view.Refused, refusedRow{e, words.Capital(v.why(e)), "/requests?id=" + url.QueryEscape(e.RequestID)})
 		}
 	}
 	a.body = requestsPage(v, view)
@@ -105,6 +107,11 @@ func (c *Console) explained(v *visit, e toll.Explanation) *explained {
 	if e.Key != "" {
 		if k, err := c.o.Office.Key(v.r.Context(), v.person, e.Key); err == nil { // the key's name is a courtesy
 			x.KeyName = k.Name
+		}
+	}
+	if e.Customer != "" && v.person.IsOperator() {
+		if customer, err := c.o.Office.Customer(v.r.Context(), v.person, e.Customer); err == nil { // likewise
+			x.Whose = customer.Name
 		}
 	}
 	for _, a := range e.Counted {
@@ -142,12 +149,19 @@ func (x *explained) refusal(v *visit) {
 		x.Says = v.T("explain.limit", v.why(x.Explanation))
 		last := slices.MaxFunc(refused, func(a, b toll.Finding) int { return a.PassesAt.Compare(b.PassesAt) })
 		switch {
+		case v.never(x, refused):
 		case last.PassesAt.IsZero():
 			x.Do = v.T("explain.wait")
 		case !last.PassesAt.After(v.now):
 			x.Do = v.T("explain.passed", v.words.Moment(last.PassesAt))
 		default:
 			x.Do = v.T("explain.passes", v.words.Moment(last.PassesAt), v.words.Ago(last.PassesAt, v.now))
+		}
+		for _, f := range refused {
+			if !f.Never && needsMore(f) {
+				x.Do = v.T("explain.needs", v.words.Number(f.Needs), v.words.Number(f.Left), x.Do)
+				break
+			}
 		}
 		if v.person.IsMember() {
 			x.Link = &piece.Button{Label: v.T("explain.plan"), Href: "/plan"}
@@ -164,6 +178,26 @@ func (x *explained) refusal(v *visit) {
 		}
 	default: // the request itself was wrong: the reason says how
 	}
+}
+
+// never says, where one of the limits that refused lets the call pass in no
+// period, that it is so.
+func (v *visit) never(x *explained, refused []toll.Finding) bool {
+	for _, f := range refused {
+		if f.Never {
+			if x.Do = v.T("explain.never.none"); f.Policy.Count > 0 {
+				x.Do = v.T("explain.never", v.words.Number(f.Needs))
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// needsMore tells whether a call took more than one of a quota, so that what was
+// left says little without it.
+func needsMore(f toll.Finding) bool {
+	return f.Said != toll.SaidPassed && f.Policy.Kind == toll.Quota && f.Needs > 1
 }
 
 // answered says how a request that was let in was counted.

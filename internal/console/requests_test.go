@@ -63,7 +63,7 @@ func TestExplainSaysWhichLimitRefusedAndWhenItPasses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for lang, wants := range map[string][]string{
-		"en": {"Refused by a limit: Calls per minute, ner POST /extractions", "One more passes at 20 Nov 2026, 14:07:03 UTC (in 1 minute).", "Only reports: would refuse", "65,604", "production"},
+		"en": {"Refused by a limit: Calls per minute, ner POST /extractions", "One more passes at 20 Nov 2026, 14:07:03\u00a0UTC (in 1 minute).", "Only reports: would refuse", "65,604", "production"},
 		"fr": {"Refusée par une limite", "Une de plus passera le", "dans 1 minute", "65\u202f604"},
 		"es": {"Rechazada por un límite", "Una más pasará el", "en 1 minuto", "65.604"},
 	} {
@@ -90,6 +90,34 @@ func TestExplainSaysWhichLimitRefusedAndWhenItPasses(t *testing.T) {
 	}
 	if r := b.get("/requests?id=" + strings.Repeat("x", 300)); r.Code != 404 {
 		t.Errorf("an ID of 300 characters is %d", r.Code)
+	}
+}
+
+func TestExplainSaysWhatACallNeedsAndThatItNeverPasses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for lang, wants := range map[string][2][]string{
+		"en": {{"The call needs 20,000, and the limit never holds so many", "10,000; the call needs 20,000", "Never"}, {"The call needs 500, and 120 were left. One more passes at", "120; the call needs 500"}},
+		"fr": {{"il ne peut pas passer", "Jamais"}, {"il en restait 120"}},
+		"es": {{"no puede pasar", "Nunca"}, {"quedaban 120"}},
+	} {
+		_, err := w.office.CreateMember(t.Context(), systemPerson, memberSpeaking(w.customer.ID, lang))
+		w.ok(err)
+		b := w.as(lang + "@acme.example")
+		for i, id := range []string{neverID, largeID} {
+			body := b.get("/requests?id=" + id).Body.String()
+			for _, want := range wants[i] {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s in %s does not say %q", id, lang, want)
+				}
+			}
+		}
+		if body := b.get("/requests?id=" + neverID).Body.String(); strings.Contains(body, "as soon as") {
+			t.Error("it promises a time that never comes")
+		}
+	}
+	if body := w.as("viewer@house.example").get("/requests?id=" + neverID).Body.String(); !strings.Contains(body, w.customer.Name+"</a>") || !strings.Contains(body, w.customer.ID) {
+		t.Error("an operator does not see whose it was, by name and ID")
 	}
 }
 

@@ -157,6 +157,8 @@ const (
 	theirsID   = "01KAH2V7Q3M8X2C4B5N6P7R8S3" // of the other customer
 	nobodysID  = "01KAH2V7Q3M8X2C4B5N6P7R8S4" // with a key that nobody has
 	expiredID  = "01KAH2V7Q3M8X2C4B5N6P7R8S5"
+	neverID    = "01KAH2V7Q3M8X2C4B5N6P7R8S6" // needs more than the whole of a quota
+	largeID    = "01KAH2V7Q3M8X2C4B5N6P7R8S7" // needs more than is left of one
 )
 
 func (w *world) lookup() *lookup {
@@ -179,7 +181,13 @@ func (w *world) lookup() *lookup {
 	theirs.RequestID, theirs.Refused, theirs.Reason, theirs.Customer, theirs.Key = theirsID, true, toll.RefusedNotIncluded, w.other.ID, w.otherKey.ID
 	nobodys.RequestID, nobodys.Refused, nobodys.Reason, nobodys.Customer, nobodys.Key, nobodys.Plan = nobodysID, true, toll.RefusedKeyUnknown, "", "", ""
 	expired.RequestID, expired.Refused, expired.Reason, expired.At = expiredID, true, toll.RefusedKeyExpired, at.Add(-time.Hour)
-	return &lookup{[]toll.Explanation{refused, answered, failed, theirs, nobodys, expired}}
+	never, large := call, call
+	never.RequestID, never.Refused, never.Reason, never.At = neverID, true, toll.RefusedLimit, at.Add(-2*time.Hour)
+	words := toll.Policy{Name: "words", Kind: toll.Quota, Unit: "words", Count: 10_000, Every: toll.SubscriptionMonth}
+	never.Findings = []toll.Finding{{Policy: words, Of: "plan pro", Said: toll.SaidRefused, Noted: true, Left: 10_000, Needs: 20_000, Never: true}}
+	large.RequestID, large.Refused, large.Reason, large.At = largeID, true, toll.RefusedLimit, at.Add(-3*time.Hour)
+	large.Findings = []toll.Finding{{Policy: words, Of: "plan pro", Said: toll.SaidRefused, Noted: true, Left: 120, Needs: 500, PassesAt: at.Add(48 * time.Hour)}}
+	return &lookup{[]toll.Explanation{refused, answered, failed, theirs, nobodys, expired, never, large}}
 }
 
 // world is a console over the real office and sessions, with memory below.

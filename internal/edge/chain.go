@@ -43,6 +43,7 @@ type Seen struct {
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
 	SaidUsage    string        // the fields that held them, at most 200 bytes; "" when none was refused
+	KeptReserved bool   // its client left, and what was reserved of units counts in place of what was not read
 	Delivered    bool
 }
 
@@ -262,6 +263,7 @@ func (k *walk) fail(c *Chain, w exchange.Writer, r *exchange.Request, err error)
 // record writes the event; what is known now is what is billed.
 func (k *walk) record(c *Chain, status int, answered bool, usage []string) (bool, error) {
 	k.seen.Status = status
+	k.seen.KeptReserved = k.cut && answered && k.pass.Owes(usage)
 	bad, err := k.pass.Record(&gate.Outcome{
 		Status: status, Answered: answered, Latency: c.Clock().Sub(k.seen.Request.Arrived),
 		BytesIn: k.seen.BytesIn, BytesOut: k.seen.BytesOut, Usage: usage, Cached: k.cached, Cut: k.cut,

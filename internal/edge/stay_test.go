@@ -132,6 +132,9 @@ func TestAClientThatLeavesInTheMiddlePaysWhatTheCallCost(t *testing.T) {
 				if words, flight := s.holds(); words != want || flight != 0 {
 					t.Errorf("%d words are used and %d calls in flight afterwards, want %d and 0", words, flight, want)
 				}
+				if kept := c.words == 100; seen.KeptReserved != kept {
+					t.Errorf("the log says that the reservation was kept: %v, want %v", seen.KeptReserved, kept)
+				}
 				if event.BytesOut > 20<<20 {
 					t.Errorf("%d bytes went out", event.BytesOut)
 				}

@@ -36,6 +36,7 @@ type Access struct {
 	Customer     string // id
 	Key          string // id, never the key itself
 	Refusal      string // why the gate refused: the problem type's last part
+	KeptReserved bool   // reserved units count in place of those that the service would have said
 	Failure      string // why there was no answer from the service: the RFC 9209 type
 }
 

@@ -58,6 +58,9 @@ func appendAccess(b []byte, a Access, share int) []byte {
 			b = appendString(b, s.name, s.value)
 		}
 	}
+	if a.KeptReserved {
+		b = append(appendName(b, "kept_reserved"), "true"...)
+	}
 	return append(b, '}', '\n')
 }
 

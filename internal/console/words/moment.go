@@ -24,22 +24,25 @@ func (w *Words) Month(t time.Time) string {
 
 // MonthStart writes a month with its year at the start of a line.
 func (w *Words) MonthStart(t time.Time) string {
-	m := w.Month(t)
-	for i, r := range m {
-		if i == 0 {
-			return strings.ToUpper(string(r)) + m[len(string(r)):]
-		}
+	return Capital(w.Month(t))
+}
+
+// Capital writes a text as it stands at the start of a line.
+func Capital(text string) string {
+	for _, r := range text {
+		return strings.ToUpper(string(r)) + text[len(string(r)):]
 	}
-	return m
+	return text
 }
 
 // Hour writes an hour of a day: 3 Nov, 14:00.
 func (w *Words) Hour(t time.Time) string { return w.Day(t) + ", " + t.Format("15:04") }
 
-// Moment writes an exact time in UTC, as the title of a relative one.
+// Moment writes an exact time in UTC, as the title of a relative one. No line
+// ends between the time and its zone.
 func (w *Words) Moment(t time.Time) string {
 	t = t.UTC()
-	return fmt.Sprintf("%s, %s UTC", w.Date(t), t.Format("15:04:05"))
+	return fmt.Sprintf("%s, %s\u00a0UTC", w.Date(t), t.Format("15:04:05"))
 }
 
 func (w *Words) month(t time.Time, form string) string {

@@ -154,7 +154,7 @@ func TestSaysTimesAsPeopleDo(t *testing.T) {
 		{fr.Month(now), "novembre 2026"},
 		{es.Month(now), "noviembre de 2026"},
 		{en.Hour(now), "20 Nov, 14:05"},
-		{en.Moment(now.In(time.FixedZone("", 3600))), "20 Nov 2026, 14:05:33 UTC"},
+		{en.Moment(now.In(time.FixedZone("", 3600))), "20 Nov 2026, 14:05:33\u00a0UTC"},
 		{en.Span(500 * time.Millisecond), "1 second"},
 		{en.Span(61 * time.Second), "2 minutes"},
 		{en.Span(90 * time.Minute), "2 hours"},
