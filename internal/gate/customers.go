@@ -191,9 +191,13 @@ func (g *Gate) Correct(r Restored, by int64) {
 	}
 }
 
-// countersOf are those of an address, customer or key, nil for a key that is not known.
+// countersOf are those of an address, customer or key, nil for a key that is not
+// known and an address that another replica counted.
 func (g *Gate) countersOf(r *Restored) *limit.State {
 	if !r.Address.IsZero() {
+		if !g.perIP.Ours(r.Address) {
+			return nil // another replica's: what it counts is its own
+		}
 		return g.perIP.Restored(r.Address)
 	}
 	if r.Key == "" {

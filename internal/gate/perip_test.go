@@ -138,11 +138,20 @@ func TestAShadowQuotaPerIPOnlyReports(t *testing.T) {
 func TestWhereNoMoreAddressesCanBeCountedCallsAreRefusedAndSaidSo(t *testing.T) {
 	t.Parallel()
 	h := onTheStreet(t, requests("visits", 3, ofEachIP))
+	h.visit(t, "192.0.2.99", gate.Outcome{Status: 200, Answered: true})
+	one := h.recorder.Events()[0].Address
 	for i := range gate.MaxQuotaAddresses * 9 / 8 {
+		address := one
+		address[15], address[14], address[13] = byte(i), byte(i>>8), byte(i>>16)
 		h.RestoreScope(gate.Restored{
-			Address: toll.AddressHash{byte(i), byte(i >> 8), byte(i >> 16), 1}, Unit: toll.UnitRequests, Service: "site", Every: toll.Monthly,
+			Address: address, Unit: toll.UnitRequests, Service: "site", Every: toll.Monthly,
 			Start: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Used: 1,
 		})
+	}
+	kept, _ := h.QuotaAddresses()
+	h.RestoreScope(gate.Restored{Address: toll.AddressHash{1}, Unit: toll.UnitRequests, Service: "site", Every: toll.Monthly, Start: noon, Used: 1})
+	if now, _ := h.QuotaAddresses(); now != kept || kept < gate.MaxQuotaAddresses {
+		t.Errorf("%d addresses are kept, and %d with one that another replica counted", kept, now)
 	}
 	fine := gate.Outcome{Status: 200, Answered: true}
 	if d := h.visit(t, "192.0.2.1", fine); d != gate.Refused || h.pass.Reason != toll.RefusedUncounted || len(h.pass.Limits()) != 0 {

@@ -21,6 +21,7 @@ import (
 // Memory is about 150 bytes for each address kept.
 type AddressQuotas struct {
 	key    [32]byte
+	tag    [4]byte // of the key; every hash begins with it
 	shards [addressShards]addressQuotaShard
 	max    int // per shard
 	turned atomic.Int64
@@ -39,15 +40,27 @@ type addressQuotaShard struct {
 func NewAddressQuotas(max int) *AddressQuotas {
 	each := max/addressShards + 1
 	a := &AddressQuotas{max: each + each/16 + 8}
-	rand.Read(a.key[:]) // never fails
+	var random [32]byte
+	rand.Read(random[:]) // never fails
+	a.setKey(random[:])
 	return a
 }
 
 // SetKey makes hashes those of other processes with the same secret. It must be
 // called before the first Hash.
 func (a *AddressQuotas) SetKey(secret toll.Secret) {
-	a.key = sha256.Sum256([]byte("tollhouse: addresses of quotas\x00" + secret.Reveal()))
+	a.setKey([]byte(secret.Reveal()))
 }
+
+func (a *AddressQuotas) setKey(secret []byte) {
+	a.key = sha256.Sum256(append([]byte("tollhouse: addresses of quotas\x00"), secret...))
+	tag := sha256.Sum256(append([]byte("tollhouse: whose addresses\x00"), a.key[:]...))
+	copy(a.tag[:], tag[:])
+}
+
+// Ours tells whether a hash was made with this key. Replicas that share a
+// database have keys of their own, and each counts for itself.
+func (a *AddressQuotas) Ours(h toll.AddressHash) bool { return [4]byte(h[:4]) == a.tag }
 
 // Hash returns what stands for an address: addresses of one IPv6 /64 have the
 // same, and so have an IPv4 address and its IPv6-mapped form.
@@ -58,7 +71,8 @@ func (a *AddressQuotas) Hash(addr netip.Addr) (h toll.AddressHash) {
 	text[32] = of.family
 	binary.BigEndian.PutUint64(text[33:], of.bits)
 	sum := sha256.Sum256(text[:])
-	copy(h[:], sum[:])
+	copy(h[:], a.tag[:])
+	copy(h[4:], sum[:]) // 96 bits: of a million addresses no two have the same
 	return h
 }
 
@@ -83,7 +97,7 @@ func (a *AddressQuotas) State(h toll.AddressHash) (*State, bool) {
 }
 
 func (a *AddressQuotas) shard(h toll.AddressHash) *addressQuotaShard {
-	return &a.shards[h[0]%addressShards]
+	return &a.shards[h[len(h)-1]%addressShards]
 }
 
 func (s *addressQuotaShard) make(h toll.AddressHash) *State {

@@ -40,6 +40,9 @@ func TestAnAddressIsKnownByItsHashAlone(t *testing.T) {
 	if at := netip.MustParseAddr("192.0.2.1"); twin.Hash(at) != all.Hash(at) || other.Hash(at) == all.Hash(at) {
 		t.Error("the hash is not that of the secret")
 	}
+	if at := netip.MustParseAddr("192.0.2.1"); !twin.Ours(all.Hash(at)) || other.Ours(all.Hash(at)) {
+		t.Error("it is not told whose a hash is")
+	}
 	if all.Hash(netip.Addr{}).IsZero() {
 		t.Error("what is no address has no hash")
 	}

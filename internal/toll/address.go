@@ -2,9 +2,9 @@ package toll
 
 import "encoding/hex"
 
-// AddressHash stands for a client's address where a quota counts per IP: half
-// of a SHA-256 of it, IPv6 by /64, with a key that only one data directory has.
-// The zero value is none.
+// AddressHash stands for a client's address where a quota counts per IP: 96 bits
+// of a SHA-256 of it, IPv6 by /64, with a key that only one data directory has,
+// behind 32 that are the same for all of that key. The zero value is none.
 type AddressHash [16]byte
 
 // IsZero tells whether there is no address.

@@ -70,6 +70,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"RefusesAnEventItCannotAddUp", refusesAnEventItCannotAddUp},
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
+		{"KeepsAddressesNoLongerThanTheirPeriods", keepsAddressesNoLongerThanTheirPeriods},
 		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
 		{"CountsAnEventFromOutsideOnceForEver", countsAnEventFromOutsideOnceForEver},
 		{"CountsTheRequestsThatAnEventFromOutsideNames", countsTheRequestsThatAnEventFromOutsideNames},
