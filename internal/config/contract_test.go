@@ -203,12 +203,14 @@ services:
     bill: []
     upstreams: [ "http://127.0.0.1:9003" ]
     limits: [ { name: app, rate: 20/second } ]
+    quotas: [ { name: visits, limit: 30, every: month }, { name: views, limit: 3, every: day, per: ip } ]
 plans:
   p:
     includes: [api, open]
     price: { amount: 100, currency: JPY, every: year }
     limits: [ { name: api, rate: 7200/h, service: api, per: key } ]
-    quotas: [ { name: pages, unit: pages, limit: 5, every: day, shadow: true } ]
+    quotas: [ { name: pages, unit: pages, limit: 5, every: day, shadow: true }, { name: each, limit: 6, every: month, per: ip } ]
+    months: subscription
   nothing:
 `)
 	same(t, "name", c.Name, "Acme API")
@@ -230,12 +232,17 @@ plans:
 	})
 	open, _ := c.Service("open")
 	same(t, "an empty list bills nothing", open.Bill, [6]bool{})
-	same(t, "limits of a public service are per address", open.Policies[0].Partition, toll.PerIP)
+	same(t, "limits and quotas of a public service are per address", open.Policies, []toll.Policy{
+		{Name: "visits", Kind: toll.Quota, Partition: toll.PerIP, Service: "open", Count: 30, Unit: toll.UnitRequests, Every: toll.Monthly},
+		{Name: "views", Kind: toll.Quota, Partition: toll.PerIP, Service: "open", Count: 3, Unit: toll.UnitRequests, Every: toll.Daily},
+		{Name: "app", Kind: toll.RateLimit, Partition: toll.PerIP, Service: "open", Count: 20, Window: time.Second},
+	})
 	p, _ := c.Plan("p")
 	same(t, "price", p.Price, toll.Price{Amount: "100", Currency: "JPY", Every: "year"})
 	same(t, "plan's policies", p.Policies, []toll.Policy{
 		{Name: "api", Kind: toll.RateLimit, Partition: toll.PerKey, Service: "api", Count: 7200, Window: time.Hour},
 		{Name: "pages", Kind: toll.Quota, Shadow: true, Count: 5, Unit: "pages", Every: toll.Daily},
+		{Name: "each", Kind: toll.Quota, Partition: toll.PerIP, Count: 6, Unit: toll.UnitRequests, Every: toll.Monthly}, // an address has no subscription
 	})
 	same(t, "an empty plan", slices.IndexFunc(c.Plans, func(p toll.Plan) bool { return p.Name == "nothing" && p.Title == "nothing" }), 1)
 	if _, ok := c.Service("nothing"); ok {

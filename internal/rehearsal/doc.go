@@ -6,6 +6,6 @@
 //
 // It knows what was recorded, and says no more: requests that were refused back
 // then left no event, so that a wider plan's new calls are not in it; addresses
-// are not recorded, so that policies per address are left out; and a caller who
+// are not recorded by any event, so that policies per address are left out; and a caller who
 // is refused may come again, or not. Rehearsing changes nothing.
 package rehearsal

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,7 +67,12 @@ func (b *books) Counted(_ context.Context, queries []meter.UsedQuery) (meter.Cou
 	for i, q := range queries {
 		used := map[meter.Used]int64{}
 		for _, e := range b.events {
-			if e.Class != toll.Chargeable || e.Time.Before(q.From) || !e.Time.Before(q.To) || q.Service != "" && e.Service != q.Service || q.Endpoint != "" && e.Endpoint != q.Endpoint {
+			for _, u := range e.PerAddress {
+				if q.ByAddress == u.Every && q.From.Unix() == u.Start && q.Unit == u.Unit && q.Service == u.Service {
+					used[meter.Used{Unit: u.Unit, Address: e.Address}] += u.Count
+				}
+			}
+			if q.ByAddress != "" || e.Class != toll.Chargeable || e.Time.Before(q.From) || !e.Time.Before(q.To) || q.Service != "" && e.Service != q.Service || q.Endpoint != "" && e.Endpoint != q.Endpoint {
 				continue
 			}
 			row := meter.Used{Customer: e.Customer}
@@ -104,6 +110,7 @@ func ofEveryKind() *meter.Quotas {
 	q.Plan(&toll.Plan{Months: toll.SubscriptionMonth, Policies: []toll.Policy{
 		{Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.SubscriptionMonth},
 		{Kind: toll.Quota, Unit: "words", Service: "ner", Every: toll.Monthly, Partition: toll.PerKey},
+		{Kind: toll.Quota, Unit: toll.UnitRequests, Every: toll.Daily, Partition: toll.PerIP},
 	}})
 	return q
 }
@@ -128,6 +135,9 @@ func (b *books) saved() *saved {
 	s := &saved{customers: slices.Collect(maps.Values(b.customers)), keys: slices.Collect(maps.Values(b.keys))}
 	used := map[meter.QuotaCounter]int64{}
 	for _, e := range b.events {
+		for _, u := range e.PerAddress {
+			used[meter.QuotaCounter{Unit: u.Unit, Every: u.Every, Start: u.Start, Address: e.Address}] += u.Count
+		}
 		if e.Class != toll.Chargeable {
 			continue
 		}
@@ -196,12 +206,18 @@ func TestTheFileIsWhatTheStoreHas(t *testing.T) {
 		k := open(b, path)
 		ids := rapid.SampledFrom([]string{"a", "b", "c"})
 		event := func(t *rapid.T) toll.Event {
-			return toll.Event{
+			e := toll.Event{
 				Customer: ids.Draw(t, "whose"), Key: rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key"),
 				Class:   rapid.SampledFrom([]toll.Class{toll.Chargeable, toll.Chargeable, toll.TestUsage}).Draw(t, "class"),
 				Service: rapid.SampledFrom([]string{"ner", "ocr"}).Draw(t, "service"), Endpoint: rapid.SampledFrom([]string{"POST /x", "other"}).Draw(t, "endpoint"),
 				Time: noon.Add(-time.Duration(rapid.IntRange(0, 12).Draw(t, "hours")) * time.Hour), Units: []toll.Amount{{Unit: "words", Count: 7}},
 			}
+			if rapid.Bool().Draw(t, "per IP") {
+				e.Address = toll.AddressHash{byte(rapid.IntRange(1, 3).Draw(t, "address"))}
+				start, _ := toll.Daily.PeriodAt(e.Time, time.UTC)
+				e.PerAddress = []toll.AddressUse{{Unit: toll.UnitRequests, Every: toll.Daily, Start: start.Unix(), Count: 1}}
+			}
+			return e
 		}
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			switch rapid.IntRange(0, 8).Draw(t, "what") {
@@ -541,6 +557,34 @@ func TestRefusesWhatIsNotWholeNotOursOrNewer(t *testing.T) {
 	}
 }
 
+// TestReadsTheFormatOfBeforeQuotasPerIP: all that it has means the same today.
+func TestReadsTheFormatOfBeforeQuotasPerIP(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "snapshot")
+	b := newBooks()
+	b.customers["a"] = toll.Customer{ID: "a"}
+	k := open(b, path)
+	must(t, k.Write(t.Context()))
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	as := func(version string) error {
+		t.Helper()
+		content := append([]byte(magic+version), whole[len(magic)+1:len(whole)-sumLen]...)
+		sum := sha256.Sum256(content)
+		must(t, os.WriteFile(path, append(content, sum[:]...), 0o600))
+		f, err := Open(path, ours)
+		if err == nil {
+			must(t, f.Close())
+		}
+		return err
+	}
+	for version, says := range map[string]string{"1": "an older", "2": "", "3": "", "4": "a newer"} {
+		if err := as(version); (err == nil) != (says == "") || err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("format %s: %v", version, err)
+		}
+	}
+}
+
 // FuzzOpen: whatever stands there is refused or read, and never half of it.
 func FuzzOpen(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "snapshot")
@@ -555,6 +599,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(whole)
 	f.Add([]byte(magic + "1\n"))
 	f.Add([]byte(magic + "2\n"))
+	f.Add([]byte(magic + "3\n"))
 	f.Add([]byte(magic + "99999999999\nnew"))
 	f.Add([]byte("tollhouse"))
 	f.Fuzz(func(t *testing.T, content []byte) {
