@@ -89,6 +89,8 @@ func run(keys, ops, rounds int, only string) error {
 	load, others := loadAverage(), newMeanwhile()
 	makers := []func() (contender, error){
 		newTextOnly,
+		func() (contender, error) { return newReads(1, keys) },
+		func() (contender, error) { return newReads(3, keys) },
 		func() (contender, error) { return newOurs("decide, one rate", oneRate, false, t) },
 		func() (contender, error) { return newOurs("identify + decide, one rate", oneRate, true, t) },
 		func() (contender, error) {
