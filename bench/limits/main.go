@@ -75,7 +75,7 @@ func main() {
 	keys := flag.Int("keys", 1_000_000, "how many keys there are")
 	ops := flag.Int("ops", 1_000_000, "decisions in a round")
 	rounds := flag.Int("rounds", 5, "rounds of each, in turns")
-	only := flag.String("only", "", "only contenders with this in their name")
+	only := flag.String("only", "", "only contenders with one of these, comma between, in their name")
 	flag.Parse()
 	if err := run(*keys, *ops, *rounds, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "limits:", err)
@@ -89,6 +89,8 @@ func run(keys, ops, rounds int, only string) error {
 	load, others := loadAverage(), newMeanwhile()
 	makers := []func() (contender, error){
 		newTextOnly,
+		func() (contender, error) { return newReads(1, keys) },
+		func() (contender, error) { return newReads(3, keys) },
 		func() (contender, error) { return newOurs("decide, one rate", oneRate, false, t) },
 		func() (contender, error) { return newOurs("identify + decide, one rate", oneRate, true, t) },
 		func() (contender, error) {
@@ -103,7 +105,7 @@ func run(keys, ops, rounds int, only string) error {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(c.name(), only) {
+		if !slices.ContainsFunc(strings.Split(only, ","), func(part string) bool { return strings.Contains(c.name(), part) }) {
 			continue
 		}
 		now, w := time.Now(), new(worker)

@@ -19,7 +19,10 @@ type ours struct {
 }
 
 // worker is what one goroutine has of its own, as a request has in the gate.
-type worker struct{ admission limit.Admission }
+type worker struct {
+	admission  limit.Admission
+	last, none uint32 // of reads; none is always 0
+}
 
 // oneRate is what the peers can do; wholePlan what a plan has.
 var (

@@ -37,12 +37,12 @@ import (
 // and 178 random bits cannot be tried out. What is gained over keeping the text
 // itself in memory, which would be as fast: it does not stand there.
 //
-// An entry that was replaced or removed says so itself (gone), so a mark that
-// was learnt at that very moment cannot bring it back.
+// A key that was replaced or removed says so itself (gone), so a mark that is
+// learnt at that very moment cannot bring it back.
 type Ring[O any] struct {
 	byID     [shards]idShard[O]
 	byHash   [shards]tableShard[O]
-	byMark   [shards]tableShard[O]
+	byMark   [shards]markShard[O]
 	tagSeed  maphash.Seed // the mark's first half: where it is
 	markSeed maphash.Seed // the mark's second half: whether it is
 	len      atomic.Int64
@@ -50,24 +50,24 @@ type Ring[O any] struct {
 
 const shards = 256
 
-// Entry is one key in the ring. It is immutable: a changed key is a new Entry.
-//
-// Of a million entries hardly one is in the processor's cache when it is asked
-// for, so what Lookup reads of it stands together, and with an Owner of one
-// word it fills one cache line exactly; the hash is the key's own.
-type Entry[O any] struct {
+// Found is a key in the ring. A changed key is another one.
+type Found[O any] struct {
 	Key   *toll.Key // must not be changed
 	Owner O
+}
 
-	tag, mark uint64      // written once, before the entry can be found by them
-	marked    bool        // they are; under the mutex of the entry's part of byHash
-	gone      atomic.Bool // replaced or removed
-	_         [30]byte
+// entry is one key in the ring. What is found by it is immutable; the rest is
+// under the mutex of its part of byHash.
+type entry[O any] struct {
+	Found[O]
+	tag, mark uint64 // that it is found by, where it is marked
+	marked    bool
+	gone      bool // replaced or removed
 }
 
 type idShard[O any] struct {
 	mu      sync.Mutex
-	entries map[string]*Entry[O]
+	entries map[string]*entry[O]
 }
 
 type tableShard[O any] struct {
@@ -79,49 +79,38 @@ type tableShard[O any] struct {
 func NewRing[O any]() *Ring[O] {
 	r := &Ring[O]{tagSeed: maphash.MakeSeed(), markSeed: maphash.MakeSeed()}
 	for i := range shards {
-		r.byID[i].entries = make(map[string]*Entry[O])
+		r.byID[i].entries = make(map[string]*entry[O])
 		r.byHash[i].table.Store(newTable[O](0))
-		r.byMark[i].table.Store(newTable[O](0))
+		r.byMark[i].table.Store(newMarkTable[O](0))
 	}
 	return r
 }
 
 // Lookup finds the key that has this text. Whether the key is valid at the
 // moment (toll.Key.StateAt) is for the caller to ask.
-func (r *Ring[O]) Lookup(text string) (*Entry[O], bool) {
+func (r *Ring[O]) Lookup(text string) (Found[O], bool) {
 	if len(text) > maxText {
-		return nil, false
+		return Found[O]{}, false
 	}
 	tag, mark := tagOf(maphash.String(r.tagSeed, text)), maphash.String(r.markSeed, text)
-	if e := r.marked(tag, mark); e != nil {
-		return e, true
+	if c := r.byMark[tag%shards].table.Load().find(tag, mark); c != nil {
+		return Found[O]{c.key, c.owner}, true
 	}
+	return r.unmarked(text, tag, mark)
+}
+
+// unmarked is Lookup for a text that was not found before, or by nobody's key.
+func (r *Ring[O]) unmarked(text string, tag, mark uint64) (Found[O], bool) {
 	hash := Hash(text)
 	e := r.hashed(&hash)
 	if e == nil {
-		return nil, false
+		return Found[O]{}, false
 	}
 	r.learn(e, tag, mark)
-	return e, true
+	return e.Found, true
 }
 
-func (r *Ring[O]) marked(tag, mark uint64) *Entry[O] {
-	t := r.byMark[tag%shards].table.Load()
-	mask := uint64(len(t.cells) - 1)
-	for i := t.home(tag); ; i++ {
-		c := &t.cells[i&mask]
-		switch c.tag.Load() {
-		case empty:
-			return nil
-		case tag:
-			if e := c.entry.Load(); e != nil && e.tag == tag && e.mark == mark && !e.gone.Load() {
-				return e
-			}
-		}
-	}
-}
-
-func (r *Ring[O]) hashed(hash *[32]byte) *Entry[O] {
+func (r *Ring[O]) hashed(hash *[32]byte) *entry[O] {
 	tag := hashTag(hash)
 	t := r.byHash[tag%shards].table.Load()
 	mask := uint64(len(t.cells) - 1)
@@ -142,24 +131,24 @@ func hashTag(hash *[32]byte) uint64 { return tagOf(binary.LittleEndian.Uint64(ha
 
 // learn lets e be found by its mark from now on. Where the part is busy it is
 // left to the next request.
-func (r *Ring[O]) learn(e *Entry[O], tag, mark uint64) {
+func (r *Ring[O]) learn(e *entry[O], tag, mark uint64) {
 	s := &r.byHash[hashTag(&e.Key.Hash)%shards]
 	if !s.mu.TryLock() {
 		return
 	}
 	defer s.mu.Unlock()
-	if e.marked || e.gone.Load() {
+	if e.marked || e.gone {
 		return
 	}
 	e.marked, e.tag, e.mark = true, tag, mark
-	r.byMark[tag%shards].add(tag, e, func(e *Entry[O]) bool { return !e.gone.Load() })
+	r.byMark[tag%shards].add(tag, mark, e.Key, e.Owner)
 }
 
 // Put brings a key in, or takes the place of the one with the same ID. A
 // revoked or expired key may be in the ring, so that it can be told from an
 // unknown one.
 func (r *Ring[O]) Put(key toll.Key, owner O) {
-	e := &Entry[O]{Key: &key, Owner: owner}
+	e := &entry[O]{Found: Found[O]{Key: &key, Owner: owner}}
 	ids := r.ids(key.ID)
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
@@ -173,7 +162,7 @@ func (r *Ring[O]) Put(key toll.Key, owner O) {
 		} else {
 			r.drop(old)
 		}
-		s.add(tag, e, all[O])
+		s.add(tag, e)
 		return
 	}
 	s.mu.Lock()
@@ -207,7 +196,7 @@ func (r *Ring[O]) ids(id string) *idShard[O] {
 }
 
 // drop takes an entry out of both tables.
-func (r *Ring[O]) drop(e *Entry[O]) {
+func (r *Ring[O]) drop(e *entry[O]) {
 	tag := hashTag(&e.Key.Hash)
 	s := &r.byHash[tag%shards]
 	s.mu.Lock()
@@ -217,26 +206,20 @@ func (r *Ring[O]) drop(e *Entry[O]) {
 }
 
 // forget takes an entry's mark away; the mutex of its part of byHash is held.
-func (r *Ring[O]) forget(e *Entry[O]) {
-	e.gone.Store(true)
-	if !e.marked {
-		return
+func (r *Ring[O]) forget(e *entry[O]) {
+	e.gone = true
+	if e.marked {
+		r.byMark[e.tag%shards].remove(e.tag, e.mark)
 	}
-	s := &r.byMark[e.tag%shards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.table.Load().remove(e.tag, e)
 }
 
-func all[O any](*Entry[O]) bool { return true }
-
 // add puts e under tag, into a larger table when this one is crowded.
-func (s *tableShard[O]) add(tag uint64, e *Entry[O], keep func(*Entry[O]) bool) {
+func (s *tableShard[O]) add(tag uint64, e *entry[O]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table.Load()
 	if t.crowded() {
-		t = t.grown(keep)
+		t = t.grown()
 		t.add(tag, e)
 		s.table.Store(t)
 		return

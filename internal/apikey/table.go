@@ -18,7 +18,7 @@ type table[O any] struct {
 
 type cell[O any] struct {
 	tag   atomic.Uint64
-	entry atomic.Pointer[Entry[O]]
+	entry atomic.Pointer[entry[O]]
 }
 
 const (
@@ -35,18 +35,23 @@ func tagOf(x uint64) uint64 {
 }
 
 func newTable[O any](entries int) *table[O] {
+	return &table[O]{cells: make([]cell[O], tableSize(entries))}
+}
+
+// tableSize is how many cells a table for so many entries has.
+func tableSize(entries int) int {
 	n := 8
 	for n*2 < entries*3 { // at most two thirds full
 		n *= 2
 	}
-	return &table[O]{cells: make([]cell[O], n)}
+	return n
 }
 
 // home is where the search for a tag begins. The low bits chose the shard.
 func (t *table[O]) home(tag uint64) uint64 { return tag >> 20 }
 
 // at returns the cell that holds e under tag, nil when there is none. Writer only.
-func (t *table[O]) at(tag uint64, e *Entry[O]) *cell[O] {
+func (t *table[O]) at(tag uint64, e *entry[O]) *cell[O] {
 	mask := uint64(len(t.cells) - 1)
 	for i := t.home(tag); ; i++ {
 		c := &t.cells[i&mask]
@@ -62,7 +67,7 @@ func (t *table[O]) at(tag uint64, e *Entry[O]) *cell[O] {
 }
 
 // add puts e under tag. There must be an empty cell left. Writer only.
-func (t *table[O]) add(tag uint64, e *Entry[O]) {
+func (t *table[O]) add(tag uint64, e *entry[O]) {
 	mask := uint64(len(t.cells) - 1)
 	for i := t.home(tag); ; i++ {
 		c := &t.cells[i&mask]
@@ -79,7 +84,7 @@ func (t *table[O]) add(tag uint64, e *Entry[O]) {
 }
 
 // remove takes e away from under tag. Writer only.
-func (t *table[O]) remove(tag uint64, e *Entry[O]) bool {
+func (t *table[O]) remove(tag uint64, e *entry[O]) bool {
 	c := t.at(tag, e)
 	if c == nil {
 		return false
@@ -93,15 +98,13 @@ func (t *table[O]) remove(tag uint64, e *Entry[O]) bool {
 // crowded tells whether the next add should go into a new table.
 func (t *table[O]) crowded() bool { return (t.used+1)*4 > len(t.cells)*3 }
 
-// grown returns a copy without dead cells and with room, for what keep wants kept.
-func (t *table[O]) grown(keep func(*Entry[O]) bool) *table[O] {
+// grown returns a copy without dead cells and with room.
+func (t *table[O]) grown() *table[O] {
 	next := newTable[O](t.full + t.full/2 + 1)
 	for i := range t.cells {
 		c := &t.cells[i]
 		if tag := c.tag.Load(); tag > dead {
-			if e := c.entry.Load(); keep(e) {
-				next.add(tag, e)
-			}
+			next.add(tag, c.entry.Load())
 		}
 	}
 	return next

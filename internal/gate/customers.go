@@ -14,12 +14,14 @@ import (
 // holder is a customer as the gate holds it. It is made once and stays, so
 // that counters outlive every change of name, plan or status.
 type holder struct {
-	now          atomic.Pointer[standing]
-	order        limit.Order
+	now                atomic.Pointer[standing]
+	order              limit.Order
+	shared, testShared *limit.Shared // the leases of both counters; nil: nothing is shared
+
+	// Each of these is a cache line of its own, for a holder is as long as three.
+	_            [32]byte
 	counters     limit.State
 	testCounters limit.State // of test keys: counted apart
-
-	shared, testShared *limit.Shared // the leases of both; nil: nothing is shared
 }
 
 // standing is what a customer is at the moment; replaced whole.

@@ -244,7 +244,7 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 	default:
 		return toll.RefusedKeyMalformed
 	}
-	entry, ok := g.ring.Lookup(text)
+	found, ok := g.ring.Lookup(text)
 	if !ok {
 		// Only a stranger's text is worth the checksum.
 		if apikey.Check(text) != nil {
@@ -253,8 +253,8 @@ func (g *Gate) identify(rules *rules, ask *Ask, p *Pass) toll.RefusalReason {
 		}
 		return toll.RefusedKeyUnknown
 	}
-	key := entry.Key
-	p.bearer = entry.Owner
+	key := found.Key
+	p.bearer = found.Owner
 	who := p.bearer.holder.now.Load()
 	if who == nil { // the key came before its customer, or outlived it
 		return toll.RefusedKeyUnknown
