@@ -26,6 +26,5 @@
 // counted (Refusals) and written once a minute.
 //
 // Not yet there: changing one's own password against the current one, changing
-// a member's role or removing a person, invitations, a list of common
-// passwords to refuse, passkeys and TOTP, deleting the rows of ended sessions.
+// one's own address, passkeys and TOTP, deleting the rows of ended sessions.
 package account
