@@ -79,7 +79,7 @@ func TestAnApprovedPlanChangeHoldsAtOnce(t *testing.T) {
 	if len(customers) != 1 || customers[0].Subscription.Plan != "pro" || customers[0].Subscription.PlanVersion != "pro@1" {
 		t.Errorf("the gate was told %+v", customers)
 	}
-	mails := a.store.Mails()
+	mails := a.store.TakeMails()
 	if len(mails) != 1 || mails[0].To != "asker@own.example" || mails[0].Language != "fr" || mails[0].Kind != "approval.approved" || mails[0].Values["subject"] != "pro" {
 		t.Errorf("mailed %+v", mails)
 	}
@@ -119,7 +119,7 @@ func TestARejectionSaysWhyAndChangesNothing(t *testing.T) {
 	if customers, _ := a.changes.Take(); len(customers) != 0 {
 		t.Error("rejecting changed the customer")
 	}
-	if mails := a.store.Mails(); len(mails) != 1 || mails[0].Kind != "approval.rejected" || mails[0].Values["reason"] != "Pay first." {
+	if mails := a.store.TakeMails(); len(mails) != 1 || mails[0].Kind != "approval.rejected" || mails[0].Values["reason"] != "Pay first." {
 		t.Errorf("mailed %+v", mails)
 	}
 	a.ask(t, toll.ApprovePlan, account.PlanPayload("pro")) // it may be asked again
@@ -144,7 +144,7 @@ func TestOneOfTwoWhoDecideAtOnceWinsAndTheOtherLearnsHow(t *testing.T) {
 		if toll.CodeOf(lost) != toll.Conflict || !strings.Contains(toll.SafeMessage(lost), "already, by ") {
 			t.Errorf("the other one learns %v", lost)
 		}
-		if n := len(a.store.Mails()); n != 1 {
+		if n := len(a.store.TakeMails()); n != 1 {
 			t.Errorf("%d mails were written", n)
 		}
 	}

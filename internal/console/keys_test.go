@@ -14,6 +14,7 @@ import (
 	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func TestAKeyIsShownOnceAndMadeOnce(t *testing.T) {
@@ -188,5 +189,5 @@ func (w *world) scopedKey() {
 			{Name: "key", Kind: toll.RateLimit, Partition: toll.PerKey, Count: 60, Window: time.Minute},
 			{Name: "key-quota", Kind: toll.Quota, Partition: toll.PerKey, Count: 50_000, Unit: "words", Every: toll.Monthly, Shadow: true},
 		},
-	}))
+	}, tolltest.Entry()))
 }

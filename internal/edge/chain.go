@@ -43,7 +43,7 @@ type Seen struct {
 	Err          error         // why the gateway answered in the service's place
 	BadUsage     int           // refused values of Tollhouse-Usage
 	SaidUsage    string        // the fields that held them, at most 200 bytes; "" when none was refused
-	KeptReserved bool   // its client left, and what was reserved of units counts in place of what was not read
+	KeptReserved bool          // its client left, and what was reserved of units counts in place of what was not read
 	Delivered    bool
 }
 
