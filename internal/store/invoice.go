@@ -237,7 +237,7 @@ type InvoiceQuery struct {
 	Limit    int           // 1 to 500; 0 is 50
 }
 
-// Invoices lists invoices without their lines, the newest first.
+// Invoices lists invoices without their lines, those of the newest months first.
 func (s *Store) Invoices(ctx context.Context, q InvoiceQuery) ([]billing.Invoice, error) {
 	if q.Limit < 0 || q.Limit > 500 {
 		return nil, toll.FieldError("limit", "Ask for 1 to 500 invoices.")
@@ -258,9 +258,9 @@ func (s *Store) Invoices(ctx context.Context, q InvoiceQuery) ([]billing.Invoice
 		c.add(`state <> 'empty'`)
 	}
 	if q.Before != "" {
-		c.add(`id < ` + c.arg(q.Before))
+		c.add(`(month_to, id) < (select month_to, id from invoice where id = ` + c.arg(q.Before) + `)`)
 	}
-	all, err := collect(ctx, s.reader, scanInvoice, `select `+invoiceColumns+` from invoice`+c.where()+` order by id desc limit `+c.arg(q.Limit), c.args...)
+	all, err := collect(ctx, s.reader, scanInvoice, `select `+invoiceColumns+` from invoice`+c.where()+` order by month_to desc, id desc limit `+c.arg(q.Limit), c.args...)
 	return all, s.fail(err, invoiceFault("listing invoices"))
 }
 
