@@ -46,7 +46,7 @@ func (a *App) openOffice() (err error) {
 		return err
 	}
 	a.rooms.refusals = new(account.Refusals)
-	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.rooms.refusals, a.clock); err != nil {
+	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.rooms.refusals, func() bool { return a.live.Load().cfg.Console.SelfServicePlans }, a.clock); err != nil {
 		return err
 	}
 	a.rooms.tokens, err = newTokens(a.rooms.store, a.clock)

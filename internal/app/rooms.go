@@ -101,9 +101,9 @@ func openStore(ctx context.Context, at Installation) (*store.Store, error) {
 }
 
 // newOffice opens the account office over a store.
-func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed account.Changed, refusals *account.Refusals, clock toll.Clock) (*account.Office, error) {
+func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed account.Changed, refusals *account.Refusals, selfService func() bool, clock toll.Clock) (*account.Office, error) {
 	return account.NewOffice(s, account.OfficeOptions{
-		Plans: p, Passwords: passwords, Changed: changed, Refusals: refusals, Clock: clock,
+		Plans: p, Passwords: passwords, Changed: changed, Refusals: refusals, SelfService: selfService, Clock: clock,
 		Mint: func(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return apikey.New(mode, nil) },
 	})
 }
@@ -140,7 +140,7 @@ func (r *rooms) open(ctx context.Context) error {
 	}
 	r.plans.switchTo(versions, r.at.Config)
 	r.keeper = openKeeper(r.at, r.store, r.clock, nil)
-	if r.office, err = newOffice(r.store, r.plans, nil, r.keeper, nil, r.clock); err != nil {
+	if r.office, err = newOffice(r.store, r.plans, nil, r.keeper, nil, nil, r.clock); err != nil {
 		return err
 	}
 	if r.tokens, err = newTokens(r.store, r.clock); err != nil {
