@@ -83,6 +83,8 @@ func (v *visit) items() []item {
 		{item{"plan", "/plan", "credit-card"}, member, account.ReadUsage},
 		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
+		{item{"approvals", "/approvals", "check"}, operator, account.ReadAllApprovals},
+		{item{"audit", "/audit", "clock"}, operator, account.ReadAllAudit},
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 	}
 	var out []item
