@@ -201,8 +201,8 @@ type world struct {
 	otherKey toll.Key
 	approval toll.Approval // pending: a higher limit for customer
 	limit    string        // another limit of customer's plan
-	problem  error  // of the newest configuration file
-	fresh    string // the ID of a key that was made for one form
+	problem  error         // of the newest configuration file
+	fresh    string        // the ID of a key that was made for one form
 }
 
 type change func(*Options)
