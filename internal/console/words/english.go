@@ -209,7 +209,7 @@ var english = map[string]string{
 	"plan.services":       "Services",
 	"plan.features":       "Features",
 	"plan.since":          "Subscribed since",
-	"plan.change":         "To change your plan, contact the operator of this service.",
+	"plan.change":         "To change your plan, ask for it above.",
 	"fee.month":           "%s a month",
 	"fee.year":            "%s a year",
 	"fee.none":            "No fee",

@@ -209,7 +209,7 @@ var spanish = map[string]string{
 	"plan.services":       "Servicios",
 	"plan.features":       "Funciones",
 	"plan.since":          "Suscrito desde el",
-	"plan.change":         "Para cambiar de plan, contacte con el operador de este servicio.",
+	"plan.change":         "Para cambiar de plan, pídalo más arriba.",
 	"fee.month":           "%s al mes",
 	"fee.year":            "%s al año",
 	"fee.none":            "Ninguna",
