@@ -139,3 +139,11 @@ func oneTokenID(_ *cobra.Command, args []string) error {
 	}
 	return nil
 }
+
+// oneApprovalID wants the ID of one approval as a command's only argument.
+func oneApprovalID(_ *cobra.Command, args []string) error {
+	if len(args) != 1 || !strings.HasPrefix(args[0], "apr_") {
+		return fmt.Errorf("it takes the ID of one approval (apr_…); `tollhouse approval list` lists them")
+	}
+	return nil
+}

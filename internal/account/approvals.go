@@ -125,6 +125,23 @@ func (o *Office) Approvals(ctx context.Context, p Person, q toll.ApprovalQuery) 
 	return page, nil
 }
 
+// Entries returns a page of the audit log: of one customer (action ReadAudit),
+// or of all (ReadAllAudit).
+func (o *Office) Entries(ctx context.Context, p Person, q toll.EntryQuery) (toll.EntryPage, error) {
+	action := ReadAudit
+	if q.Customer == "" || !p.IsMember() {
+		action = ReadAllAudit
+	}
+	if err := Can(p, action, q.Customer); err != nil {
+		return toll.EntryPage{}, err
+	}
+	page, err := o.store.Entries(ctx, q)
+	if err != nil {
+		return page, fmt.Errorf("read the audit log: %w", err)
+	}
+	return page, nil
+}
+
 func (o *Office) decide(ctx context.Context, p Person, id string, state toll.ApprovalState, reason string) (toll.Approval, error) {
 	action := DecideApproval
 	if state == toll.ApprovalWithdrawn {

@@ -48,6 +48,7 @@ func (a *App) openOffice() (err error) {
 	ties := officeTies{
 		changed: changes{a}, consoleURL: a.ConsoleURL, mailed: a.pokeMail, personChanged: a.personChanged,
 		signUp: func() string { return a.cfg.Console.SignUp }, refusals: new(account.Refusals),
+		selfService: func() bool { return a.live.Load().cfg.Console.SelfServicePlans },
 	}
 	a.rooms.refusals = ties.refusals
 	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, ties, a.clock); err != nil {

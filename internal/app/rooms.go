@@ -109,13 +109,14 @@ type officeTies struct {
 	mailed        func()
 	personChanged func(id string)
 	refusals      *account.Refusals // nil: nobody counts
+	selfService   func() bool       // nil: never
 }
 
 // newOffice opens the account office over a store.
 func newOffice(s *store.Store, p *plans, passwords *account.Passwords, ties officeTies, clock toll.Clock) (*account.Office, error) {
 	return account.NewOffice(s, account.OfficeOptions{
 		Plans: p, Passwords: passwords, Changed: ties.changed, Clock: clock,
-		ConsoleURL: ties.consoleURL, SignUp: ties.signUp, Mailed: ties.mailed, PersonChanged: ties.personChanged, Refusals: ties.refusals,
+		ConsoleURL: ties.consoleURL, SignUp: ties.signUp, Mailed: ties.mailed, PersonChanged: ties.personChanged, Refusals: ties.refusals, SelfService: ties.selfService,
 		Mint: func(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return apikey.New(mode, nil) },
 	})
 }

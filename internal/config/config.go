@@ -145,11 +145,13 @@ const (
 
 // Console says how the pages are reached.
 type Console struct {
-	Host      string   // lower case, without port; "": every host that no service takes
-	URL       string   // "https://console.example.com", without a slash at the end; "": made of the host and the listeners
-	SignUp    string   // the plan of those who sign up by themselves; "": nobody can
-	Languages []string // at least one of en, fr, es; the first is the fallback
-	Sessions  Sessions
+	Host   string // lower case, without port; "": every host that no service takes
+	URL    string // "https://console.example.com", without a slash at the end; "": made of the host and the listeners
+	SignUp string // the plan of those who sign up by themselves; "": nobody can
+	// SelfServicePlans: a plan change that a member asks for holds at once. Else an operator approves it.
+	SelfServicePlans bool
+	Languages        []string // at least one of en, fr, es; the first is the fallback
+	Sessions         Sessions
 }
 
 // Sessions says how long people stay signed in: Refresh <= Valid <= AtMost.

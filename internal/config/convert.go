@@ -48,10 +48,11 @@ func (c *checker) convert() *Config {
 		Retention: Retention{Events: time.Duration(f.Retention.Events)},
 		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
-			Host:      string(f.Console.Host),
-			URL:       string(f.Console.URL),
-			SignUp:    string(f.Console.SignUp),
-			Languages: texts(f.Console.Languages),
+			Host:             string(f.Console.Host),
+			URL:              string(f.Console.URL),
+			SignUp:           string(f.Console.SignUp),
+			SelfServicePlans: f.Console.PlanChanges == "self-service",
+			Languages:        texts(f.Console.Languages),
 			Sessions: Sessions{
 				Valid:   time.Duration(f.Console.Sessions.Valid),
 				Refresh: time.Duration(f.Console.Sessions.Refresh),

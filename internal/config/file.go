@@ -84,11 +84,12 @@ type accessLogFile struct {
 func (accessLogFile) alone() string { return "to" }
 
 type consoleFile struct {
-	Host      hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
-	URL       consoleURL   `yaml:"url" example:"https://console.example.com" doc:"Where people find the console: the links in mails begin with it. Absent: made of host and the listeners, which is wrong where a proxy stands in front."`
-	SignUp    label        `yaml:"sign_up" example:"free" doc:"The plan that people begin with who sign up by themselves, with a confirmed e-mail address. Absent: nobody can; operators make customers."`
-	Languages []choice     `yaml:"languages" default:"en, fr, es" oneof:"en|fr|es" doc:"The languages of the pages; the first one is for browsers that ask for none of them."`
-	Sessions  sessionsFile `yaml:"sessions" doc:"How long people stay signed in."`
+	Host        hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
+	URL         consoleURL   `yaml:"url" example:"https://console.example.com" doc:"Where people find the console: the links in mails begin with it. Absent: made of host and the listeners, which is wrong where a proxy stands in front."`
+	SignUp      label        `yaml:"sign_up" example:"free" doc:"The plan that people begin with who sign up by themselves, with a confirmed e-mail address. Absent: nobody can; operators make customers."`
+	PlanChanges choice       `yaml:"plan_changes" default:"approval" oneof:"approval|self-service" doc:"What becomes of a plan change that a member asks for: an operator approves or rejects it, or it holds at once."`
+	Languages   []choice     `yaml:"languages" default:"en, fr, es" oneof:"en|fr|es" doc:"The languages of the pages; the first one is for browsers that ask for none of them."`
+	Sessions    sessionsFile `yaml:"sessions" doc:"How long people stay signed in."`
 }
 
 type sessionsFile struct {

@@ -84,6 +84,8 @@ func (v *visit) items() []item {
 		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
 		{item{"team", "/team", "users"}, member, account.ListMembers},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
+		{item{"approvals", "/approvals", "check"}, operator, account.ReadAllApprovals},
+		{item{"audit", "/audit", "clock"}, operator, account.ReadAllAudit},
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 		{item{"operators", "/operators", "shield"}, operator, account.ListOperators},
 		{item{"mail", "/mail", "mail"}, operator, account.ReadMail},

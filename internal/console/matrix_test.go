@@ -66,7 +66,7 @@ func golden(t *testing.T, file, got string) {
 
 // path fills a route's pattern with things of the first customer.
 func (w *world) path(pattern string) string {
-	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID).Replace(w.peoplePath(pattern))
+	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{approval}", w.approval.ID).Replace(w.peoplePath(pattern))
 }
 
 // form is a valid form for a route that takes one.
@@ -79,6 +79,12 @@ func (w *world) form(pattern, token string) url.Values {
 		return url.Values{"email": {"owner@acme.example"}, "password": {password}}
 	case pattern == "/keys":
 		return url.Values{hx.OnceField: {token}, "name": {"made"}, "mode": {"test"}, "expires": {"30d"}}
+	case pattern == "/plan/change":
+		return url.Values{hx.OnceField: {token}, "for": {"free"}, "note": {"less"}}
+	case pattern == "/plan/limit":
+		return url.Values{hx.OnceField: {token}, "for": {w.limit}, "count": {"1000000"}}
+	case strings.HasSuffix(pattern, "/reject"):
+		return url.Values{"reason": {"Not now."}}
 	case strings.HasSuffix(pattern, "/roll"):
 		return url.Values{hx.OnceField: {token}, "overlap": {"24h"}}
 	}

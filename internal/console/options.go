@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -29,6 +30,13 @@ type Office interface {
 	RollKey(ctx context.Context, p account.Person, id string, overlap time.Duration) (account.MadeKey, toll.Key, error)
 	RevokeKey(ctx context.Context, p account.Person, id string) (toll.Key, error)
 	People
+	Ask(ctx context.Context, p account.Person, customerID string, kind toll.ApprovalKind, payload json.RawMessage, note string) (toll.Approval, error)
+	Approval(ctx context.Context, p account.Person, id string) (toll.Approval, error)
+	Approvals(ctx context.Context, p account.Person, q toll.ApprovalQuery) (toll.ApprovalPage, error)
+	Approve(ctx context.Context, p account.Person, id string) (toll.Approval, error)
+	Reject(ctx context.Context, p account.Person, id, reason string) (toll.Approval, error)
+	Withdraw(ctx context.Context, p account.Person, id string) (toll.Approval, error)
+	Entries(ctx context.Context, p account.Person, q toll.EntryQuery) (toll.EntryPage, error)
 }
 
 // Sessions says who is asking. *account.Sessions is one.

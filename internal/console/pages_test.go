@@ -26,6 +26,11 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"usage":     {"owner@acme.example", "/usage?range=7d"},
 		"plan":      {"owner@globex.example", "/plan"},
 		"planfree":  {"owner@initech.example", "/plan"},
+		"planasked": {"owner@acme.example", "/plan"},
+		"asklimit":  {"owner@acme.example", "/plan/limit"},
+		"approvals": {"support@house.example", "/approvals"},
+		"reject":    {"support@house.example", "/approvals/APPROVAL/reject"},
+		"audit":     {"support@house.example", "/audit?action=customer."},
 		"customers": {"support@house.example", "/customers?sort=created&order=desc"},
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},
@@ -41,7 +46,7 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		if x.email != "" {
 			b = w.as(x.email)
 		}
-		r := b.htmx("main#content").get(strings.Replace(x.path, "CUSTOMER", w.empty.ID, 1))
+		r := b.htmx("main#content").get(strings.NewReplacer("CUSTOMER", w.empty.ID, "APPROVAL", w.approval.ID).Replace(x.path))
 		html := strip(r)
 		for _, k := range []toll.Key{w.key, w.otherKey} {
 			html = strings.ReplaceAll(html, "…"+k.Hint, "…HINT")

@@ -17,6 +17,7 @@ type planView struct {
 	BillNote string
 	Earlier  bool // the bill follows another version than the one that is offered
 	Compare  piece.Compare
+	Asked    []approvalRow
 }
 
 func (c *Console) ownPlan(v *visit) (*answer, error) {
@@ -35,6 +36,9 @@ func (c *Console) ownPlan(v *visit) (*answer, error) {
 		if name == customer.Subscription.Plan {
 			p.Offered, p.Earlier = true, version != customer.Subscription.PlanVersion
 		}
+	}
+	if p.Asked, err = c.ownApprovals(v, customer.ID); err != nil {
+		return nil, err
 	}
 	p.Compare = v.comparison(plans, customer.Subscription.Plan)
 	if c.o.Bills != nil && v.can(account.ReadBilling, customer.ID) {

@@ -40,7 +40,7 @@ func TestThePlanPageSaysWhatIsOwedAndWhatIsUsed(t *testing.T) {
 		`<td class="num amount">$11.35</td>`, // rounded once, a half up
 		`<td class="num">$35.35</td>`,
 		`aria-valuetext="17 of 600"`,
-		"To change your plan, contact the operator of this service.",
+		"To change your plan, ask for it above.",
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %s", want)

@@ -57,7 +57,20 @@ func (c *Console) routes() []route {
 		{"GET", "/usage.csv", member, account.ReadUsage, (*Console).usageCSV, false},
 		{"GET", "/plan", member, account.ReadUsage, (*Console).ownPlan, false},
 
+		{"GET", "/plan/change", member, account.AskPlan, (*Console).askPlan, false},
+		{"POST", "/plan/change", member, account.AskPlan, (*Console).sendPlan, true},
+		{"GET", "/plan/limit", member, account.AskLimit, (*Console).askLimit, false},
+		{"POST", "/plan/limit", member, account.AskLimit, (*Console).sendLimit, true},
+		{"POST", "/plan/approvals/{approval}/withdraw", member, account.WithdrawApproval, (*Console).withdraw, false},
+
 		{"GET", "/requests", signedIn, account.ReadRequests, (*Console).requests, false},
+
+		{"GET", "/approvals", operator, account.ReadAllApprovals, (*Console).approvals, false},
+		{"POST", "/approvals/{approval}/approve", operator, account.DecideApproval, (*Console).approve, false},
+		{"GET", "/approvals/{approval}/reject", operator, account.DecideApproval, (*Console).confirmReject, false},
+		{"POST", "/approvals/{approval}/reject", operator, account.DecideApproval, (*Console).reject, false},
+		{"GET", "/audit", operator, account.ReadAllAudit, (*Console).audit, false},
+		{"GET", "/audit.csv", operator, account.ReadAllAudit, (*Console).auditCSV, false},
 
 		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers, false},
 		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer, false},

@@ -72,6 +72,8 @@ func (w *world) views() []view {
 		{"key-new-wrong", "owner@acme.example", "/keys/new", chromedp.Steps(
 			run(`document.querySelector("form.form").noValidate = true; document.querySelector("form.form button").click()`), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
 		{"key-made", "owner@acme.example", "/keys/new", chromedp.Steps(chromedp.SetValue(chromedp.ID("name"), "deploy bot"), click("form.form button[type=submit]", ".secret"))},
+		{"plan-ask-limit", "owner@acme.example", "/plan/limit", nil},
+		{"plan-asked", "owner@acme.example", "/plan", nil},
 		{"key-roll", "owner@acme.example", key + "/roll", nil},
 		{"key-revoke-dialog", "owner@acme.example", "/keys", click(`a[href="`+key+`/revoke"]`, "dialog[open]")},
 		{"usage", "owner@acme.example", "/usage", nil},
@@ -91,6 +93,9 @@ func (w *world) views() []view {
 		{"requests-none", "owner@initech.example", "/requests", nil},
 		{"requests-fr", "aline@acme.example", "/requests?id=" + refusedID, nil},
 		{"requests-asked", "owner@acme.example", "/requests", chromedp.Steps(chromedp.SetValue(chromedp.ID("id"), refusedID), click("form.filters button", "#explained"))},
+		{"approvals", "support@house.example", "/approvals", run(`document.querySelector("details").open = true`)},
+		{"approval-reject-dialog", "support@house.example", "/approvals", click(`a[href="/approvals/`+w.approval.ID+`/reject"]`, "dialog[open]")},
+		{"audit", "support@house.example", "/audit", run(`document.querySelector("#results details").open = true`)},
 		{"customers", "admin@house.example", "/customers", nil},
 		{"requests-operator", "admin@house.example", "/requests?id=" + refusedID, nil},
 		{"customers-none", "admin@house.example", "/customers?q=zzz", nil},

@@ -209,8 +209,10 @@ type world struct {
 	server   *httptest.Server
 	otherKey toll.Key
 	people
-	problem error  // of the newest configuration file
-	fresh   string // the ID of a key that was made for one form
+	approval toll.Approval // pending: a higher limit for customer
+	limit    string        // another limit of customer's plan
+	problem  error         // of the newest configuration file
+	fresh    string        // the ID of a key that was made for one form
 }
 
 type change func(*Options)
@@ -262,6 +264,12 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.usage.refusedOf = w.customer.ID
 	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
 
+	asker, err := w.store.MemberByEmail(ctx, "owner@acme.example")
+	w.ok(err)
+	w.limit = "hour"
+	w.approval, err = w.office.Ask(ctx, account.Person{Kind: toll.KindMember, ID: asker.ID, Role: "owner", CustomerID: w.customer.ID}, w.customer.ID,
+		toll.ApproveLimit, account.LimitPayload("minute", 900), "A launch on Monday.")
+	w.ok(err)
 	w.options = Options{
 		Office: w.office, Sessions: w.sessions, Letters: letters(), Questions: w.usage, Plans: plans, Requests: w.lookup(),
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),

@@ -64,6 +64,10 @@ func TestStore(t *testing.T, open Opener) {
 		{"PagesAndNarrowsTheAuditLog", pagesAndNarrowsTheAuditLog},
 		{"HoldsTheAuditLogToAnchors", holdsTheAuditLogToAnchors},
 
+		{"KeepsAnApprovalAsItWasGiven", keepsAnApprovalAsItWasGiven},
+		{"PagesAndNarrowsApprovals", pagesAndNarrowsApprovals},
+		{"DecidesAnApprovalOnceWithAllThatFollows", decidesAnApprovalOnceWithAllThatFollows},
+
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},
 
