@@ -10,29 +10,29 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// linkView is a page that asks for an e-mail address.
-type linkView struct {
+// wishView is a page that asks for an e-mail address.
+type wishView struct {
 	Key   string // of its words: "signup" or "reset"
 	Email string
 	Error string
 }
 
-func (a linkView) action() string {
+func (a wishView) action() string {
 	if a.Key == "reset" {
 		return "/reset"
 	}
 	return "/sign-up"
 }
 
-func askAnswer(v *visit, status int, view linkView) *answer {
-	return &answer{status: status, title: v.T(view.Key + ".title"), bare: true, body: linkPage(v, view)}
+func askAnswer(v *visit, status int, view wishView) *answer {
+	return &answer{status: status, title: v.T(view.Key + ".title"), bare: true, body: wishPage(v, view)}
 }
 
 func (c *Console) signUpForm(v *visit) (*answer, error) {
 	if !c.o.Office.SigningUp() {
 		return nil, toll.Errorf(toll.NotFound, "Nobody signs up here by themselves. Ask whoever runs this for an account.")
 	}
-	return askAnswer(v, http.StatusOK, linkView{Key: "signup"}), nil
+	return askAnswer(v, http.StatusOK, wishView{Key: "signup"}), nil
 }
 
 func (c *Console) signUp(v *visit) (*answer, error) {
@@ -43,7 +43,7 @@ func (c *Console) signUp(v *visit) (*answer, error) {
 }
 
 func (c *Console) resetForm(v *visit) (*answer, error) {
-	return askAnswer(v, http.StatusOK, linkView{Key: "reset"}), nil
+	return askAnswer(v, http.StatusOK, wishView{Key: "reset"}), nil
 }
 
 func (c *Console) reset(v *visit) (*answer, error) { return c.ask(v, "reset") }
@@ -53,7 +53,7 @@ func (c *Console) ask(v *visit, key string) (*answer, error) {
 	if err := v.parseForm(); err != nil {
 		return nil, err
 	}
-	view := linkView{Key: key, Email: v.r.PostForm.Get("email")}
+	view := wishView{Key: key, Email: v.r.PostForm.Get("email")}
 	do := c.o.Office.AskSignUp
 	if key == "reset" {
 		do = c.o.Office.AskReset

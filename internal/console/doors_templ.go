@@ -11,9 +11,9 @@ import templruntime "github.com/a-h/templ/runtime"
 import "github.com/tollhouse/tollhouse/internal/console/piece"
 import "github.com/tollhouse/tollhouse/internal/toll"
 
-// linkPage asks for an address that a link is to be sent to: to sign up, or for
+// wishPage asks for an address that a link is to be sent to: to sign up, or for
 // a new password.
-func linkPage(v *visit, a linkView) templ.Component {
+func wishPage(v *visit, a wishView) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
