@@ -13,8 +13,8 @@ import (
 )
 
 func newOperator() *cobra.Command {
-	cmd := &cobra.Command{Use: "operator", Short: "Create operators: the people who run this installation"}
-	cmd.AddCommand(newOperatorCreate())
+	cmd := &cobra.Command{Use: "operator", Short: "Invite, create and change operators: the people who run this installation"}
+	cmd.AddCommand(newOperatorCreate(), newOperatorInvite(), newOperatorList(), newOperatorRole(), newOperatorDisable(), newOperatorEnable())
 	return cmd
 }
 

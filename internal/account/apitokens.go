@@ -186,7 +186,7 @@ func (t *Tokens) Authenticate(ctx context.Context, text string) (Person, toll.AP
 		return Person{}, toll.APIToken{}, ErrTokenExpired
 	}
 	p, err := t.person(ctx, token.Kind, token.PersonID)
-	if toll.CodeOf(err) == toll.NotFound {
+	if toll.CodeOf(err) == toll.NotFound || err == nil && p.Disabled {
 		return Person{}, toll.APIToken{}, ErrTokenUnknown
 	}
 	if err != nil {

@@ -28,7 +28,7 @@ func (e *TooManyAttempts) Error() string { return toll.SafeMessage(e.Unwrap()) }
 
 // Unwrap returns the error as surfaces know it.
 func (e *TooManyAttempts) Unwrap() error {
-	return toll.Errorf(toll.Unavailable, "There were too many attempts to sign in. Try again in %s.", seconds(e.RetryAfter))
+	return toll.Errorf(toll.Unavailable, "There were too many attempts. Try again in %s.", seconds(e.RetryAfter))
 }
 
 func seconds(d time.Duration) string {
@@ -85,6 +85,13 @@ func (a *attempts[K]) giveBack(key K, now time.Time) {
 	} else {
 		delete(a.next, key)
 	}
+}
+
+// forget makes a key whole.
+func (a *attempts[K]) forget(key K) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.next, key)
 }
 
 // forgetOne makes room. It looks at a few keys only (Go's maps are ranged over

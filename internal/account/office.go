@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -35,6 +36,14 @@ type Office struct {
 	changed   Changed
 	clock     toll.Clock
 	ids       *toll.IDs
+	random    io.Reader
+
+	consoleURL    func() string
+	signUp        func() string
+	mailed        func()
+	personChanged func(id string)
+	asksFor       *attempts[[32]byte]
+	asksFrom      *attempts[netip.Addr]
 }
 
 // OfficeOptions are what an office needs besides its store.
@@ -44,7 +53,23 @@ type OfficeOptions struct {
 	Passwords *Passwords // nil: NewPasswords with its defaults
 	Changed   Changed    // nil: nobody is told
 	Clock     toll.Clock // nil: toll.SystemClock
-	Random    io.Reader  // for identifiers; nil: crypto/rand
+	Random    io.Reader  // for identifiers and links; nil: crypto/rand
+
+	// ConsoleURL is where people find the console, with a slash at the end: the
+	// links in mails begin with it. nil: "http://localhost/".
+	ConsoleURL func() string
+	// SignUp is the plan of who signs up by themselves, "" where nobody can.
+	// nil: nobody can.
+	SignUp func() string
+	// Mailed is told that something was written into the outbox. It must not
+	// block. nil: nobody is.
+	Mailed func()
+	// PersonChanged is told whose rights or password changed, after it was
+	// committed. It must not call the office, and must not block. nil: nobody is.
+	PersonChanged func(id string)
+
+	PerEmail   Pace // mails that strangers may ask for, per address they go to; zero: 3 at once, then one each 20 minutes
+	PerAddress Pace // and per IP address that asks (IPv6: per /64); zero: 10 at once, then one a minute
 }
 
 // NewOffice opens the office over a store.
@@ -55,6 +80,7 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 	o := &Office{
 		store: store, plans: opts.Plans, mint: opts.Mint, passwords: opts.Passwords,
 		changed: opts.Changed, clock: opts.Clock,
+		consoleURL: opts.ConsoleURL, signUp: opts.SignUp, mailed: opts.Mailed, personChanged: opts.PersonChanged,
 	}
 	if o.passwords == nil {
 		passwords, err := NewPasswords(PasswordOptions{})
@@ -73,7 +99,28 @@ func NewOffice(store Store, opts OfficeOptions) (*Office, error) {
 	if random == nil {
 		random = rand.Reader
 	}
-	o.ids = toll.NewIDs(random)
+	o.ids, o.random = toll.NewIDs(random), random
+	if o.consoleURL == nil {
+		o.consoleURL = func() string { return "http://localhost/" }
+	}
+	if o.signUp == nil {
+		o.signUp = func() string { return "" }
+	}
+	if o.mailed == nil {
+		o.mailed = func() {}
+	}
+	if o.personChanged == nil {
+		o.personChanged = func(string) {}
+	}
+	perEmail, err := pace(opts.PerEmail, Pace{Burst: 3, Every: 20 * time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	perAddress, err := pace(opts.PerAddress, Pace{Burst: 10, Every: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	o.asksFor, o.asksFrom = newAttempts[[32]byte](perEmail, mostAttempts), newAttempts[netip.Addr](perAddress, mostAttempts)
 	return o, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -21,8 +22,10 @@ const (
 )
 
 // CheckPassword says whether a password may be chosen. Every character counts,
-// and there are no rules of composition (NIST SP 800-63B §5.1.1.2).
-func CheckPassword(password toll.Secret) error {
+// and there are no rules of composition (NIST SP 800-63B §5.1.1.2); what is
+// tried first is refused, and what is known of the person: about, such as their
+// e-mail address and name.
+func CheckPassword(password toll.Secret, about ...string) error {
 	text := password.Reveal()
 	switch {
 	case len(text) > MaxPassword:
@@ -31,6 +34,13 @@ func CheckPassword(password toll.Secret) error {
 		return toll.FieldError("password", "The password is not valid UTF-8 text. Type it again.")
 	case utf8.RuneCountInString(norm.NFC.String(text)) < MinPassword:
 		return toll.FieldError("password", "The password is too short: it takes at least %d characters. A few words make a good one.", MinPassword)
+	case isCommon(text):
+		return toll.FieldError("password", "This password is one of those that are tried first. Choose another; a few words make a good one.")
+	}
+	for _, word := range about {
+		if word != "" && strings.EqualFold(text, word) {
+			return toll.FieldError("password", "The password is your own name or address, which are tried first. Choose another.")
+		}
 	}
 	return nil
 }

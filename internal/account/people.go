@@ -40,10 +40,8 @@ func (o *Office) CreateMember(ctx context.Context, p Person, in NewMember) (toll
 	if err != nil {
 		return toll.Member{}, err
 	}
-	switch in.Role {
-	case toll.MemberOwner, toll.MemberAdmin, toll.MemberDeveloper, toll.MemberBilling, toll.MemberViewer:
-	default:
-		return toll.Member{}, toll.FieldError("role", "A member is owner, admin, developer, billing or viewer.")
+	if err := checkMemberRole(in.Role); err != nil {
+		return toll.Member{}, err
 	}
 	who, err := o.newPerson(ctx, in.Email, in.Name, in.Language, in.Password)
 	if err != nil {
@@ -82,10 +80,8 @@ func (o *Office) CreateOperator(ctx context.Context, p Person, in NewOperator) (
 	if err := Can(p, CreateOperator, ""); err != nil {
 		return toll.Operator{}, err
 	}
-	switch in.Role {
-	case toll.OperatorAdmin, toll.OperatorSupport, toll.OperatorViewer:
-	default:
-		return toll.Operator{}, toll.FieldError("role", "An operator is admin, support or viewer.")
+	if err := checkOperatorRole(in.Role); err != nil {
+		return toll.Operator{}, err
 	}
 	who, err := o.newPerson(ctx, in.Email, in.Name, in.Language, in.Password)
 	if err != nil {
@@ -188,6 +184,7 @@ func (o *Office) endSessions(ctx context.Context, kind toll.PersonKind, id strin
 			}
 		}
 	}
+	o.personChanged(id)
 	return nil
 }
 
@@ -214,7 +211,7 @@ func (o *Office) newPerson(ctx context.Context, email, name, lang string, passwo
 		t.language = tag.String()
 	}
 	if password != "" {
-		if t.hash, err = o.newPassword(ctx, password); err != nil {
+		if t.hash, err = o.newPassword(ctx, password, t.email, t.name); err != nil {
 			return typed{}, err
 		}
 	}
@@ -222,8 +219,9 @@ func (o *Office) newPerson(ctx context.Context, email, name, lang string, passwo
 }
 
 // newPassword checks and hashes a password that somebody chose.
-func (o *Office) newPassword(ctx context.Context, password toll.Secret) (toll.Secret, error) {
-	if err := CheckPassword(password); err != nil {
+// about is what is known of them, and makes no password.
+func (o *Office) newPassword(ctx context.Context, password toll.Secret, about ...string) (toll.Secret, error) {
+	if err := CheckPassword(password, about...); err != nil {
 		return "", err
 	}
 	return o.passwords.Hash(ctx, password)

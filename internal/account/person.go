@@ -19,6 +19,7 @@ type Person struct {
 	TimeZone   string // IANA name, "" for the installation's
 	SessionID  string // the session that proved it; "" for the system
 	Strong     bool   // two factors were proved in that session
+	Disabled   bool   // may not sign in: nobody who is asking ever is
 }
 
 // System is the program itself: the command line, the demo, the start of an
@@ -37,13 +38,13 @@ func (p Person) Subject() Subject { return Subject(string(p.Kind) + "/" + p.Role
 func memberPerson(m toll.Member, sessionID string) Person {
 	return Person{
 		Kind: toll.KindMember, ID: m.ID, Role: string(m.Role), CustomerID: m.CustomerID,
-		Email: m.Email, Name: m.Name, Language: m.Language, TimeZone: m.TimeZone, SessionID: sessionID,
+		Email: m.Email, Name: m.Name, Language: m.Language, TimeZone: m.TimeZone, SessionID: sessionID, Disabled: !m.DisabledAt.IsZero(),
 	}
 }
 
 func operatorPerson(o toll.Operator, sessionID string) Person {
 	return Person{
 		Kind: toll.KindOperator, ID: o.ID, Role: string(o.Role),
-		Email: o.Email, Name: o.Name, Language: o.Language, TimeZone: o.TimeZone, SessionID: sessionID,
+		Email: o.Email, Name: o.Name, Language: o.Language, TimeZone: o.TimeZone, SessionID: sessionID, Disabled: !o.DisabledAt.IsZero(),
 	}
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type recent struct {
 	mu         sync.Mutex
 	young, old map[string]known
 	since      time.Time
+	forgotten  uint64 // so often something was forgotten
 }
 
 func newRecent(most int, keep time.Duration) *recent {
@@ -44,18 +46,41 @@ func (r *recent) get(id string, now time.Time) (known, bool) {
 	return k, ok && age >= 0 && age < r.keep
 }
 
-func (r *recent) put(id string, k known) {
+// begun is what put is to be told of rows that are read from now on.
+func (r *recent) begun() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.forgotten
+}
+
+// put remembers what was read since begun, unless something was forgotten
+// meanwhile: it may have been read before what made it be forgotten.
+func (r *recent) put(id string, k known, begun uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if begun != r.forgotten {
+		return
+	}
 	if age := k.readAt.Sub(r.since); len(r.young) >= r.most || age >= r.keep || age < 0 {
 		r.young, r.old, r.since = make(map[string]known), r.young, k.readAt
 	}
 	r.young[id] = k
 }
 
+// forgetPerson forgets every session of a person.
+func (r *recent) forgetPerson(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forgotten++
+	of := func(_ string, k known) bool { return k.session.PersonID == id }
+	maps.DeleteFunc(r.young, of)
+	maps.DeleteFunc(r.old, of)
+}
+
 func (r *recent) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.forgotten++
 	delete(r.young, id)
 	delete(r.old, id)
 }

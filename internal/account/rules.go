@@ -34,10 +34,15 @@ const (
 	CreateMember      Action = "member.create"       // with any role but owner
 	CreateOwner       Action = "member.create_owner" // nobody may give more than they have
 	SetMemberPassword Action = "member.password"     // of another person
+	ChangeMember      Action = "member.change"       // role, and whether they may sign in
+	RemoveMember      Action = "member.remove"
 
 	ListOperators       Action = "operator.list"
 	CreateOperator      Action = "operator.create"
 	SetOperatorPassword Action = "operator.password" // of another person
+	ChangeOperator      Action = "operator.change"   // role, whether they may sign in, and the end
+
+	ReadMail Action = "mail.read" // what was sent, and what is kept because nothing sends it
 
 	WriteEvents Action = "event.write"  // send usage in from outside: what customers pay for
 	ListTokens  Action = "token.list"   // API tokens of other people
@@ -116,10 +121,14 @@ var rules = []Rule{
 	{CreateMember, OnCustomer, allowed(leaders, chief)},
 	{CreateOwner, OnCustomer, allowed([]Subject{memberOwner}, chief)},
 	{SetMemberPassword, OnCustomer, allowed([]Subject{memberOwner}, chief)},
+	{ChangeMember, OnCustomer, allowed(leaders, chief)}, // of an owner: who may make one
+	{RemoveMember, OnCustomer, allowed(leaders, chief)},
 
 	{ListOperators, OnInstallation, operators},
 	{CreateOperator, OnInstallation, chief},
 	{SetOperatorPassword, OnInstallation, chief},
+	{ChangeOperator, OnInstallation, chief},
+	{ReadMail, OnInstallation, chief}, // kept mail holds links that open doors
 
 	{WriteEvents, OnInstallation, chief},
 	{ListTokens, OnInstallation, operators},

@@ -50,7 +50,7 @@ func (s *Sessions) needsCode(ctx context.Context, p Person, was, password toll.S
 	hash := was
 	if weaker {
 		s.strengthenHash(ctx, p, was, password, weaker)
-		again, is, err := s.personByEmail(ctx, p.Email)
+		again, is, err := personByEmail(ctx, s.store, p.Email)
 		if err != nil {
 			return nil, err
 		}
@@ -80,15 +80,19 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 	if _, err := s.peek(ctx, step, forCode, "", &half); err != nil {
 		return Token{}, Person{}, err
 	}
-	count := sha256.Sum256([]byte(half.Email))
-	if wait := s.byEmail.take(count, now); wait > 0 {
+	count, pair := sha256.Sum256([]byte(half.Email)), pairOf(half.Email, from)
+	if wait := s.byPair.take(pair, now); wait > 0 {
 		return Token{}, Person{}, tooMany(wait)
+	}
+	closed := s.byEmail.take(count, now)
+	if closed > 0 && !s.welcome.knows(pair) {
+		return Token{}, Person{}, tooMany(closed)
 	}
 	until, err := s.take(ctx, step, forCode, "", &half)
 	if err != nil { // of many at once, one has it
 		return Token{}, Person{}, err
 	}
-	p, hash, err := s.personByEmail(ctx, half.Email)
+	p, hash, err := personByEmail(ctx, s.store, half.Email)
 	switch {
 	case err != nil:
 		return Token{}, Person{}, err
@@ -105,12 +109,17 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 	if err != nil {
 		return Token{}, Person{}, err
 	}
-	again, is, err := s.personByEmail(ctx, half.Email)
+	again, is, err := personByEmail(ctx, s.store, half.Email)
 	if err != nil || again.ID != p.ID || string(hashOf(is)) != string(half.Hash) {
 		return Token{}, Person{}, errors.Join(err, s.SignOut(ctx, p), errStale())
 	}
-	s.byEmail.giveBack(count, now)
-	s.byEmail.giveBack(count, now) // the password's
+	for range 2 { // this one, and the password's
+		s.byPair.giveBack(pair, now)
+		if closed == 0 {
+			s.byEmail.giveBack(count, now)
+		}
+	}
+	s.welcome.note(pair)
 	return token, p, nil
 }
 

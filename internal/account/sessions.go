@@ -28,8 +28,10 @@ type Sessions struct {
 
 	tokenLife, renewEvery, longest, recheck time.Duration
 
+	byPair    *attempts[[32]byte] // e-mail and IP address
 	byEmail   *attempts[[32]byte]
 	byAddress *attempts[netip.Addr]
+	welcome   *familiar // pairs that signed in before
 	seen      *recent
 }
 
@@ -49,8 +51,9 @@ type SessionOptions struct {
 	RotateKey  time.Duration // how long one key signs, with a Vault; 30 days
 	Recheck    time.Duration // how long a row may be remembered; 1 second, and no more than that
 
-	PerEmail   Pace // failed sign-ins per e-mail address; 10 at once, then one a minute
-	PerAddress Pace // sign-ins per IP address (IPv6: per /64); 60 at once, then one each two seconds
+	PerPair    Pace // failed sign-ins per e-mail address from one IP address (IPv6: per /64); 10 at once, then one a minute
+	PerEmail   Pace // failed sign-ins per e-mail address from everywhere; 100 at once, then one a minute
+	PerAddress Pace // sign-ins per IP address; 60 at once, then one each two seconds
 }
 
 // The most that is kept in memory.
@@ -92,7 +95,11 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 	if s.renewEvery >= s.tokenLife {
 		return nil, fmt.Errorf("start sessions: a token that lives %s cannot be renewed every %s", s.tokenLife, s.renewEvery)
 	}
-	perEmail, err := pace(opts.PerEmail, Pace{Burst: 10, Every: time.Minute})
+	perPair, err := pace(opts.PerPair, Pace{Burst: 10, Every: time.Minute})
+	if err != nil {
+		return nil, err
+	}
+	perEmail, err := pace(opts.PerEmail, Pace{Burst: 100, Every: time.Minute})
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +107,7 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.byPair, s.welcome = newAttempts[[32]byte](perPair, mostAttempts), newFamiliar(mostAttempts)
 	s.byEmail = newAttempts[[32]byte](perEmail, mostAttempts)
 	s.byAddress = newAttempts[netip.Addr](perAddress, mostAttempts)
 	if s.clock == nil {
@@ -156,11 +164,12 @@ func (s *Sessions) Authenticate(ctx context.Context, token string) (p Person, re
 	}
 	known, ok := s.seen.get(id, now)
 	if !ok {
+		begun := s.seen.begun()
 		if known, err = s.look(ctx, id); err != nil {
 			return Person{}, nil, err
 		}
 		known.readAt = now // before the rows were read: never older than it says
-		s.seen.put(id, known)
+		s.seen.put(id, known, begun)
 	}
 	switch {
 	case !known.session.RevokedAt.IsZero():
@@ -223,6 +232,10 @@ func (s *Sessions) SignOut(ctx context.Context, p Person) error {
 	return nil
 }
 
+// Forget makes what was changed of a person hold for their next request in this
+// process; other processes hear of it within a second anyway.
+func (s *Sessions) Forget(personID string) { s.seen.forgetPerson(personID) }
+
 // tokenEnd is when a token made now must have been renewed.
 func (s *Sessions) tokenEnd(now, sessionEnd time.Time) time.Time {
 	if end := now.Add(s.tokenLife); end.Before(sessionEnd) {
@@ -243,11 +256,17 @@ func (s *Sessions) look(ctx context.Context, id string) (known, error) {
 		if err != nil {
 			return known{}, gone(err, "member", row.PersonID)
 		}
+		if !m.DisabledAt.IsZero() {
+			return known{}, signIn(errors.New("the member is disabled"))
+		}
 		return known{session: row, person: strengthened(memberPerson(m, id), row)}, nil
 	case toll.KindOperator:
 		o, err := s.store.Operator(ctx, row.PersonID)
 		if err != nil {
 			return known{}, gone(err, "operator", row.PersonID)
+		}
+		if !o.DisabledAt.IsZero() {
+			return known{}, signIn(errors.New("the operator is disabled"))
 		}
 		return known{session: row, person: strengthened(operatorPerson(o, id), row)}, nil
 	}

@@ -18,8 +18,13 @@ import (
 // An unknown address, a person without a password and a wrong password give the
 // same answer after the same work: Unauthorized. Too many attempts from an
 // address or for an e-mail address: *TooManyAttempts, whether they were right
-// or not. A sign-in that succeeds does not count for its e-mail address, so
-// that only failures lock it, and only for as long as they go on.
+// or not. A sign-in that succeeds does not count for its e-mail address.
+//
+// Somebody else's wrong guesses do not lock the owner out: they count for the
+// place that they come from. Only after very many, from everywhere together, is
+// an e-mail address closed, and then not for places that it was signed in from
+// before (as far as this process remembers them); a new password that was asked
+// for by mail opens it again.
 //
 // A person with an authenticator app gets *CodeNeeded in the place of a session.
 func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secret, from netip.Addr, userAgent string) (Token, Person, error) {
@@ -31,14 +36,18 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	if err != nil {
 		clean = strings.ToLower(email) // nobody has it; the answer is the same as for any stranger
 	}
-	count := sha256.Sum256([]byte(clean))
-	if wait := s.byEmail.take(count, now); wait > 0 {
+	count, pair := sha256.Sum256([]byte(clean)), pairOf(clean, from)
+	if wait := s.byPair.take(pair, now); wait > 0 {
 		return Token{}, Person{}, tooMany(wait)
+	}
+	closed := s.byEmail.take(count, now)
+	if closed > 0 && !s.welcome.knows(pair) {
+		return Token{}, Person{}, tooMany(closed)
 	}
 	if len(password) > MaxPassword {
 		return Token{}, Person{}, errWrong() // whoever it is, so it tells nothing
 	}
-	p, hash, err := s.personByEmail(ctx, clean)
+	p, hash, err := personByEmail(ctx, s.store, clean)
 	if err != nil {
 		return Token{}, Person{}, err
 	}
@@ -46,7 +55,7 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	switch {
 	case err != nil:
 		return Token{}, Person{}, fmt.Errorf("check a password: %w", err)
-	case !ok:
+	case !ok, p.Disabled:
 		return Token{}, Person{}, errWrong()
 	}
 	switch needed, err := s.needsCode(ctx, p, hash, password, weaker); {
@@ -62,7 +71,11 @@ func (s *Sessions) SignIn(ctx context.Context, email string, password toll.Secre
 	if err := s.stillHolds(ctx, p, hash, password); err != nil {
 		return Token{}, Person{}, err
 	}
-	s.byEmail.giveBack(count, now)
+	if closed == 0 {
+		s.byEmail.giveBack(count, now)
+	}
+	s.byPair.giveBack(pair, now)
+	s.welcome.note(pair)
 	s.strengthenHash(ctx, p, hash, password, weaker)
 	return token, p, nil
 }
@@ -78,12 +91,21 @@ func (s *Sessions) strengthenHash(ctx context.Context, p Person, was, password t
 	}
 }
 
+// pairOf names an e-mail address and a place together.
+func pairOf(email string, from netip.Addr) [32]byte {
+	return sha256.Sum256([]byte(email + " " + neighbourhood(from).String()))
+}
+
+// Reopen forgets the wrong guesses for an e-mail address: its owner has proved
+// to read its mail.
+func (s *Sessions) Reopen(email string) { s.byEmail.forget(sha256.Sum256([]byte(email))) }
+
 // stillHolds looks once more whether the password is the person's, now that
 // the session is there. A new password ends every session that is there by
 // then; one that began with the old password a moment later would outlive it.
 func (s *Sessions) stillHolds(ctx context.Context, p Person, was, password toll.Secret) error {
-	again, is, err := s.personByEmail(ctx, p.Email)
-	ok := err == nil && again.ID == p.ID
+	again, is, err := personByEmail(ctx, s.store, p.Email)
+	ok := err == nil && again.ID == p.ID && !again.Disabled
 	if ok && is != was { // or only hashed anew, by another sign-in
 		ok, _, err = s.passwords.Verify(ctx, is, password)
 	}
@@ -98,9 +120,9 @@ func (s *Sessions) stillHolds(ctx context.Context, p Person, was, password toll.
 
 // personByEmail looks in both tables whoever is found in the first, so that
 // the time tells nothing. Nobody at all is no error: the zero Person and no hash.
-func (s *Sessions) personByEmail(ctx context.Context, email string) (Person, toll.Secret, error) {
-	m, memberErr := s.store.MemberByEmail(ctx, email)
-	o, operatorErr := s.store.OperatorByEmail(ctx, email)
+func personByEmail(ctx context.Context, store PeopleStore, email string) (Person, toll.Secret, error) {
+	m, memberErr := store.MemberByEmail(ctx, email)
+	o, operatorErr := store.OperatorByEmail(ctx, email)
 	for _, err := range []error{memberErr, operatorErr} {
 		if err != nil && toll.CodeOf(err) != toll.NotFound {
 			return Person{}, "", fmt.Errorf("look for a person by e-mail address: %w", err)
@@ -125,6 +147,9 @@ type begun struct {
 
 // begin makes the session and its first token.
 func (s *Sessions) begin(ctx context.Context, p Person, how begun) (Token, Person, error) {
+	if p.Disabled { // whatever was proved
+		return Token{}, Person{}, errWrong()
+	}
 	now := stored(s.clock())
 	row := toll.Session{
 		ID: s.ids.NewID("ses", now), Kind: p.Kind, PersonID: p.ID,
@@ -150,7 +175,7 @@ func (s *Sessions) rehash(ctx context.Context, p Person, was, password toll.Secr
 	if err != nil {
 		return err
 	}
-	again, is, err := s.personByEmail(ctx, p.Email)
+	again, is, err := personByEmail(ctx, s.store, p.Email)
 	if err != nil {
 		return err
 	}

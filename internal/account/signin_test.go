@@ -86,28 +86,59 @@ func TestAWrongPasswordAndAnUnknownAddressGetOneAnswer(t *testing.T) {
 	}
 }
 
-func TestFailuresLockAnAddressOnlyWhileTheyGoOn(t *testing.T) {
+func TestWrongGuessesOfOthersDoNotLockTheOwnerOut(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	ctx := t.Context()
-	s := h.newSessions(t, account.SessionOptions{PerEmail: account.Pace{Burst: 3, Every: time.Minute}})
+	s := h.newSessions(t, account.SessionOptions{PerPair: account.Pace{Burst: 3, Every: time.Minute}})
 	for range 20 { // who signs in rightly is never too often
 		_, _, err := s.SignIn(ctx, h.owner.Email, h.password, home, "")
 		must(t, err)
 	}
+	enemy := netip.MustParseAddr("203.0.113.9")
 	for _, email := range []string{h.owner.Email, "nobody@example.com"} {
-		for i := range 3 {
-			_, _, err := s.SignIn(ctx, email, "a wrong password", netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), "")
+		for range 3 {
+			_, _, err := s.SignIn(ctx, email, "a wrong password", enemy, "")
 			wantCode(t, err, toll.Unauthorized)
 		}
-		_, _, err := s.SignIn(ctx, strings.ToUpper(email), h.password, home, "")
+		_, _, err := s.SignIn(ctx, strings.ToUpper(email), h.password, enemy, "")
 		var refused *account.TooManyAttempts
 		if !errors.As(err, &refused) || refused.RetryAfter != time.Minute {
 			t.Fatalf("%s: got %v", email, err)
 		}
 	}
+	for _, from := range []netip.Addr{home, netip.MustParseAddr("2001:db8::1")} { // known, and never seen
+		_, _, err := s.SignIn(ctx, h.owner.Email, h.password, from, "")
+		must(t, err)
+	}
 	h.clock.pass(time.Minute)
+	_, _, err := s.SignIn(ctx, h.owner.Email, h.password, enemy, "")
+	must(t, err)
+}
+
+func TestGuessesFromEverywhereCloseAnAddressButNotForWhoWasHereBefore(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	ctx := t.Context()
+	s := h.newSessions(t, account.SessionOptions{PerEmail: account.Pace{Burst: 5, Every: time.Hour}})
 	_, _, err := s.SignIn(ctx, h.owner.Email, h.password, home, "")
+	must(t, err)
+	for i := range 5 {
+		_, _, err := s.SignIn(ctx, h.owner.Email, "a wrong password", netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), "")
+		wantCode(t, err, toll.Unauthorized)
+	}
+	strange := netip.MustParseAddr("203.0.113.9")
+	var refused *account.TooManyAttempts
+	if _, _, err := s.SignIn(ctx, h.owner.Email, h.password, strange, ""); !errors.As(err, &refused) {
+		t.Fatalf("the sixth place may guess: %v", err)
+	}
+	if _, _, err := s.SignIn(ctx, h.owner.Email, "a wrong password", home, ""); toll.CodeOf(err) != toll.Unauthorized {
+		t.Fatalf("home is closed: %v", err)
+	}
+	_, _, err = s.SignIn(ctx, h.owner.Email, h.password, home, "")
+	must(t, err)
+	s.Reopen(h.owner.Email) // by a new password that was asked for by mail
+	_, _, err = s.SignIn(ctx, h.owner.Email, h.password, strange, "")
 	must(t, err)
 }
 
@@ -209,6 +240,7 @@ func TestSessionsRefuseSettingsThatCannotHold(t *testing.T) {
 		"renewed too late":   {Secrets: good, TokenLife: time.Hour, RenewEvery: time.Hour},
 		"remembers too long": {Secrets: good, Recheck: time.Second + 1},
 		"no pace":            {Secrets: good, PerEmail: account.Pace{Burst: 1}},
+		"no pace of a pair":  {Secrets: good, PerPair: account.Pace{Burst: 1}},
 		"no burst":           {Secrets: good, PerAddress: account.Pace{Every: time.Second}},
 	} {
 		if _, err := account.NewSessions(store, opts); err == nil {

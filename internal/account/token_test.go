@@ -201,7 +201,7 @@ func TestTheMemoryOfSessionsIsBounded(t *testing.T) {
 	now := noon
 	for i := range 10_000 {
 		now = now.Add(time.Millisecond)
-		r.put(string(rune(i)), known{readAt: now})
+		r.put(string(rune(i)), known{readAt: now}, 0)
 		if len(r.young)+len(r.old) > 200 {
 			t.Fatalf("%d sessions are remembered", len(r.young)+len(r.old))
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/console"
 	"github.com/tollhouse/tollhouse/internal/edge"
 	"github.com/tollhouse/tollhouse/internal/gate"
+	"github.com/tollhouse/tollhouse/internal/mail"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/meter/journal"
 	"github.com/tollhouse/tollhouse/internal/store"
@@ -88,6 +89,9 @@ type App struct {
 	unmeteredServed               atomic.Int64 // requests
 
 	passwords *account.Passwords
+	sessions  *account.Sessions // nil before there is a console
+	mailer    *mail.Sender
+	mailing   sync.WaitGroup
 	secret    toll.Secret // what openSecret found
 
 	public, secure, admin, control net.Listener
@@ -143,6 +147,7 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	go debug.FreeOSMemory()
 	beside, end := context.WithCancel(ctx)
 	defer end()
+	a.mailing.Go(func() { a.mailer.Run(beside) })
 	go a.tidy(beside)
 	go a.retain(beside)
 	if a.file != "" {
@@ -155,6 +160,8 @@ func Run(ctx context.Context, cfg *config.Config, o Options) error {
 	case <-a.gone:
 		a.log.Info("the last connection of this process has ended; the new one serves")
 	}
+	end()
+	a.mailing.Wait() // it writes what became of the mail that it had in hand
 	return errors.Join(err, a.stop())
 }
 

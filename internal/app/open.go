@@ -45,7 +45,14 @@ func (a *App) openOffice() (err error) {
 	if a.passwords, err = account.NewPasswords(account.PasswordOptions{}); err != nil {
 		return err
 	}
-	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, changes{a}, a.clock); err != nil {
+	ties := officeTies{
+		changed: changes{a}, consoleURL: a.ConsoleURL, mailed: a.pokeMail, personChanged: a.personChanged,
+		signUp: func() string { return a.cfg.Console.SignUp },
+	}
+	if a.rooms.office, err = newOffice(a.rooms.store, a.rooms.plans, a.passwords, ties, a.clock); err != nil {
+		return err
+	}
+	if err := a.openMail(); err != nil {
 		return err
 	}
 	a.rooms.tokens, err = newTokens(a.rooms.store, a.clock)
@@ -257,8 +264,8 @@ func (a *App) stickyKey() []byte {
 	return h.Sum(nil)
 }
 
-func (a *App) openConsole() (*console.Console, error) {
-	sessions, err := account.NewSessions(a.rooms.store, account.SessionOptions{
+func (a *App) openConsole() (_ *console.Console, err error) {
+	a.sessions, err = account.NewSessions(a.rooms.store, account.SessionOptions{
 		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
 		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
 	})
@@ -268,7 +275,7 @@ func (a *App) openConsole() (*console.Console, error) {
 	store := a.rooms.store
 	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone)
 	o := console.Options{
-		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans,
+		Office: a.rooms.office, Sessions: a.sessions, Questions: store, Plans: a.rooms.plans,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,

@@ -244,6 +244,10 @@ func keepFixed(was, next *config.Config) []string {
 	keep("secrets", &was.Secrets, &next.Secrets)
 	keep("journal.sync", &was.Journal.Sync, &next.Journal.Sync)
 	keep("time_zone", &was.TimeZone, &next.TimeZone)
+	keep("mail", &was.Mail, &next.Mail)
+	keep("name", &was.Name, &next.Name)
+	keep("console.url", &was.Console.URL, &next.Console.URL)
+	keep("console.sign_up", &was.Console.SignUp, &next.Console.SignUp)
 	keep("console.languages", &was.Console.Languages, &next.Console.Languages)
 	keep("console.sessions", &was.Console.Sessions, &next.Console.Sessions)
 	return differ

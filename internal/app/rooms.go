@@ -36,6 +36,7 @@ type rooms struct {
 	office *account.Office
 	keeper keeper          // of a command: what it changes goes into the snapshot too
 	tokens *account.Tokens // API tokens
+	post   post            // how mail leaves
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error
@@ -98,10 +99,20 @@ func openStore(ctx context.Context, at Installation) (*store.Store, error) {
 	return store.Open(ctx, o)
 }
 
+// officeTies are what an office tells, and asks, of the program around it.
+type officeTies struct {
+	changed       account.Changed
+	consoleURL    func() string
+	signUp        func() string
+	mailed        func()
+	personChanged func(id string)
+}
+
 // newOffice opens the account office over a store.
-func newOffice(s *store.Store, p *plans, passwords *account.Passwords, changed account.Changed, clock toll.Clock) (*account.Office, error) {
+func newOffice(s *store.Store, p *plans, passwords *account.Passwords, ties officeTies, clock toll.Clock) (*account.Office, error) {
 	return account.NewOffice(s, account.OfficeOptions{
-		Plans: p, Passwords: passwords, Changed: changed, Clock: clock,
+		Plans: p, Passwords: passwords, Changed: ties.changed, Clock: clock,
+		ConsoleURL: ties.consoleURL, SignUp: ties.signUp, Mailed: ties.mailed, PersonChanged: ties.personChanged,
 		Mint: func(mode toll.Mode) (toll.Secret, [32]byte, string, error) { return apikey.New(mode, nil) },
 	})
 }
@@ -138,7 +149,11 @@ func (r *rooms) open(ctx context.Context) error {
 	}
 	r.plans.switchTo(versions, r.at.Config)
 	r.keeper = openKeeper(r.at, r.store, r.clock, nil)
-	if r.office, err = newOffice(r.store, r.plans, nil, r.keeper, r.clock); err != nil {
+	ties := officeTies{changed: r.keeper, consoleURL: func() string { return consoleAddress(r.at.Config) }}
+	if r.office, err = newOffice(r.store, r.plans, nil, ties, r.clock); err != nil {
+		return err
+	}
+	if r.post, err = newPost(r.at.Config, r.clock); err != nil {
 		return err
 	}
 	if r.tokens, err = newTokens(r.store, r.clock); err != nil {

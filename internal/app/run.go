@@ -92,6 +92,7 @@ func (a *App) openTelemetry() {
 	if a.shared != nil {
 		a.metrics.WatchShared(a.shared.status)
 	}
+	a.metrics.WatchMail(a.mailState)
 	a.metrics.WatchUpstreams(func() []telemetry.Upstream {
 		var all []telemetry.Upstream
 		now := a.live.Load()

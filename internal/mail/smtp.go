@@ -117,7 +117,7 @@ func (s *SMTP) Carry(ctx context.Context, to, id string, l Letter) error {
 	if err != nil {
 		return &Refused{err}
 	}
-	client, err := s.client()
+	client, err := s.client(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,12 @@ func (s *SMTP) Carry(ctx context.Context, to, id string, l Letter) error {
 	return nil
 }
 
-func (s *SMTP) client() (*gomail.Client, error) {
+func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 	options := []gomail.Option{
 		gomail.WithPort(s.port), gomail.WithTimeout(s.o.Timeout), gomail.WithTLSConfig(s.tls.Clone()), gomail.WithHELO(heloName()),
-		gomail.WithDialContextFunc(s.dial), gomail.WithoutNoop(),
+		gomail.WithDialContextFunc(func(dialing context.Context, network, address string) (net.Conn, error) {
+			return s.dial(ctx, dialing, network, address)
+		}), gomail.WithoutNoop(),
 	}
 	switch s.o.Protection {
 	case STARTTLS:
@@ -164,15 +166,16 @@ func (s *SMTP) client() (*gomail.Client, error) {
 	return client, nil
 }
 
-// dial connects so that the deadline of ctx bounds all that follows, however
-// often the library sets one of its own.
-func (s *SMTP) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+// dial connects so that ctx bounds all that follows, however often the library
+// sets deadlines of its own: its own context ends with the dialling.
+func (s *SMTP) dial(ctx, dialing context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(dialing, network, address)
 	if err != nil {
 		return nil, err
 	}
 	bounded := &boundedConn{Conn: conn}
 	bounded.end, _ = ctx.Deadline()
+	context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	if err := bounded.SetDeadline(bounded.end); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -180,7 +183,7 @@ func (s *SMTP) dial(ctx context.Context, network, address string) (net.Conn, err
 		return bounded, nil
 	}
 	secure := tls.Client(bounded, s.tls.Clone())
-	if err := secure.HandshakeContext(ctx); err != nil {
+	if err := secure.HandshakeContext(dialing); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return secure, nil

@@ -28,6 +28,9 @@ func everything(m *Metrics) {
 	m.WatchUpstreams(func() []Upstream {
 		return []Upstream{{"ner", "127.0.0.1:9001", true, 3, 0, 9, "closed"}, {"ner", "127.0.0.1:9002", false, 0, 7, 5, "open"}}
 	})
+	m.WatchMail(func() (Mail, bool) {
+		return Mail{Waiting: 3, Oldest: 90 * time.Second, GivenUp: 1, Sent: 20, Failures: 4}, true
+	})
 	m.WatchShared(func() Shared { return Shared{Away: true, Outages: 2, Replicas: 3, Asked: 40, Alone: 5} })
 	m.WatchStore(func() Store { return Store{Away: true, Age: 90 * time.Second, Size: 4711, Failing: true} })
 	m.WatchConnections(func() Connections { return Connections{Open: 1, Max: 2} })
