@@ -110,6 +110,8 @@ type Outbox interface {
 	// AnswerMail removes a question that was claimed and writes what answers it:
 	// all or nothing. NotFound: somebody else has claimed it since.
 	AnswerMail(ctx context.Context, ask toll.MailClaim, tickets []toll.Ticket, mails []toll.Mail) error
+	Mail(ctx context.Context, id string) (toll.PostedMail, error)
+	Mails(ctx context.Context, q toll.MailQuery) (toll.MailPage, error)
 }
 
 // SessionStore keeps sessions.

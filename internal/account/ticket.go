@@ -154,6 +154,33 @@ func (o *Office) AnswerMail(ctx context.Context, c toll.MailClaim) (bool, error)
 	return true, nil
 }
 
+// Mails lists a page of the outbox, the newest first. Action: ReadMail.
+func (o *Office) Mails(ctx context.Context, p Person, q toll.MailQuery) (toll.MailPage, error) {
+	if err := Can(p, ReadMail, ""); err != nil {
+		return toll.MailPage{}, err
+	}
+	page, err := o.store.Mails(ctx, q)
+	if err != nil {
+		return toll.MailPage{}, fmt.Errorf("list mail: %w", err)
+	}
+	return page, nil
+}
+
+// Mail returns one mail of the outbox. Action: ReadMail.
+func (o *Office) Mail(ctx context.Context, p Person, id string) (toll.PostedMail, error) {
+	if err := Can(p, ReadMail, ""); err != nil {
+		return toll.PostedMail{}, err
+	}
+	m, err := o.store.Mail(ctx, id)
+	switch {
+	case toll.CodeOf(err) == toll.NotFound:
+		return toll.PostedMail{}, toll.Errorf(toll.NotFound, "There is no such mail.")
+	case err != nil:
+		return toll.PostedMail{}, fmt.Errorf("read mail %s: %w", id, err)
+	}
+	return m, nil
+}
+
 // OpenTicket returns the ticket that a link's text is, as long as it holds.
 // NotFound: it does not, and why is not told.
 func (o *Office) OpenTicket(ctx context.Context, text string) (toll.Ticket, error) {

@@ -34,7 +34,7 @@ func openHouse(t *testing.T) *house {
 // mails that came of it.
 func (h *house) answered(t *testing.T) []toll.Mail {
 	t.Helper()
-	asks := h.store.Mails()
+	asks := h.store.TakeMails()
 	if len(asks) != 1 || len(asks[0].Values) != 0 {
 		t.Fatalf("the outbox holds %+v, want one question", asks)
 	}
@@ -43,7 +43,7 @@ func (h *house) answered(t *testing.T) []toll.Mail {
 	if !done {
 		t.Fatalf("%q is not taken for a question", asks[0].Kind)
 	}
-	return h.store.Mails()
+	return h.store.TakeMails()
 }
 
 // ticketIn is the text of the ticket in a mail's link.
@@ -103,7 +103,7 @@ func TestAskingTellsNobodyWhoHasAnAccount(t *testing.T) {
 	for _, email := range []string{h.owner.Email, h.chief.Email, "nobody@example.com"} {
 		must(t, office.AskSignUp(ctx, email, "", home))
 		must(t, office.AskReset(ctx, email, "", home))
-		for _, m := range h.store.Mails() {
+		for _, m := range h.store.TakeMails() {
 			if m.To != email || len(m.Values) != 0 || !strings.HasPrefix(m.Kind, "ask.") {
 				t.Errorf("%s: wrote %+v", email, m)
 			}
@@ -165,7 +165,7 @@ func TestNobodySignsUpWhereThatIsOff(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	wantCode(t, h.AskSignUp(t.Context(), "new@example.com", "", home), toll.Forbidden)
-	if h.SigningUp() || len(h.store.Mails()) != 0 {
+	if h.SigningUp() || len(h.store.TakeMails()) != 0 {
 		t.Error("somebody can")
 	}
 	h = openHouse(t)
@@ -205,7 +205,7 @@ func TestAResetSetsOnePasswordAndEndsEverySession(t *testing.T) {
 			won = i
 		}
 	}
-	if told := h.store.Mails(); len(told) != 1 || told[0].Kind != "password" || told[0].To != h.owner.Email {
+	if told := h.store.TakeMails(); len(told) != 1 || told[0].Kind != "password" || told[0].To != h.owner.Email {
 		t.Errorf("the owner is told by %+v", told)
 	}
 	_, _, err = h.sessions.Authenticate(ctx, token.Text.Reveal()) // on the next request, here

@@ -279,6 +279,7 @@ func (a *App) openConsole() (_ *console.Console, err error) {
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
+		Letters: a.rooms.post.letters, SendsMail: a.rooms.post.carrier != nil,
 		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}

@@ -82,8 +82,11 @@ func (v *visit) items() []item {
 		{item{"usage", "/usage", "chart-column"}, member, account.ReadUsage},
 		{item{"plan", "/plan", "credit-card"}, member, account.ReadUsage},
 		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
+		{item{"team", "/team", "users"}, member, account.ListMembers},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
+		{item{"operators", "/operators", "shield"}, operator, account.ListOperators},
+		{item{"mail", "/mail", "mail"}, operator, account.ReadMail},
 	}
 	var out []item
 	for _, m := range all {

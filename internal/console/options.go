@@ -28,6 +28,7 @@ type Office interface {
 	CreateKey(ctx context.Context, p account.Person, in account.NewKey) (account.MadeKey, error)
 	RollKey(ctx context.Context, p account.Person, id string, overlap time.Duration) (account.MadeKey, toll.Key, error)
 	RevokeKey(ctx context.Context, p account.Person, id string) (toll.Key, error)
+	People
 }
 
 // Sessions says who is asking. *account.Sessions is one.
@@ -35,6 +36,8 @@ type Sessions interface {
 	SignIn(ctx context.Context, email string, password toll.Secret, from netip.Addr, userAgent string) (account.Token, account.Person, error)
 	Authenticate(ctx context.Context, token string) (p account.Person, renewed *account.Token, err error)
 	SignOut(ctx context.Context, p account.Person) error
+	// Reopen forgets wrong guesses for an e-mail address whose owner has proved it.
+	Reopen(email string)
 }
 
 // Bills previews a bill from chargeable counts per unit since its period began.
@@ -88,6 +91,11 @@ type Options struct {
 	// page of customers. nil: nothing is said. It is asked by each such page, so it
 	// must be quick.
 	Store func() StoreState
+
+	// Letters writes kept mail out for operators to read. nil: it is only listed.
+	Letters Letters
+	// SendsMail says that a server is configured, so that mail is not kept.
+	SendsMail bool
 
 	// Services lists the services of the configuration, for filters and code
 	// samples. nil: none.

@@ -36,6 +36,15 @@ func (c *Console) routes() []route {
 		{"POST", "/sign-in", public, "", (*Console).signIn, false},
 		{"POST", "/sign-out", signedIn, "", (*Console).signOut, false},
 
+		{"GET", "/sign-up", public, "", (*Console).signUpForm, false},
+		{"POST", "/sign-up", public, "", (*Console).signUp, false},
+		{"GET", "/reset", public, "", (*Console).resetForm, false},
+		{"POST", "/reset", public, "", (*Console).reset, false},
+		{"GET", "/sent", public, "", (*Console).sent, false},
+		{"GET", "/link", public, "", (*Console).link, false},
+		{"POST", "/link", public, "", (*Console).useLink, false},
+		{"POST", "/password", public, "", (*Console).checkPassword, false},
+
 		{"GET", "/overview", member, account.ReadUsage, (*Console).overview, false},
 		{"GET", "/keys", member, account.ListKeys, (*Console).keys, false},
 		{"POST", "/keys", member, account.CreateKey, (*Console).createKey, true},
@@ -58,7 +67,12 @@ func (c *Console) routes() []route {
 		{"POST", "/customers/{customer}/suspend", operator, account.SuspendCustomer, (*Console).suspend, false},
 		{"GET", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).confirmResume, false},
 		{"POST", "/customers/{customer}/resume", operator, account.ResumeCustomer, (*Console).resume, false},
+		{"GET", "/mail", operator, account.ReadMail, (*Console).mails, false},
+		{"GET", "/mail/{mail}", operator, account.ReadMail, (*Console).mail, false},
 	}
+	table = append(table, teamRoutes("/team", member, account.ListMembers, account.CreateMember, account.ChangeMember, account.RemoveMember)...)
+	table = append(table, teamRoutes("/customers/{customer}/team", operator, account.ListMembers, account.CreateMember, account.ChangeMember, account.RemoveMember)...)
+	table = append(table, teamRoutes("/operators", operator, account.ListOperators, account.CreateOperator, account.ChangeOperator, account.ChangeOperator)...)
 	if c.o.Development {
 		table = append(table, route{"GET", "/dev/pieces", public, "", (*Console).gallery, false})
 	}

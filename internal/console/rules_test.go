@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,7 +50,7 @@ func form(fields ...string) func() url.Values {
 func (w *world) examinations() map[string]examined {
 	key, cus := "/keys/"+w.key.ID, "/customers/"+w.customer.ID
 	done := hxtest.Route{Redirects: true, Followed: true, Form: form()}
-	return map[string]examined{
+	all := map[string]examined{
 		"GET /{$}":       {route: hxtest.Route{Path: "/", Redirects: true, Followed: true}},
 		"GET /sign-in":   {route: hxtest.Route{Path: "/sign-in?next=/usage", Next: "next"}},
 		"POST /sign-in":  {route: hxtest.Route{Path: "/sign-in", Form: form("email", asOwner, "password", password), Redirects: true, Next: "next"}, wrong: url.Values{"email": {""}}},
@@ -78,6 +79,8 @@ func (w *world) examinations() map[string]examined {
 		"POST /customers/{customer}/resume":   {as: asSupport, fails: true, none: "/customers/none/resume", route: with(done, cus+"/resume")},
 		"GET /dev/pieces":                     {route: hxtest.Route{Path: "/dev/pieces"}},
 	}
+	maps.Copy(all, w.peopleExaminations())
+	return all
 }
 
 func with(r hxtest.Route, path string) hxtest.Route {

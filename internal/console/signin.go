@@ -3,9 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tollhouse/tollhouse/hx"
 	"github.com/tollhouse/tollhouse/internal/account"
@@ -58,8 +56,7 @@ func (c *Console) signIn(v *visit) (*answer, error) {
 	var tooMany *account.TooManyAttempts
 	switch {
 	case errors.As(err, &tooMany):
-		wait := int64((tooMany.RetryAfter + time.Second - 1) / time.Second)
-		v.w.Header().Set("Retry-After", strconv.FormatInt(max(1, wait), 10))
+		v.retryAfter(tooMany)
 		view.Error = v.T("signin.limited", v.words.Span(tooMany.RetryAfter))
 		return signInAnswer(v, http.StatusTooManyRequests, view), nil
 	case toll.CodeOf(err) == toll.Unauthorized:

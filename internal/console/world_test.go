@@ -188,6 +188,7 @@ type world struct {
 	options  Options
 	store    *accounttest.Store
 	office   *account.Office
+	sessions *account.Sessions
 	usage    *ledger
 	log      *bytes.Buffer
 	mu       sync.Mutex
@@ -198,8 +199,9 @@ type world struct {
 	key      toll.Key      // of customer
 	server   *httptest.Server
 	otherKey toll.Key
-	problem  error  // of the newest configuration file
-	fresh    string // the ID of a key that was made for one form
+	people
+	problem error  // of the newest configuration file
+	fresh   string // the ID of a key that was made for one form
 }
 
 type change func(*Options)
@@ -211,9 +213,13 @@ func newWorld(t testing.TB, changes ...change) *world {
 	passwords := accounttest.QuickPasswords(t)
 	ctx := t.Context()
 	var err error
-	w.office, err = account.NewOffice(w.store, account.OfficeOptions{Plans: plans, Mint: mint, Passwords: passwords, Clock: w.clock, Random: &counter{}})
+	w.office, err = account.NewOffice(w.store, account.OfficeOptions{
+		Plans: plans, Mint: mint, Passwords: passwords, Clock: w.clock, Random: &counter{}, SignUp: func() string { return "free" },
+		PerEmail: account.Pace{Burst: 1000, Every: time.Second}, PerAddress: account.Pace{Burst: 1000, Every: time.Second},
+		PersonChanged: func(id string) { w.sessions.Forget(id) },
+	})
 	w.ok(err)
-	sessions, err := account.NewSessions(w.store, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: passwords, Clock: w.clock})
+	w.sessions, err = account.NewSessions(w.store, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: passwords, Clock: w.clock})
 	w.ok(err)
 
 	then := w.now
@@ -242,12 +248,13 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.key = w.makeKey(w.customer.ID, "production", toll.Live, 40*24*time.Hour, 2*time.Minute)
 	w.otherKey = w.makeKey(w.other.ID, "theirs", toll.Live, time.Hour, 0)
 
+	w.openPeople()
 	w.usage.past(w.customer.ID, w.now, 62, 60)
 	w.usage.refusedOf = w.customer.ID
 	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
 
 	w.options = Options{
-		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans, Requests: w.lookup(),
+		Office: w.office, Sessions: w.sessions, Letters: letters(), Questions: w.usage, Plans: plans, Requests: w.lookup(),
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),
 		Limits: w.limits, ConfigProblem: w.configProblem,
 		Services: func() []toll.Service {

@@ -153,11 +153,11 @@ func (s *SMTP) client(ctx context.Context) (*gomail.Client, error) {
 		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
 	}
 	if s.o.User != "" {
-		auth := gomail.SMTPAuthAutoDiscover
-		if s.o.Protection == Plain {
-			auth = gomail.SMTPAuthPlainNoEnc // to this machine itself
+		how := gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover)
+		if s.o.Protection != STARTTLS { // the library cannot see that our own connection is TLS, or to this machine itself
+			how = gomail.WithOpportunisticSMTPAuth(gomail.SMTPAuthSCRAMSHA256, gomail.SMTPAuthSCRAMSHA1, gomail.SMTPAuthPlainNoEnc, gomail.SMTPAuthLoginNoEnc)
 		}
-		options = append(options, gomail.WithSMTPAuth(auth), gomail.WithUsername(s.o.User), gomail.WithPassword(s.o.Password.Reveal()))
+		options = append(options, how, gomail.WithUsername(s.o.User), gomail.WithPassword(s.o.Password.Reveal()))
 	}
 	client, err := gomail.NewClient(s.host, options...)
 	if err != nil {

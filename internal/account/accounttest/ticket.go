@@ -9,8 +9,8 @@ import (
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-// Mails returns what was written into the outbox since it was last asked.
-func (s *Store) Mails() []toll.Mail {
+// TakeMails returns what was written into the outbox since it was last asked.
+func (s *Store) TakeMails() []toll.Mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.mails
@@ -37,6 +37,35 @@ func (s *Store) AnswerMail(ctx context.Context, _ toll.MailClaim, tickets []toll
 		}
 	}
 	return s.EnqueueMail(ctx, mails...)
+}
+
+// Mail implements account.Outbox: every mail is kept.
+func (s *Store) Mail(ctx context.Context, id string) (toll.PostedMail, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return toll.PostedMail{}, err
+	}
+	defer leave()
+	for _, m := range s.mails {
+		if m.ID == id {
+			return toll.PostedMail{Mail: m, Status: toll.MailKept, Tries: 1, DoneAt: m.CreatedAt}, nil
+		}
+	}
+	return toll.PostedMail{}, missing("mail")
+}
+
+// Mails implements account.Outbox: one page has them all.
+func (s *Store) Mails(ctx context.Context, _ toll.MailQuery) (toll.MailPage, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return toll.MailPage{}, err
+	}
+	defer leave()
+	var page toll.MailPage
+	for _, m := range slices.Backward(s.mails) {
+		page.Mails = append(page.Mails, toll.PostedMail{Mail: m, Status: toll.MailKept, Tries: 1, DoneAt: m.CreatedAt})
+	}
+	return page, nil
 }
 
 func copyTicket(t toll.Ticket) toll.Ticket {

@@ -20,9 +20,23 @@ type Words struct {
 }
 
 var languages = map[string]*Words{
-	"en": {lang: "en", messages: english, group: ",", least: 4, decimal: "."},
-	"fr": {lang: "fr", messages: french, group: "\u202f", least: 4, decimal: ",", percent: "\u202f"},
-	"es": {lang: "es", messages: spanish, group: ".", least: 5, decimal: ",", percent: "\u00a0"},
+	"en": {lang: "en", messages: together(english, englishPeople), group: ",", least: 4, decimal: "."},
+	"fr": {lang: "fr", messages: together(french, frenchPeople), group: "\u202f", least: 4, decimal: ",", percent: "\u202f"},
+	"es": {lang: "es", messages: together(spanish, spanishPeople), group: ".", least: 5, decimal: ",", percent: "\u00a0"},
+}
+
+// together is one catalogue of several, which share no key.
+func together(parts ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, part := range parts {
+		for key, text := range part {
+			if _, twice := all[key]; twice {
+				panic("words: two catalogues have " + key)
+			}
+			all[key] = text
+		}
+	}
+	return all
 }
 
 // Known lists the languages there are, the default first.

@@ -16,7 +16,7 @@ func TestEachLanguageSaysEverythingWithTheSameVerbs(t *testing.T) {
 	t.Parallel()
 	for _, lang := range Known() {
 		w := In(lang)
-		for key, text := range english {
+		for key, text := range languages["en"].messages {
 			got, ok := w.messages[key]
 			switch {
 			case !ok || got == "":
@@ -26,7 +26,7 @@ func TestEachLanguageSaysEverythingWithTheSameVerbs(t *testing.T) {
 			}
 		}
 		for key := range w.messages {
-			if _, ok := english[key]; !ok {
+			if _, ok := languages["en"].messages[key]; !ok {
 				t.Errorf("%s has %q, which English does not", lang, key)
 			}
 		}
@@ -59,7 +59,7 @@ func TestEachMessageThatAPageAsksForIsThere(t *testing.T) {
 		for _, m := range asked.FindAllStringSubmatch(string(src), -1) {
 			seen++
 			found := false
-			for key := range english {
+			for key := range languages["en"].messages {
 				found = found || key == m[1] || (m[2] != "" && strings.HasPrefix(key, m[1])) || key == m[1]+".other"
 			}
 			if !found {
