@@ -13,6 +13,5 @@
 // console makes cookies from a Token, and the store implements Store.
 //
 // Not yet there: changing one's own password against the current one, changing
-// a member's role or removing a person, invitations, a list of common
-// passwords to refuse, passkeys and TOTP, deleting the rows of ended sessions.
+// one's own address, passkeys and TOTP, deleting the rows of ended sessions.
 package account

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -14,7 +15,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var screens = flag.String("screens", "", "write pictures of every page into this folder")
+var (
+	screens = flag.String("screens", "", "write pictures of every page into this folder")
+	only    = flag.String("only", "", "with -screens: only the pages whose names match this")
+)
 
 // Pictures of every page, to be looked at: go test -run TestPictures -screens DIR.
 func TestPictures(t *testing.T) {
@@ -27,7 +31,11 @@ func TestPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	email := "?"
+	wanted := regexp.MustCompile(*only)
 	for _, v := range w.views() {
+		if !wanted.MatchString(v.name) {
+			continue
+		}
 		if v.email != email {
 			email = v.email
 			w.ok(chromedp.Do(ctx, signedOut()))
