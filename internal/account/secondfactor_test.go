@@ -110,7 +110,7 @@ func TestACodeIsTakenOnceAndOnlyInItsMinuteAndAHalf(t *testing.T) {
 	t.Parallel()
 	h, a, _ := withApp(t)
 	ctx := t.Context()
-	h.sessions = h.newSessions(t, account.SessionOptions{Vault: vault(t), PerEmail: account.Pace{Burst: 1000, Every: time.Minute}})
+	h.sessions = h.newSessions(t, account.SessionOptions{Vault: vault(t), PerPair: account.Pace{Burst: 1000, Every: time.Minute}, PerEmail: account.Pace{Burst: 1000, Every: time.Minute}})
 	used := a.code(0)
 	_, _, err := h.sessions.FinishSignIn(ctx, h.half(t), used, home, "")
 	must(t, err)
@@ -134,7 +134,7 @@ func TestACodeIsTakenOnceAndOnlyInItsMinuteAndAHalf(t *testing.T) {
 func TestOneOfManyWhoSendACodeAtOnceSignsIn(t *testing.T) {
 	t.Parallel()
 	h, a, _ := withApp(t)
-	h.sessions = h.newSessions(t, account.SessionOptions{Vault: vault(t), PerEmail: account.Pace{Burst: 1000, Every: time.Minute}})
+	h.sessions = h.newSessions(t, account.SessionOptions{Vault: vault(t), PerPair: account.Pace{Burst: 1000, Every: time.Minute}, PerEmail: account.Pace{Burst: 1000, Every: time.Minute}})
 	step, code := h.half(t), a.code(0)
 	var mu sync.Mutex
 	in := 0
