@@ -141,10 +141,26 @@ func (p *Provider) away(err error) error {
 }
 
 func (p *Provider) config(found *oidc.Provider) *oauth2.Config {
+	endpoint := found.Endpoint()
+	endpoint.AuthStyle = p.authStyle(found)
 	return &oauth2.Config{
-		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret.Reveal(), Endpoint: found.Endpoint(),
+		ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret.Reveal(), Endpoint: endpoint,
 		RedirectURL: p.o.RedirectURL, Scopes: append([]string{oidc.ScopeOpenID}, p.o.Scopes...),
 	}
+}
+
+// authStyle is how the client shows its secret: as the provider says, by HTTP
+// Basic where it says nothing (OpenID Connect Core 1.0 §9). It is never tried
+// out, for a code that was sent once is used up.
+func (p *Provider) authStyle(found *oidc.Provider) oauth2.AuthStyle {
+	var says struct {
+		Methods []string `json:"token_endpoint_auth_methods_supported"`
+	}
+	_ = found.Claims(&says) // what cannot be read says nothing
+	if p.o.ClientSecret == "" || len(says.Methods) > 0 && !slices.Contains(says.Methods, "client_secret_basic") {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
 }
 
 // NewVerifier makes what the code is redeemed with: 32 random bytes (RFC 7636 §4.1).
