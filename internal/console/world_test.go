@@ -199,7 +199,9 @@ type world struct {
 	server   *httptest.Server
 	otherKey toll.Key
 	problem  error  // of the newest configuration file
-	fresh    string // the ID of a key that was made for one form
+	fresh    string // the ID of a key or passkey that was made for one form
+
+	passwords *account.Passwords
 }
 
 type change func(*Options)
@@ -213,8 +215,8 @@ func newWorld(t testing.TB, changes ...change) *world {
 	var err error
 	w.office, err = account.NewOffice(w.store, account.OfficeOptions{Plans: plans, Mint: mint, Passwords: passwords, Clock: w.clock, Random: &counter{}})
 	w.ok(err)
-	sessions, err := account.NewSessions(w.store, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: passwords, Clock: w.clock})
-	w.ok(err)
+	w.passwords = passwords
+	sessions := w.newSessions(account.SessionOptions{ConsoleURL: "http://localhost:8080"})
 
 	then := w.now
 	w.now = then.AddDate(0, 0, -47)
@@ -240,6 +242,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 		w.ok(err)
 	}
 	w.key = w.makeKey(w.customer.ID, "production", toll.Live, 40*24*time.Hour, 2*time.Minute)
+	w.belongings()
 	w.otherKey = w.makeKey(w.other.ID, "theirs", toll.Live, time.Hour, 0)
 
 	w.usage.past(w.customer.ID, w.now, 62, 60)
@@ -265,6 +268,38 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.console, err = New(w.options)
 	w.ok(err)
 	return w
+}
+
+// newSessions starts sessions over the world's store.
+func (w *world) newSessions(o account.SessionOptions) *account.Sessions {
+	w.t.Helper()
+	vault, err := account.NewVault(accounttest.Secret)
+	w.ok(err)
+	o.Secrets, o.Vault, o.Passwords, o.Clock = []toll.Secret{accounttest.Secret}, vault, w.passwords, w.clock
+	s, err := account.NewSessions(w.store, o)
+	w.ok(err)
+	return s
+}
+
+// belongings are a session and a passkey of the first customer's owner.
+const (
+	ownersSession = "ses_owner"
+	ownersPasskey = "pk_owner"
+)
+
+func (w *world) belongings() {
+	w.t.Helper()
+	ctx, owner := w.t.Context(), w.person("owner@acme.example")
+	w.ok(w.store.CreateSession(ctx, toll.Session{
+		ID: ownersSession, Kind: owner.Kind, PersonID: owner.ID, CreatedAt: w.now.Add(-26 * time.Hour), SeenAt: w.now.Add(-3 * time.Hour), ExpiresAt: w.now.AddDate(0, 0, 29),
+		UserAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) Version/26.0 Mobile Safari/604.1", Network: "198.51.100.0/24", Method: "passkey", Strong: true,
+	}))
+	w.makePasskey(owner, ownersPasskey, "Phone", w.now.AddDate(0, 0, -12))
+}
+
+func (w *world) makePasskey(p account.Person, id, name string, at time.Time) {
+	w.t.Helper()
+	w.ok(w.store.CreatePasskey(w.t.Context(), toll.Passkey{ID: id, Kind: p.Kind, PersonID: p.ID, Name: name, Credential: []byte(id), Document: []byte("{}"), CreatedAt: at}))
 }
 
 // contractPlans are the plans of the contract file.
