@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/billing"
@@ -258,10 +259,7 @@ func (a *App) stickyKey() []byte {
 }
 
 func (a *App) openConsole() (*console.Console, error) {
-	sessions, err := account.NewSessions(a.rooms.store, account.SessionOptions{
-		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Clock: a.clock, Log: a.log,
-		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
-	})
+	sessions, err := a.openSessions()
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +270,8 @@ func (a *App) openConsole() (*console.Console, error) {
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
-		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
+		PublicURL: a.URL(), TwoFactors: func() bool { return a.live.Load().cfg.Accounts.TwoFactors },
+		Secure: strings.HasPrefix(a.ConsoleURL(), "https:"), WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}
 	if a.demo {

@@ -245,6 +245,8 @@ func keepFixed(was, next *config.Config) []string {
 	keep("journal.sync", &was.Journal.Sync, &next.Journal.Sync)
 	keep("time_zone", &was.TimeZone, &next.TimeZone)
 	keep("console.languages", &was.Console.Languages, &next.Console.Languages)
+	keep("console.url", &was.Console.URL, &next.Console.URL)
+	keep("accounts.oidc", &was.Accounts.OIDC, &next.Accounts.OIDC)
 	keep("console.sessions", &was.Console.Sessions, &next.Console.Sessions)
 	return differ
 }

@@ -36,6 +36,8 @@ type rooms struct {
 	office *account.Office
 	keeper keeper          // of a command: what it changes goes into the snapshot too
 	tokens *account.Tokens // API tokens
+	// sessions are the running server's; nil where none runs.
+	sessions *account.Sessions
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error

@@ -38,6 +38,7 @@ func (c *checker) convert() *Config {
 		Redis:    f.Redis.Secret,
 		Secrets: Secrets{
 			Session:   f.Secrets.Session.Secret,
+			Before:    f.Secrets.Before.Secret,
 			Authorize: f.Secrets.Authorize.Secret,
 			Stripe:    f.Secrets.Stripe.Secret,
 		},
@@ -49,17 +50,19 @@ func (c *checker) convert() *Config {
 		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:      string(f.Console.Host),
-			URL:       string(f.Console.URL),
 			SignUp:    string(f.Console.SignUp),
+			URL:       string(f.Console.URL),
 			Languages: texts(f.Console.Languages),
 			Sessions: Sessions{
 				Valid:   time.Duration(f.Console.Sessions.Valid),
 				Refresh: time.Duration(f.Console.Sessions.Refresh),
 				AtMost:  time.Duration(f.Console.Sessions.AtMost),
+				Rotate:  time.Duration(f.Console.Sessions.Rotate),
 			},
 		},
-		Mail:    mailOf(f),
-		Notices: c.noticeLines(),
+		Accounts: accountsOf(&f.Accounts),
+		Mail:     mailOf(f),
+		Notices:  c.noticeLines(),
 	}
 	if out.Listen.HTTPS != "" {
 		out.Listen.RedirectHTTP = bool(f.Listen.RedirectHTTP)

@@ -59,6 +59,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"ListsMailsNewestFirst", listsMailsNewestFirst},
 		{"ForgetsMailThatIsDone", forgetsMailThatIsDone},
 
+		{"DropsWhatEndedLongAgo", dropsWhatEndedLongAgo},
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},
 
