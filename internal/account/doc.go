@@ -12,7 +12,6 @@
 // asking, and Can for what they may. Nothing here knows HTTP or SQL: the
 // console makes cookies from a Token, and the store implements Store.
 //
-// Not yet there: changing one's own password against the current one, changing
-// a member's role or removing a person, invitations, a list of common
-// passwords to refuse, passkeys and TOTP, deleting the rows of ended sessions.
+// Not yet there: changing a member's role or removing a person, invitations, a
+// list of common passwords to refuse.
 package account

@@ -46,6 +46,13 @@ func (w *world) views() []view {
 		{"sign-in-wrong", "", "/sign-in", chromedp.Steps(
 			chromedp.SetValue(chromedp.ID("email"), "owner@acme.example"), chromedp.SetValue(chromedp.ID("password"), "wrong"),
 			chromedp.Submit(chromedp.ID("password")), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
+		{"sign-in-passkey", "", "/sign-in", chromedp.Steps(click(`button[formaction="/sign-in/passkey"]`, "form[data-passkey]"))},
+		{"account", "owner@acme.example", "/account", nil},
+		{"account-wrong", "owner@acme.example", "/account", chromedp.Steps(chromedp.SetValue(chromedp.ID("current"), "wrong"), chromedp.SetValue(chromedp.ID("password"), "wrong"), chromedp.Submit(chromedp.ID("current")), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
+		{"account-app", "owner@acme.example", "/account/app", chromedp.Steps(chromedp.SetValue(chromedp.ID("current"), password), chromedp.Submit(chromedp.ID("current")), chromedp.WaitVisible(chromedp.CSS(".qr")))},
+		{"account-new-passkey", "owner@acme.example", "/account/new-passkey", nil},
+		{"account-passkey-rename", "owner@acme.example", "/account/passkeys/" + ownersPasskey, nil},
+		{"account-passkey-remove", "owner@acme.example", "/account/passkeys/" + ownersPasskey + "/remove", nil},
 		{"overview", "owner@acme.example", "/overview", nil},
 		{"overview-go", "owner@acme.example", "/overview?code=go", nil},
 		{"overview-empty", "owner@initech.example", "/overview", nil},
