@@ -2,7 +2,7 @@ package account_test
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // G505: RFC 6238's
+	"crypto/sha1"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"

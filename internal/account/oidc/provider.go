@@ -105,7 +105,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// Name, Title and Issuer are as the options have them.
+// Name is the provider's in paths.
 func (p *Provider) Name() string { return p.o.Name }
 
 // Title is what its button says.
