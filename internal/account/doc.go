@@ -25,6 +25,5 @@
 // rule. Facts never hold secrets, names or e-mail addresses. What is refused is
 // counted (Refusals) and written once a minute.
 //
-// Not yet there: changing one's own password against the current one, changing
-// one's own address, passkeys and TOTP, deleting the rows of ended sessions.
+// Not yet there: changing one's own e-mail address.
 package account

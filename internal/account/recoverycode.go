@@ -11,12 +11,12 @@ const recoveryCodes = 10
 // recoveryLetters are those that cannot be mistaken for one another, 32 of them.
 const recoveryLetters = "0123456789abcdefghjkmnpqrstvwxyz"
 
-// newRecoveryCodes makes codes of 80 random bits each, and what is kept of
-// them. As they cannot be guessed, a plain hash protects them.
+// newRecoveryCodes makes codes of 120 random bits each, and what is kept of
+// them. From 112 bits on a plain hash protects them.
 func newRecoveryCodes(personID string) (texts []string, hashes [][32]byte) {
 	for range recoveryCodes {
 		var b strings.Builder
-		for i, c := range random(16) {
+		for i, c := range random(24) {
 			if i > 0 && i%4 == 0 {
 				b.WriteByte('-')
 			}

@@ -31,6 +31,8 @@ type halfDone struct {
 	Person string          `json:"person"`
 	Email  string          `json:"email"`
 	Hash   []byte          `json:"hash"` // SHA-256 of the password's hash: another password ends this
+	Method string          `json:"method"`
+	Join   *toll.Identity  `json:"join,omitempty"` // what is joined to the person once the code is right
 	Wrong  int             `json:"wrong"`
 }
 
@@ -59,7 +61,26 @@ func (s *Sessions) needsCode(ctx context.Context, p Person, was, password toll.S
 		}
 		hash = is
 	}
-	text, err := s.hold(ctx, forCode, "", halfDone{Kind: p.Kind, Person: p.ID, Email: p.Email, Hash: hashOf(hash)})
+	text, err := s.hold(ctx, forCode, "", halfDone{Kind: p.Kind, Person: p.ID, Email: p.Email, Hash: hashOf(hash), Method: "password"})
+	if err != nil {
+		return nil, err
+	}
+	return &CodeNeeded{Step: text}, nil
+}
+
+// needsCodeAfter begins the second step of a sign-in without a password.
+func (s *Sessions) needsCodeAfter(ctx context.Context, p Person, method string, join *toll.Identity) (*CodeNeeded, error) {
+	switch _, err := s.store.TOTP(ctx, p.ID); {
+	case toll.CodeOf(err) == toll.NotFound:
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("look for an authenticator app: %w", err)
+	}
+	_, hash, err := personByEmail(ctx, s.store, p.Email)
+	if err != nil {
+		return nil, err
+	}
+	text, err := s.hold(ctx, forCode, "", halfDone{Kind: p.Kind, Person: p.ID, Email: p.Email, Hash: hashOf(hash), Method: method, Join: join})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +122,10 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 		}
 		return Token{}, Person{}, err
 	}
-	token, p, err := s.begin(ctx, p, begun{from: from, userAgent: userAgent, method: "password", strong: true})
+	if err := s.join(ctx, half.Join); err != nil {
+		return Token{}, Person{}, err
+	}
+	token, p, err := s.begin(ctx, p, begun{from: from, userAgent: userAgent, method: half.Method, strong: true})
 	if err != nil {
 		return Token{}, Person{}, err
 	}
@@ -110,7 +134,9 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 		return Token{}, Person{}, errors.Join(err, s.SignOut(ctx, p), errStale())
 	}
 	s.right(tried, now)
-	s.right(tried, now) // the password's
+	if half.Method == "password" {
+		s.right(tried, now) // the password's own
+	}
 	return token, p, nil
 }
 

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -19,9 +21,11 @@ import (
 type Sessions struct {
 	store     Store
 	passwords *Passwords
-	signer    *signer  // nil where ring is not
-	ring      *keyring // nil: the keys are fixed
-	vault     *Vault   // nil: nothing can be sealed
+	signer    *signer            // nil where ring is not
+	ring      *keyring           // nil: the keys are fixed
+	vault     *Vault             // nil: nothing can be sealed
+	rp        *webauthn.WebAuthn // nil: no passkeys
+	providers []*SignInProvider
 	clock     toll.Clock
 	ids       *toll.IDs
 	log       *slog.Logger
@@ -39,13 +43,19 @@ type Sessions struct {
 // SessionOptions are what sessions need besides their store. Zero durations
 // and paces take the defaults.
 type SessionOptions struct {
-	Secrets   []toll.Secret // needed, MinSecret bytes at least each: the first signs, all verify
-	Vault     *Vault        // seals keys; with it, tokens are signed with keys of the store, and Secrets only hold on for those of before
-	Passwords *Passwords    // nil: NewPasswords with its defaults; share the office's
-	Clock     toll.Clock    // nil: toll.SystemClock
-	Random    io.Reader     // for identifiers; nil: crypto/rand
-	Log       *slog.Logger  // for what a sign-in survives; nil: nowhere
-	Refusals  *Refusals     // counts failed sign-ins for the audit log; share the office's; nil: nobody counts
+	Secrets []toll.Secret // needed, MinSecret bytes at least each: the first signs, all verify
+	Vault   *Vault        // seals keys; with it, tokens are signed with keys of the store, and Secrets only hold on for those of before
+	// ConsoleURL is how browsers reach the console, "https://console.example.com":
+	// passkeys are made for it and hold nowhere else. "", or a host that is an IP
+	// address, or no Vault: there are no passkeys.
+	ConsoleURL string
+	Title      string            // of the installation, for authenticators; "": Tollhouse
+	Providers  []*SignInProvider // OpenID providers, in the order of their buttons
+	Passwords  *Passwords        // nil: NewPasswords with its defaults; share the office's
+	Clock      toll.Clock        // nil: toll.SystemClock
+	Random     io.Reader         // for identifiers; nil: crypto/rand
+	Log        *slog.Logger      // for what a sign-in survives; nil: nowhere
+	Refusals   *Refusals         // counts failed sign-ins for the audit log; share the office's; nil: nobody counts
 
 	TokenLife  time.Duration // how long a browser may stay away; 48 hours
 	RenewEvery time.Duration // how old a token may be before use renews it; 1 hour
@@ -71,7 +81,7 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 		return nil, errors.New("start sessions: a store is needed")
 	}
 	s := &Sessions{
-		store: store, passwords: opts.Passwords, clock: opts.Clock, log: opts.Log, refusals: opts.Refusals,
+		store: store, passwords: opts.Passwords, providers: opts.Providers, clock: opts.Clock, log: opts.Log, refusals: opts.Refusals,
 		tokenLife: opts.TokenLife, renewEvery: opts.RenewEvery, longest: opts.Longest, recheck: opts.Recheck,
 	}
 	for _, d := range []struct {
@@ -131,6 +141,11 @@ func NewSessions(store Store, opts SessionOptions) (*Sessions, error) {
 		s.ring = &keyring{
 			store: store, vault: opts.Vault, old: opts.Secrets[0], clock: s.clock, log: s.log,
 			every: cmp.Or(opts.RotateKey, 30*24*time.Hour), tokenLife: s.tokenLife,
+		}
+	}
+	if s.vault != nil {
+		if s.rp, err = newRelyingParty(opts.ConsoleURL, cmp.Or(opts.Title, "Tollhouse")); err != nil {
+			return nil, err
 		}
 	}
 	random := opts.Random

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -23,6 +24,7 @@ type Vault struct {
 type vaultKey struct {
 	mark [4]byte // names the key, and tells nothing of it
 	aead cipher.AEAD
+	root []byte // what pseudonyms are made of
 }
 
 // vaultFormat is the first byte of what is sealed.
@@ -37,7 +39,7 @@ func NewVault(secret toll.Secret, before ...toll.Secret) (*Vault, error) {
 		if len(s) < MinSecret {
 			return nil, fmt.Errorf("open the vault: secret %d has %d bytes: it takes at least %d", i+1, len(s), MinSecret)
 		}
-		key, err := hkdf.Key(sha256.New, []byte(s.Reveal()), nil, "tollhouse: what is kept sealed", 32+4)
+		key, err := hkdf.Key(sha256.New, []byte(s.Reveal()), nil, "tollhouse: what is kept sealed", 32+4+32)
 		if err != nil {
 			return nil, fmt.Errorf("open the vault: %w", err)
 		}
@@ -49,7 +51,7 @@ func NewVault(secret toll.Secret, before ...toll.Secret) (*Vault, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open the vault: %w", err)
 		}
-		v.keys = append(v.keys, vaultKey{mark: [4]byte(key[32:]), aead: aead})
+		v.keys = append(v.keys, vaultKey{mark: [4]byte(key[32:36]), aead: aead, root: key[36:]})
 	}
 	return v, nil
 }
@@ -78,6 +80,13 @@ func (v *Vault) Open(place string, sealed []byte) ([]byte, error) {
 		}
 	}
 	return nil, errSealed
+}
+
+// pseudonym makes bytes that look random and are the same each time, 32 at most.
+func (v *Vault) pseudonym(of string, n int) []byte {
+	mac := hmac.New(sha256.New, v.keys[0].root)
+	mac.Write([]byte(of))
+	return mac.Sum(nil)[:n]
 }
 
 // random returns so many random bytes.

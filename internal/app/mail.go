@@ -59,8 +59,8 @@ func (a *App) pokeMail() { a.mailer.Poke() }
 
 // personChanged makes a change of a person hold for their next request here.
 func (a *App) personChanged(id string) {
-	if a.sessions != nil {
-		a.sessions.Forget(id)
+	if a.rooms.sessions != nil {
+		a.rooms.sessions.Forget(id)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/billing"
@@ -266,23 +267,21 @@ func (a *App) stickyKey() []byte {
 	return h.Sum(nil)
 }
 
-func (a *App) openConsole() (_ *console.Console, err error) {
-	a.sessions, err = account.NewSessions(a.rooms.store, account.SessionOptions{
-		Secrets: []toll.Secret{a.secret}, Passwords: a.passwords, Refusals: a.rooms.refusals, Clock: a.clock, Log: a.log,
-		TokenLife: a.cfg.Console.Sessions.Valid, RenewEvery: a.cfg.Console.Sessions.Refresh, Longest: a.cfg.Console.Sessions.AtMost,
-	})
+func (a *App) openConsole() (*console.Console, error) {
+	sessions, err := a.openSessions()
 	if err != nil {
 		return nil, err
 	}
 	store := a.rooms.store
 	previews := billing.NewPreviews(store, store, store, a.rooms.plans, a.clock, a.cfg.TimeZone).ByTheBooks(a.rooms.invoicing())
 	o := console.Options{
-		Office: a.rooms.office, Sessions: a.sessions, Questions: store, Plans: a.rooms.plans, Refusals: a.rooms.refusals,
+		Office: a.rooms.office, Sessions: sessions, Questions: store, Plans: a.rooms.plans, Refusals: a.rooms.refusals,
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
 		Letters: a.rooms.post.letters, SendsMail: a.rooms.post.carrier != nil,
-		PublicURL: a.URL(), Secure: a.secure != nil, WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
+		PublicURL: a.URL(), TwoFactors: func() bool { return a.live.Load().cfg.Accounts.TwoFactors },
+		Secure: strings.HasPrefix(a.ConsoleURL(), "https:"), WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,
 		Languages: a.cfg.Console.Languages, Zone: a.cfg.TimeZone, Clock: a.clock, Logger: a.log,
 	}
 	if a.demo {

@@ -249,6 +249,8 @@ func keepFixed(was, next *config.Config) []string {
 	keep("console.url", &was.Console.URL, &next.Console.URL)
 	keep("console.sign_up", &was.Console.SignUp, &next.Console.SignUp)
 	keep("console.languages", &was.Console.Languages, &next.Console.Languages)
+	keep("console.url", &was.Console.URL, &next.Console.URL)
+	keep("accounts.oidc", &was.Accounts.OIDC, &next.Accounts.OIDC)
 	keep("console.sessions", &was.Console.Sessions, &next.Console.Sessions)
 	return differ
 }

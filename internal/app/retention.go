@@ -40,6 +40,13 @@ func (a *App) retainOnce(ctx context.Context) {
 	case got.Dropped > 0:
 		a.log.Info("old usage events were dropped", "about", got.Dropped, "kept_since", got.Since)
 	}
+	switch n, err := dropSignIns(ctx, a.rooms.store, a.clock()); {
+	case ctx.Err() != nil:
+	case err != nil:
+		a.log.Warn("ended sessions could not be deleted; it is tried again in an hour", "error", err)
+	case n > 0:
+		a.log.Info("sessions that ended long ago were deleted", "sessions", n)
+	}
 }
 
 // eventsGone tells whether single events that came in or after from were

@@ -39,6 +39,8 @@ type rooms struct {
 	post   post            // how mail leaves
 	// refusals are counted for the audit log.
 	refusals *account.Refusals
+	// sessions are the running server's; nil where none runs.
+	sessions *account.Sessions
 	// drain brings what the journal still holds into the store, so that what is
 	// read next is all there is; see drainWithin.
 	drain func(ctx context.Context, wait time.Duration) error

@@ -31,6 +31,8 @@ func (a *App) ConsoleURL() string {
 	}
 	host := a.cfg.Console.Host
 	switch {
+	case a.cfg.Console.URL != "": // another proxy stands in front
+		return a.cfg.Console.URL + "/"
 	case host == "":
 		return a.URL() + "/"
 	case a.secure != nil:

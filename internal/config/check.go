@@ -22,6 +22,7 @@ func (c *checker) check() {
 	c.checkHTTPS()
 	c.checkSecrets()
 	c.checkConsole()
+	c.checkAccounts()
 	c.checkServices()
 	c.checkPlans()
 	c.checkMail()
@@ -112,7 +113,7 @@ func (c *checker) checkSecrets() {
 	for _, one := range []struct {
 		name  string
 		field *secret
-	}{{"session", &s.Session}, {"authorize", &s.Authorize}} {
+	}{{"session", &s.Session}, {"session_before", &s.Before}, {"authorize", &s.Authorize}} {
 		if c.given(one.field) && len(one.field.Secret) < minSecret {
 			p, _ := c.place(one.field)
 			c.at(p.value, "secrets.%s: the secret is shorter than %d characters; make one with `openssl rand -base64 32`, or delete the line and Tollhouse makes one", one.name, minSecret)

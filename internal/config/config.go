@@ -26,6 +26,7 @@ type Config struct {
 	Retention      Retention
 	AccessLog      AccessLog
 	Console        Console
+	Accounts       Accounts
 	Mail           Mail
 	Services       []toll.Service // by name
 	Plans          []toll.Plan    // in the order of the file
@@ -106,6 +107,7 @@ type Certificate struct {
 // Secrets are what nobody may read; "" for those that the file does not have.
 type Secrets struct {
 	Session   toll.Secret
+	Before    toll.Secret // what Session was before
 	Authorize toll.Secret
 	Stripe    toll.Secret
 }
@@ -159,6 +161,24 @@ type Sessions struct {
 	Valid   time.Duration // without use
 	Refresh time.Duration // how often the cookie of a session in use is made anew
 	AtMost  time.Duration // used or not
+	Rotate  time.Duration // how long one key signs
+}
+
+// Accounts says how people sign in.
+type Accounts struct {
+	TwoFactors bool // operators need two factors
+	OIDC       []OpenID
+}
+
+// OpenID is a provider that people may sign in by.
+type OpenID struct {
+	Name, Title, Issuer, ClientID string
+	ClientSecret                  toll.Secret
+	Domains                       []string // lower case; nil: any
+	Strong                        bool     // it asks for two factors itself
+	Operators                     bool     // it signs operators in
+	Claim, Group                  string   // Group "": nobody becomes an operator
+	Role                          toll.OperatorRole
 }
 
 // Hosts are the hosts that requests to Tollhouse can name, exact or as

@@ -82,7 +82,7 @@ func TestReadsTheWholeContractFile(t *testing.T) {
 	same(t, "journal", c.Journal, Journal{Sync: Sync{Every: 50 * time.Millisecond}, WhenFull: Refuse})
 	same(t, "console", c.Console, Console{
 		Host: "console.localhost", Languages: []string{"en", "fr", "es"},
-		Sessions: Sessions{Valid: 48 * time.Hour, Refresh: time.Hour, AtMost: 720 * time.Hour},
+		Sessions: Sessions{Valid: 48 * time.Hour, Refresh: time.Hour, AtMost: 720 * time.Hour, Rotate: 720 * time.Hour},
 	})
 	same(t, "time zone", c.TimeZone, time.UTC)
 
@@ -219,7 +219,7 @@ plans:
 	same(t, "proxies", c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")})
 	same(t, "journal", c.Journal, Journal{Sync: Sync{Always: true}, WhenFull: ServeUnmetered})
 	same(t, "console", c.Console, Console{Host: "console.example.com", Languages: []string{"es"},
-		Sessions: Sessions{Valid: 48 * time.Hour, Refresh: 30 * time.Minute, AtMost: 240 * time.Hour}})
+		Sessions: Sessions{Valid: 48 * time.Hour, Refresh: 30 * time.Minute, AtMost: 240 * time.Hour, Rotate: 720 * time.Hour}})
 	api, _ := c.Service("api")
 	same(t, "host", api.Host, "*.example.com")
 	same(t, "path", api.Path, "")

@@ -38,6 +38,7 @@ func (c *checker) convert() *Config {
 		Redis:    f.Redis.Secret,
 		Secrets: Secrets{
 			Session:   f.Secrets.Session.Secret,
+			Before:    f.Secrets.Before.Secret,
 			Authorize: f.Secrets.Authorize.Secret,
 			Stripe:    f.Secrets.Stripe.Secret,
 		},
@@ -57,10 +58,12 @@ func (c *checker) convert() *Config {
 				Valid:   time.Duration(f.Console.Sessions.Valid),
 				Refresh: time.Duration(f.Console.Sessions.Refresh),
 				AtMost:  time.Duration(f.Console.Sessions.AtMost),
+				Rotate:  time.Duration(f.Console.Sessions.Rotate),
 			},
 		},
-		Mail:    mailOf(f),
-		Notices: c.noticeLines(),
+		Accounts: accountsOf(&f.Accounts),
+		Mail:     mailOf(f),
+		Notices:  c.noticeLines(),
 	}
 	if out.Listen.HTTPS != "" {
 		out.Listen.RedirectHTTP = bool(f.Listen.RedirectHTTP)

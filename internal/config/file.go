@@ -25,6 +25,7 @@ type file struct {
 	AccessLog    accessLogFile      `yaml:"access_log" doc:"The line that each request leaves; see access-log.md. Where it goes alone stands for it: off, stderr or a file."`
 	Console      consoleFile        `yaml:"console" doc:"The pages for customers and operators."`
 	Mail         mailFile           `yaml:"mail" doc:"How mail to people leaves: confirmations, invitations, new passwords; see accounts.md."`
+	Accounts     accountsFile       `yaml:"accounts" doc:"How people sign in; see sign-in.md."`
 	Services     named[serviceFile] `yaml:"services" doc:"What stands behind the gateway, by name."`
 	Plans        named[planFile]    `yaml:"plans" doc:"What customers can subscribe to, by name. Pages show them in the order of the file."`
 	Addons       named[addonFile]   `yaml:"addons" doc:"What a subscription can add to its plan, by name."`
@@ -61,6 +62,7 @@ type certificateFile struct {
 
 type secretsFile struct {
 	Session   secret `yaml:"session" example:"${file:/run/secrets/session}" doc:"Signs the console's cookies; 22 characters or more. Absent: made once and kept in the data directory."`
+	Before    secret `yaml:"session_before" example:"${file:/run/secrets/session.old}" doc:"The secret that session had before, for as long as something that was sealed with it is needed: without it, the keys of authenticator apps cannot be read any more after session was changed."`
 	Authorize secret `yaml:"authorize" example:"${AUTHORIZE_SECRET}" doc:"What foreign proxies show to listen.authorize; 22 characters or more. Absent: made once and kept in the data directory."`
 	SMTP      secret `yaml:"smtp" example:"${SMTP_PASSWORD}" doc:"The password that mail.user signs in to the mail server with."`
 	Stripe    secret `yaml:"stripe" example:"${STRIPE_KEY}" doc:"The secret key of Stripe's API."`
@@ -85,7 +87,7 @@ func (accessLogFile) alone() string { return "to" }
 
 type consoleFile struct {
 	Host        hostName     `yaml:"host" example:"console.example.com" doc:"The host of the console. Absent: every host that no service takes."`
-	URL         consoleURL   `yaml:"url" example:"https://console.example.com" doc:"Where people find the console: the links in mails begin with it. Absent: made of host and the listeners, which is wrong where a proxy stands in front."`
+	URL         consoleURL   `yaml:"url" example:"https://console.example.com" doc:"Where people find the console: the links in mails begin with it, and passkeys and OpenID providers hold to it. With https, cookies are for HTTPS only. Absent: made of host and the listeners, which is wrong where a proxy stands in front."`
 	SignUp      label        `yaml:"sign_up" example:"free" doc:"The plan that people begin with who sign up by themselves, with a confirmed e-mail address. Absent: nobody can; operators make customers."`
 	PlanChanges choice       `yaml:"plan_changes" default:"approval" oneof:"approval|self-service" doc:"What becomes of a plan change that a member asks for: an operator approves or rejects it, or it holds at once."`
 	Languages   []choice     `yaml:"languages" default:"en, fr, es" oneof:"en|fr|es" doc:"The languages of the pages; the first one is for browsers that ask for none of them."`
@@ -96,6 +98,34 @@ type sessionsFile struct {
 	Valid   duration `yaml:"valid" default:"48h" min:"1m" max:"720h" doc:"How long a session lasts without use."`
 	Refresh duration `yaml:"refresh" default:"1h" min:"1m" max:"720h" doc:"How often the cookie of a session in use is made anew."`
 	AtMost  duration `yaml:"at_most" default:"720h" min:"1m" max:"8760h" doc:"How long a session lasts at most, used or not."`
+	Rotate  duration `yaml:"rotate" default:"720h" min:"1h" max:"8760h" doc:"How long one key signs the cookies before a new one does. The one before holds on for valid; see tollhouse session-key rotate."`
+}
+
+type accountsFile struct {
+	Operators operatorsFile `yaml:"operators" doc:"The people who run this installation."`
+	OIDC      []oidcFile    `yaml:"oidc" doc:"OpenID providers that people may sign in by, in the order of their buttons."`
+}
+
+type operatorsFile struct {
+	SecondFactor choice `yaml:"second_factor" default:"optional" oneof:"optional|required" doc:"Whether operators must sign in with two factors: a passkey, or a password and a code. required: who has none sees only the account page until there is one."`
+}
+
+type oidcFile struct {
+	Name         label             `yaml:"name" required:"true" example:"acme" doc:"Its name in addresses: the redirect address to register there is CONSOLE/sign-in/with/NAME/callback."`
+	Title        text              `yaml:"title" example:"Acme SSO" doc:"What its button says. Absent: its name."`
+	Issuer       webURL            `yaml:"issuer" required:"true" example:"https://id.example.com" doc:"The provider, exactly as its tokens say it. https, except on this machine."`
+	ClientID     text              `yaml:"client_id" required:"true" example:"tollhouse" doc:"What Tollhouse is called there."`
+	ClientSecret secret            `yaml:"client_secret" example:"${file:/run/secrets/oidc}" doc:"The secret that it was given there. Absent: a public client, which PKCE alone protects."`
+	Domains      []hostName        `yaml:"domains" example:"example.com" doc:"The domains of e-mail addresses that are let in. Absent: any."`
+	Strong       toggle            `yaml:"second_factor" default:"false" doc:"The provider asks for two factors itself: its sign-ins count as such, and nobody is asked for a code here."`
+	Operators    oidcOperatorsFile `yaml:"operators" doc:"Whether it signs operators in. Absent: members alone."`
+}
+
+type oidcOperatorsFile struct {
+	Allow toggle `yaml:"allow" default:"false" doc:"It signs operators in who have an account here."`
+	Claim text   `yaml:"claim" default:"groups" doc:"The claim that lists groups."`
+	Group text   `yaml:"group" example:"tollhouse-operators" doc:"Operators must be in this group, and whoever is in it and has no account becomes one. Absent: nobody becomes one, and groups are not asked for."`
+	Role  choice `yaml:"role" default:"viewer" oneof:"admin|support|viewer" doc:"The role of those who become one."`
 }
 
 type serviceFile struct {

@@ -182,7 +182,10 @@ func (c *Console) gate(r *route) http.Handler {
 		inside = c.once.Handler(inside)
 	}
 	door := c.site.Guard(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if err := c.enter(visitOf(req)); err != nil {
+		if err := c.enter(visitOf(req)); errors.Is(err, errTwoFactors) {
+			c.site.Redirect(w, req, "/account")
+			return
+		} else if err != nil {
 			c.site.Fail(w, req, err)
 			return
 		}
@@ -219,6 +222,8 @@ func (c *Console) enter(v *visit) error {
 		return nil
 	case !v.signedIn():
 		return errSignIn
+	case c.weak(v.person) && !v.route.beforeTwoFactors():
+		return errTwoFactors
 	case a == member && !v.person.IsMember(), a == operator && !v.person.IsOperator():
 		return toll.Errorf(toll.Forbidden, "This page is not for your account.")
 	case v.route.action != "":
@@ -230,6 +235,9 @@ func (c *Console) enter(v *visit) error {
 	}
 	return nil
 }
+
+// errTwoFactors leads to where a second factor is set up.
+var errTwoFactors = toll.Errorf(toll.Forbidden, "Set up a second factor first, on your account page.")
 
 var errSignIn = toll.Errorf(toll.Unauthorized, "Sign in first.")
 
@@ -250,6 +258,7 @@ func (c *Console) recognise(v *visit) error {
 	}
 	v.person = p
 	v.words = c.choice.For(p.Language, v.r.Header.Get("Accept-Language"))
+	c.zoned(v)
 	if renewed != nil {
 		c.keep(v, *renewed)
 	}

@@ -25,3 +25,6 @@ func newFlash(o Options) (*hx.Flash, error) {
 	_, _ = key.Write([]byte("tollhouse: what the console says"))
 	return hx.NewFlash(hx.FlashOptions{Keys: [][]byte{key.Sum(nil)}, Name: PlainCookie + "-said", Secure: o.Secure, Now: o.Clock})
 }
+
+// saying is what a page says once, in whole words.
+func saying(text string) *hx.Message { return &hx.Message{Kind: "good", Text: text} }

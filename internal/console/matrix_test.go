@@ -66,7 +66,7 @@ func golden(t *testing.T, file, got string) {
 
 // path fills a route's pattern with things of the first customer.
 func (w *world) path(pattern string) string {
-	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{approval}", w.approval.ID).Replace(w.peoplePath(pattern))
+	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{session}", ownersSession, "{passkey}", ownersPasskey, "{provider}", "none", "{approval}", w.approval.ID).Replace(w.peoplePath(pattern))
 }
 
 // form is a valid form for a route that takes one.
@@ -87,6 +87,8 @@ func (w *world) form(pattern, token string) url.Values {
 		return url.Values{"reason": {"Not now."}}
 	case strings.HasSuffix(pattern, "/roll"):
 		return url.Values{hx.OnceField: {token}, "overlap": {"24h"}}
+	case strings.HasPrefix(pattern, "/account"):
+		return url.Values{"current": {password}, "password": {password}, "name": {"Some name"}}
 	}
 	return url.Values{}
 }
@@ -133,7 +135,9 @@ func TestMatrixOfRoutesAndRoles(t *testing.T) {
 			same := whole == part
 			switch { // out of a page htmx cannot follow a redirect, so it is told to load one
 			case whole == "sign-in" && part == "401", route.method+route.pattern == "POST/link" && whole == "sign-in" && part == "200", route.pattern == "/sign-out" && whole == "sign-in" && part == "200",
-				route.pattern == "/sign-in" && whole == "303" && part == "200":
+				route.pattern == "/sign-in" && whole == "303" && part == "200",
+				route.pattern == "/sign-in/code" && whole == "sign-in" && part == "200",
+				route.pattern == "/account/profile" && whole == "303" && part == "200":
 				same = true
 			}
 			if !same {

@@ -46,6 +46,38 @@ type Sessions interface {
 	SignOut(ctx context.Context, p account.Person) error
 	// Reopen forgets wrong guesses for an e-mail address whose owner has proved it.
 	Reopen(email string)
+	FinishSignIn(ctx context.Context, step toll.Secret, code string, from netip.Addr, userAgent string) (account.Token, account.Person, error)
+	Own
+}
+
+// Own is what people do to their own account: no method reaches another person.
+// *account.Sessions is one.
+type Own interface {
+	ChangeProfile(ctx context.Context, p account.Person, profile toll.Profile) error
+	ChangePassword(ctx context.Context, p account.Person, current, next toll.Secret) error
+	SignInsOf(ctx context.Context, p account.Person) (account.SignIns, error)
+	SessionsOf(ctx context.Context, p account.Person) ([]toll.Session, error)
+	EndSession(ctx context.Context, p account.Person, id string) error
+	EndSessions(ctx context.Context, p account.Person, but bool) (int, error)
+
+	BeginTOTP(ctx context.Context, p account.Person, current toll.Secret, issuer string) (account.NewTOTP, error)
+	ShowTOTP(ctx context.Context, p account.Person, step toll.Secret, issuer string) (account.NewTOTP, error)
+	ConfirmTOTP(ctx context.Context, p account.Person, step toll.Secret, code string) ([]string, error)
+	RemoveTOTP(ctx context.Context, p account.Person, current toll.Secret) error
+	RenewRecoveryCodes(ctx context.Context, p account.Person, current toll.Secret) ([]string, error)
+
+	Passkeys() bool
+	BeginPasskey(ctx context.Context, p account.Person, current toll.Secret) (account.PasskeyStep, error)
+	FinishPasskey(ctx context.Context, p account.Person, step toll.Secret, name string, reply []byte) (toll.Passkey, error)
+	Passkey(ctx context.Context, p account.Person, id string) (toll.Passkey, error)
+	RenamePasskey(ctx context.Context, p account.Person, id, name string) error
+	RemovePasskey(ctx context.Context, p account.Person, id string, current toll.Secret) error
+	BeginPasskeySignIn(ctx context.Context, email string, from netip.Addr) (account.PasskeyStep, error)
+	FinishPasskeySignIn(ctx context.Context, step toll.Secret, reply []byte, from netip.Addr, userAgent string) (account.Token, account.Person, error)
+
+	Providers() []*account.SignInProvider
+	BeginProvider(ctx context.Context, name string, binding toll.Secret, next string, from netip.Addr) (string, error)
+	FinishProvider(ctx context.Context, name string, binding toll.Secret, back account.Returned, from netip.Addr, userAgent string) (account.Token, account.Person, string, error)
 }
 
 // Bills previews a bill from chargeable counts per unit since its period began.
@@ -115,6 +147,10 @@ type Options struct {
 	// Samples are calls that can be shown as code, the first whose service a
 	// customer's plan includes. None: GET on the first service.
 	Samples []Sample
+
+	// TwoFactors tells whether operators need a second factor before they see
+	// anything but their own account. nil: they do not.
+	TwoFactors func() bool
 
 	PublicURL   string         // where customers call, "https://api.example.com", without a slash at the end; needed
 	Secure      bool           // the console is reached over HTTPS: __Host- cookie, Secure

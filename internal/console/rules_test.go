@@ -56,6 +56,32 @@ func (w *world) examinations() map[string]examined {
 		"POST /sign-in":  {route: hxtest.Route{Path: "/sign-in", Form: form("email", asOwner, "password", password), Redirects: true, Next: "next"}, wrong: url.Values{"email": {""}}},
 		"POST /sign-out": {as: asOwner, anew: true, route: hxtest.Route{Path: "/sign-out", Form: form(), Redirects: true}},
 
+		"GET /sign-in/code":                       {route: hxtest.Route{Path: "/sign-in/code", Redirects: true}},
+		"POST /sign-in/code":                      {route: hxtest.Route{Path: "/sign-in/code", Form: form("code", "123456"), Status: 422}},
+		"POST /sign-in/passkey":                   {route: hxtest.Route{Path: "/sign-in/passkey", Form: form("email", "")}},
+		"POST /sign-in/passkey/finish":            {route: hxtest.Route{Path: "/sign-in/passkey/finish", Form: form("reply", "{}"), Status: 422}},
+		"GET /sign-in/with/{provider}":            {route: hxtest.Route{Path: "/sign-in/with/none", Status: 404}},
+		"GET /sign-in/with/{provider}/callback":   {route: hxtest.Route{Path: "/sign-in/with/none/callback?state=x&code=y", Status: 422}},
+		"GET /account":                            {as: asOwner, route: hxtest.Route{Path: "/account", Target: "content"}},
+		"POST /account/profile":                   {as: asOwner, route: hxtest.Route{Path: "/account/profile", Form: form("name", "Ada"), Redirects: true}, wrong: form("name", " ")()},
+		"POST /account/password":                  {as: asOwner, route: with(hxtest.Route{Redirects: true, Followed: true, Form: form("current", password, "password", password)}, "/account/password"), wrong: form("current", password, "password", "short")()},
+		"POST /account/sessions/end":              {as: asOwner, route: with(done, "/account/sessions/end")},
+		"POST /account/sessions/{session}/end":    {as: asOwner, none: "/account/sessions/none/end", route: with(done, "/account/sessions/"+ownersSession+"/end")},
+		"GET /account/new-passkey":                {as: asOwner, route: hxtest.Route{Path: "/account/new-passkey", Target: "content"}},
+		"POST /account/new-passkey":               {as: asSupport, route: hxtest.Route{Path: "/account/new-passkey", Target: "content", Form: form("name", "Laptop", "current", password)}, wrong: form("name", " ")()},
+		"POST /account/passkeys":                  {as: asSupport, route: hxtest.Route{Path: "/account/passkeys", Target: "content", Form: form("name", "Laptop", "reply", "{}"), Status: 422}},
+		"GET /account/passkeys/{passkey}":         {as: asOwner, none: "/account/passkeys/none", route: hxtest.Route{Path: "/account/passkeys/" + ownersPasskey, Target: "content"}},
+		"POST /account/passkeys/{passkey}":        {as: asOwner, none: "/account/passkeys/none", route: with(hxtest.Route{Redirects: true, Followed: true, Form: form("name", "Other")}, "/account/passkeys/"+ownersPasskey), wrong: form("name", " ")()},
+		"GET /account/passkeys/{passkey}/remove":  {as: asOwner, none: "/account/passkeys/none/remove", route: hxtest.Route{Path: "/account/passkeys/" + ownersPasskey + "/remove", Target: "content"}},
+		"POST /account/passkeys/{passkey}/remove": {as: asOwner, none: "/account/passkeys/none/remove", route: with(hxtest.Route{Redirects: true, Followed: true, Form: w.freshPasskey}, "/account/passkeys/FRESH/remove")},
+		"GET /account/app":                        {as: asOwner, route: hxtest.Route{Path: "/account/app", Target: "content"}},
+		"POST /account/app":                       {as: asOwner, route: hxtest.Route{Path: "/account/app", Target: "content", Form: form("current", password)}},
+		"POST /account/app/confirm":               {as: asOwner, route: hxtest.Route{Path: "/account/app/confirm", Form: form("code", "123456", "step", "none"), Status: 404}},
+		"GET /account/app/remove":                 {as: asOwner, route: hxtest.Route{Path: "/account/app/remove", Target: "content"}},
+		"POST /account/app/remove":                {as: asOwner, route: with(hxtest.Route{Redirects: true, Followed: true, Form: form("current", password)}, "/account/app/remove")},
+		"GET /account/codes":                      {as: asOwner, route: hxtest.Route{Path: "/account/codes", Target: "content"}},
+		"POST /account/codes":                     {as: asOwner, route: hxtest.Route{Path: "/account/codes", Form: form("current", password), Status: 404}},
+
 		"GET /overview":           {as: asOwner, fails: true, route: hxtest.Route{Path: "/overview", Target: "sample"}},
 		"GET /keys":               {as: asOwner, fails: true, route: hxtest.Route{Path: "/keys", Target: "content"}},
 		"POST /keys":              {as: asOwner, fails: true, route: hxtest.Route{Path: "/keys", Target: "content", Form: form("name", "made", "mode", "test", "expires", "30d"), Once: true, Effects: w.keysMade}, wrong: form("name", " ")()},
@@ -95,6 +121,13 @@ func (w *world) freshKey(fields ...string) func() url.Values {
 		w.fresh = w.makeKey(w.customer.ID, "fresh "+rand.Text(), toll.Live, time.Hour, 0).ID
 		return form(fields...)()
 	}
+}
+
+// freshPasskey makes a form for a passkey of its own, which is gone afterwards.
+func (w *world) freshPasskey() url.Values {
+	w.fresh = "pk_" + rand.Text()
+	w.makePasskey(w.person(asOwner), w.fresh, "Fresh", w.clock())
+	return form("current", password)()
 }
 
 func (w *world) keysOf(is func(toll.Key) bool) int {

@@ -1,12 +1,10 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/tollhouse/tollhouse/hx"
-	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -34,6 +32,10 @@ func (v *visit) wayBack() string {
 	switch path, _, _ := strings.Cut(hx.Next(v.r, ""), "?"); path {
 	case "", "/", "/sign-in", "/sign-out":
 		return ""
+	default:
+		if strings.HasPrefix(path, "/sign-in/") {
+			return ""
+		}
 	}
 	return hx.Next(v.r, "")
 }
@@ -53,29 +55,20 @@ func (c *Console) signIn(v *visit) (*answer, error) {
 		return signInAnswer(v, http.StatusUnprocessableEntity, view), nil
 	}
 	token, p, err := c.o.Sessions.SignIn(v.r.Context(), view.Email, password, c.clientAddr(v.r), v.r.UserAgent())
-	var tooMany *account.TooManyAttempts
-	switch {
-	case errors.As(err, &tooMany):
-		v.retryAfter(tooMany)
-		view.Error = v.T("signin.limited", v.words.Span(tooMany.RetryAfter))
+	if a, ok := c.needsCode(v, err, view.Next); ok {
+		return a, nil
+	}
+	if view.Error, _ = v.tooMany(err); view.Error != "" {
 		return signInAnswer(v, http.StatusTooManyRequests, view), nil
+	}
+	switch {
 	case toll.CodeOf(err) == toll.Unauthorized:
 		view.Error = v.T("signin.wrong")
 		return signInAnswer(v, http.StatusUnprocessableEntity, view), nil
 	case err != nil:
 		return nil, err
 	}
-	if v.signedIn() { // whoever sat here before leaves
-		if err := c.o.Sessions.SignOut(v.r.Context(), v.person); err != nil {
-			return nil, err
-		}
-	}
-	c.keep(v, token)
-	to := view.Next
-	if to == "" {
-		to = homeOf(p)
-	}
-	return &answer{to: to, leave: true}, nil
+	return c.signedInAs(v, token, p, view.Next)
 }
 
 func (c *Console) signOut(v *visit) (*answer, error) {

@@ -25,6 +25,8 @@ type visit struct {
 	menu   string // the menu item that is current
 	bare   bool   // the page is without the menu
 	saying string // what the page says once
+
+	passkeys bool // the page asks for a passkey, and loads what that takes
 }
 
 type visitKey struct{}

@@ -212,7 +212,9 @@ type world struct {
 	approval toll.Approval // pending: a higher limit for customer
 	limit    string        // another limit of customer's plan
 	problem  error         // of the newest configuration file
-	fresh    string        // the ID of a key that was made for one form
+	fresh    string        // the ID of a key or passkey that was made for one form
+
+	passwords *account.Passwords
 }
 
 type change func(*Options)
@@ -230,8 +232,8 @@ func newWorld(t testing.TB, changes ...change) *world {
 		PersonChanged: func(id string) { w.sessions.Forget(id) },
 	})
 	w.ok(err)
-	w.sessions, err = account.NewSessions(w.store, account.SessionOptions{Secrets: []toll.Secret{accounttest.Secret}, Passwords: passwords, Clock: w.clock})
-	w.ok(err)
+	w.passwords = passwords
+	w.sessions = w.newSessions(account.SessionOptions{ConsoleURL: "http://localhost:8080"})
 
 	then := w.now
 	w.now = then.AddDate(0, 0, -47)
@@ -257,6 +259,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 		w.ok(err)
 	}
 	w.key = w.makeKey(w.customer.ID, "production", toll.Live, 40*24*time.Hour, 2*time.Minute)
+	w.belongings()
 	w.otherKey = w.makeKey(w.other.ID, "theirs", toll.Live, time.Hour, 0)
 
 	w.openPeople()
@@ -289,6 +292,38 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.console, err = New(w.options)
 	w.ok(err)
 	return w
+}
+
+// newSessions starts sessions over the world's store.
+func (w *world) newSessions(o account.SessionOptions) *account.Sessions {
+	w.t.Helper()
+	vault, err := account.NewVault(accounttest.Secret)
+	w.ok(err)
+	o.Secrets, o.Vault, o.Passwords, o.Clock = []toll.Secret{accounttest.Secret}, vault, w.passwords, w.clock
+	s, err := account.NewSessions(w.store, o)
+	w.ok(err)
+	return s
+}
+
+// belongings are a session and a passkey of the first customer's owner.
+const (
+	ownersSession = "ses_owner"
+	ownersPasskey = "pk_owner"
+)
+
+func (w *world) belongings() {
+	w.t.Helper()
+	ctx, owner := w.t.Context(), w.person("owner@acme.example")
+	w.ok(w.store.CreateSession(ctx, toll.Session{
+		ID: ownersSession, Kind: owner.Kind, PersonID: owner.ID, CreatedAt: w.now.Add(-26 * time.Hour), SeenAt: w.now.Add(-3 * time.Hour), ExpiresAt: w.now.AddDate(0, 0, 29),
+		UserAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) Version/26.0 Mobile Safari/604.1", Network: "198.51.100.0/24", Method: "passkey", Strong: true,
+	}, tolltest.Entry()))
+	w.makePasskey(owner, ownersPasskey, "Phone", w.now.AddDate(0, 0, -12))
+}
+
+func (w *world) makePasskey(p account.Person, id, name string, at time.Time) {
+	w.t.Helper()
+	w.ok(w.store.CreatePasskey(w.t.Context(), toll.Passkey{ID: id, Kind: p.Kind, PersonID: p.ID, Name: name, Credential: []byte(id), Document: []byte("{}"), CreatedAt: at}))
 }
 
 // contractPlans are the plans of the contract file.
@@ -519,3 +554,6 @@ func (l *ledger) month(customer string, now time.Time) (sum int64) {
 	}
 	return sum
 }
+
+// home is where everybody calls from.
+func (w *world) home() netip.Addr { return netip.MustParseAddr("192.0.2.7") }

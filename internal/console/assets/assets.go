@@ -13,7 +13,7 @@ import (
 	"github.com/tollhouse/tollhouse/hx"
 )
 
-//go:embed dist/console.css* dist/console.js* dist/htmx.js* dist/favicon.svg*
+//go:embed dist/console.css* dist/console.js* dist/passkeys.js* dist/htmx.js* dist/favicon.svg*
 var dist embed.FS
 
 //go:embed dist/icons.svg

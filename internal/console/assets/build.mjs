@@ -20,12 +20,14 @@ copyFileSync(from("node_modules", "lucide-static", "LICENSE"), dist("icons.LICEN
 
 // Comments and indentation carry no meaning for the browser; line ends stay, so
 // that an error's line can still be read.
-const script = readFileSync(from("src", "console.js"), "utf8")
-  .split("\n")
-  .map((line) => line.trim())
-  .filter((line) => line && !line.startsWith("//"))
-  .join("\n");
-writeFileSync(dist("console.js"), script + "\n");
+for (const name of ["console.js", "passkeys.js"]) {
+  const script = readFileSync(from("src", name), "utf8")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line && !line.startsWith("//"))
+    .join("\n");
+  writeFileSync(dist(name), script + "\n");
+}
 
 // One sprite, inlined into each whole page: <use href="#i-key-round"> then
 // costs no request. Names are Lucide's.
@@ -39,7 +41,7 @@ writeFileSync(dist("icons.svg"), `<svg xmlns="http://www.w3.org/2000/svg" class=
 copyFileSync(from("src", "favicon.svg"), dist("favicon.svg"));
 
 // Compressed once here, so that a start compresses nothing.
-for (const name of ["console.css", "console.js", "htmx.js", "favicon.svg"]) {
+for (const name of ["console.css", "console.js", "passkeys.js", "htmx.js", "favicon.svg"]) {
   const bytes = readFileSync(dist(name));
   writeFileSync(dist(`${name}.gz`), gzipSync(bytes, { level: 9 }));
   writeFileSync(dist(`${name}.br`), brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }));

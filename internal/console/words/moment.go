@@ -38,11 +38,15 @@ func Capital(text string) string {
 // Hour writes an hour of a day: 3 Nov, 14:00.
 func (w *Words) Hour(t time.Time) string { return w.Day(t) + ", " + t.Format("15:04") }
 
-// Moment writes an exact time in UTC, as the title of a relative one. No line
-// ends between the time and its zone.
+// Moment writes an exact time in the person's zone (UTC where none is known),
+// as the title of a relative one. No line ends between the time and its zone.
 func (w *Words) Moment(t time.Time) string {
-	t = t.UTC()
-	return fmt.Sprintf("%s, %s\u00a0UTC", w.Date(t), t.Format("15:04:05"))
+	zone := w.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	t = t.In(zone)
+	return fmt.Sprintf("%s, %s\u00a0%s", w.Date(t), t.Format("15:04:05"), t.Format("MST"))
 }
 
 func (w *Words) month(t time.Time, form string) string {

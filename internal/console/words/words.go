@@ -4,6 +4,8 @@ package words
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/text/language"
 )
@@ -16,8 +18,25 @@ type Words struct {
 	group    string // between groups of three digits
 	least    int    // digits a number must have to be grouped
 	decimal  string
-	percent  string // before the sign
+	percent  string         // before the sign
+	zone     *time.Location // of exact times; nil: UTC
 }
+
+// InZone returns the same words, with exact times in a zone.
+func (w *Words) InZone(zone *time.Location) *Words {
+	in := *w
+	in.zone = zone
+	return &in
+}
+
+// Has tells whether there is a message for a key.
+func (w *Words) Has(key string) bool {
+	_, ok := w.messages[key]
+	return ok
+}
+
+// Offered lists the languages that are offered, the default first.
+func (c *Choice) Offered() []string { return slices.Clone(c.offered) }
 
 var languages = map[string]*Words{
 	"en": {lang: "en", messages: together(english, englishPeople), group: ",", least: 4, decimal: "."},

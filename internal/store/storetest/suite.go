@@ -68,6 +68,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"PagesAndNarrowsApprovals", pagesAndNarrowsApprovals},
 		{"DecidesAnApprovalOnceWithAllThatFollows", decidesAnApprovalOnceWithAllThatFollows},
 
+		{"DropsWhatEndedLongAgo", dropsWhatEndedLongAgo},
 		{"KeepsEveryFieldOfAPlan", keepsEveryFieldOfAPlan},
 		{"NeverChangesAPlanVersion", neverChangesAPlanVersion},
 
