@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -139,7 +142,7 @@ func load(ctx context.Context, s *server, m *month) (l loaded, err error) {
 	if err := st.Close(); err != nil {
 		return l, err
 	}
-	again, err := dropIndexes(ctx, s, append([]string{"usage_name", "customer", "api_key"}, rollups...))
+	again, err := dropIndexes(ctx, s, append([]string{"usage_name", "customer", "api_key", "rollup_month"}, rollups...))
 	if err != nil {
 		return l, err
 	}
@@ -256,6 +259,12 @@ func loadNames(ctx context.Context, s *server, m *month) error {
 	})
 }
 
+// monthCell is a row of rollup_month.
+type monthCell struct {
+	period         int64
+	unit, customer int32
+}
+
 // builder turns the month's events into rows.
 type builder struct {
 	ctx                 context.Context
@@ -267,12 +276,13 @@ type builder struct {
 	quarterTotal        map[[2]int64]map[cell]sum   // by period
 	hourTotal, dayTotal map[[2]int64]map[cell]sum   // by period
 	hourTook, dayTook   map[[2]int64]*sketch.Sketch // by period and endpoint
+	months              map[monthCell]int64
 	scratch             row
 }
 
 func newBuilder(ctx context.Context, s *server) *builder {
 	b := &builder{ctx: ctx, server: s, inQuarter: map[cell]sum{}, inHour: map[cell]sum{}, inDay: map[cell]sum{},
-		quarterTotal: map[[2]int64]map[cell]sum{}, hourTotal: map[[2]int64]map[cell]sum{}, dayTotal: map[[2]int64]map[cell]sum{}, hourTook: map[[2]int64]*sketch.Sketch{}, dayTook: map[[2]int64]*sketch.Sketch{}}
+		quarterTotal: map[[2]int64]map[cell]sum{}, hourTotal: map[[2]int64]map[cell]sum{}, dayTotal: map[[2]int64]map[cell]sum{}, hourTook: map[[2]int64]*sketch.Sketch{}, dayTook: map[[2]int64]*sketch.Sketch{}, months: map[monthCell]int64{}}
 	b.quarter = open(ctx, s, rollups[0], `truncate `+rollups[0])
 	b.hour = open(ctx, s, rollups[1], `truncate `+rollups[1])
 	b.day = open(ctx, s, rollups[2], `truncate `+rollups[2])
@@ -400,6 +410,11 @@ func (b *builder) closeQuarter(start int64) error {
 	}
 	day := start - start%dayMicros
 	b.dayTotal[[2]int64{day}] = totals(b.inDay)
+	at := time.UnixMicro(day).UTC()
+	month := at.AddDate(0, 0, 1-at.Day()).UnixMicro()
+	for c, s := range b.inDay {
+		b.months[monthCell{month, c.unit, c.customer}] += s.amount
+	}
 	return b.flush(b.day, day, b.inDay, nil)
 }
 
@@ -442,8 +457,9 @@ func (b *builder) closeTotals() error {
 	}
 	for table, periods := range map[string]map[[2]int64]map[cell]sum{"rollup_quarter_total": b.quarterTotal, "rollup_hour_total": b.hourTotal, "rollup_day_total": b.dayTotal} {
 		st := open(b.ctx, b.server, table, `truncate `+table)
-		for period, cells := range periods {
-			for c, s := range cells {
+		// In the order of time, as the drain makes them.
+		for _, period := range slices.SortedFunc(maps.Keys(periods), func(a, b [2]int64) int { return cmp.Compare(a[0], b[0]) }) {
+			for c, s := range periods[period] {
 				if err := st.add(row(nil).int(period[0]).int(serviceOf(c.endpoint)).int(int64(c.endpoint)).int(int64(c.status)).int(int64(c.class)).int(int64(c.unit)).
 					int(s.amount).int(s.in).int(s.out).int(s.latency)); err != nil {
 					return err
@@ -456,7 +472,8 @@ func (b *builder) closeTotals() error {
 	}
 	for table, sketches := range map[string]map[[2]int64]*sketch.Sketch{"latency_hour": b.hourTook, "latency_day": b.dayTook} {
 		st := open(b.ctx, b.server, table, `truncate `+table)
-		for k, s := range sketches {
+		for _, k := range slices.SortedFunc(maps.Keys(sketches), func(a, b [2]int64) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) }) {
+			s := sketches[k]
 			if err := st.add(row(nil).int(k[0]).int(serviceOf(int32(k[1]))).int(k[1]).bytes(s.Append(nil))); err != nil {
 				return err
 			}
@@ -465,7 +482,13 @@ func (b *builder) closeTotals() error {
 			return err
 		}
 	}
-	return nil
+	st := open(b.ctx, b.server, "rollup_month", `truncate rollup_month`)
+	for c, amount := range b.months {
+		if err := st.add(row(nil).int(c.period).int(int64(c.unit)).int(int64(c.customer)).int(amount)); err != nil {
+			return err
+		}
+	}
+	return st.close()
 }
 
 // verify adds all single events up once more, in SQL, and compares the sums of
@@ -510,7 +533,19 @@ func verify(ctx context.Context, s *server) (string, error) {
 				return fmt.Errorf("the events say %s, %s says %s", want, q, text)
 			}
 		}
-		return nil
+		return verifyMonths(ctx, c)
 	})
 	return raw.String(), err
+}
+
+// verifyMonths compares rollup_month with the days, customer by customer.
+func verifyMonths(ctx context.Context, c *pgx.Conn) error {
+	var wrong int64
+	err := c.QueryRow(ctx, `select count(*) from rollup_month m full join (
+			select (extract(epoch from date_trunc('month', to_timestamp(period / 1000000) at time zone 'UTC')) * 1000000)::bigint as period, unit, customer, sum(amount) as amount
+			from rollup_day group by 1, 2, 3) d using (period, unit, customer) where m.amount is distinct from d.amount`).Scan(&wrong)
+	if err == nil && wrong > 0 {
+		return fmt.Errorf("%d customers and units have another sum in rollup_month than in rollup_day", wrong)
+	}
+	return err
 }
