@@ -84,6 +84,7 @@ func (v *visit) items() []item {
 		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
 		{item{"team", "/team", "users"}, member, account.ListMembers},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
+		{item{"usage", "/usage/customers", "chart-column"}, operator, account.ReadAllUsage},
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 		{item{"operators", "/operators", "shield"}, operator, account.ListOperators},
 		{item{"mail", "/mail", "mail"}, operator, account.ReadMail},

@@ -27,6 +27,7 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"plan":      {"owner@globex.example", "/plan"},
 		"planfree":  {"owner@initech.example", "/plan"},
 		"customers": {"support@house.example", "/customers?sort=created&order=desc"},
+		"ranking":   {"support@house.example", "/usage/customers?unit=words"},
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},
 		"requests":  {"owner@globex.example", "/requests"},

@@ -93,6 +93,8 @@ func (w *world) views() []view {
 		{"requests-asked", "owner@acme.example", "/requests", chromedp.Steps(chromedp.SetValue(chromedp.ID("id"), refusedID), click("form.filters button", "#explained"))},
 		{"customers", "admin@house.example", "/customers", nil},
 		{"requests-operator", "admin@house.example", "/requests?id=" + refusedID, nil},
+		{"ranking", "admin@house.example", "/usage/customers", nil},
+		{"ranking-empty", "admin@house.example", "/usage/customers?month=2020-01", nil},
 		{"customers-none", "admin@house.example", "/customers?q=zzz", nil},
 		{"customers-config", "admin@house.example", "/customers", w.underProblem(toll.Errorf(toll.Invalid, "tollhouse.yml:12:5: plans.pro: unknown field `prize`; did you mean `price`? (and 2 more)"))},
 		{"customer", "admin@house.example", cus, nil},
