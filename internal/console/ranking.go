@@ -84,6 +84,9 @@ func (c *Console) ranking(v *visit) (*answer, error) {
 	for m, n := thisMonth(v.now), 0; n < rankedMonths; m, n = m.AddDate(0, -1, 0), n+1 {
 		r.Months = append(r.Months, piece.Option{Value: m.Format("2006-01"), Label: v.words.MonthStart(m)})
 	}
+	if oldest := r.Months[len(r.Months)-1].Value; f.month.Format("2006-01") < oldest { // by its URL
+		r.Months = append(r.Months, piece.Option{Value: f.month.Format("2006-01"), Label: v.words.MonthStart(f.month)})
+	}
 	for _, unit := range units {
 		r.Units = append(r.Units, piece.Option{Value: unit, Label: v.words.Or("unit."+unit, unit)})
 	}
