@@ -85,6 +85,15 @@ func view(query string) func(context.Context, *asker) (int, error) {
 // lately is the last day of the month.
 func lately(q *meter.Question, m *month) { q.From = m.to().AddDate(0, 0, -1) }
 
+// top asks for the customers who used most of a unit in the UTC month that holds
+// the end of what was made.
+func top(unit string) func(q *meter.Question, m *month) {
+	return func(q *meter.Question, m *month) {
+		q.Customer, q.Unit, q.By, q.Top = "", unit, meter.ByCustomer, 50
+		q.From, q.To = toll.Monthly.PeriodAt(m.to().Add(-time.Microsecond), time.UTC)
+	}
+}
+
 var questions = []question{
 	{"customer: last day by hours and status", series(func(q *meter.Question, m *month) { lately(q, m); q.Step, q.By = meter.Hour, meter.ByStatus })},
 	{"customer: month by days", series(func(q *meter.Question, _ *month) { q.Step = meter.Day })},
@@ -114,6 +123,8 @@ var questions = []question{
 	{"house: last hour, from a quarter on", series(func(q *meter.Question, m *month) {
 		q.Customer, q.From, q.To = "", m.to().Add(-75*time.Minute), m.to().Add(-15*time.Minute)
 	})},
+	{"house: 50 customers with most requests, a month", series(top(toll.UnitRequests))},
+	{"house: 50 customers with most words, a month", series(top("words"))},
 	{"house: newest 50 failures", events(func(q *meter.EventQuery, _ *asker) { q.StatusClass = 5 })},
 	{"latency: month by days, an endpoint", latencies(func(q *meter.LatencyQuestion, _ *month) {
 		q.Step, q.Service, q.Endpoint = meter.Day, services[0], endpoints[0]

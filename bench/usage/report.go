@@ -34,7 +34,7 @@ func (r *report) text() string {
 		fmt.Fprintf(&b, "Made and copied in %v, indexed in %v.\n", r.load.making.Round(time.Second), r.load.indexing.Round(time.Second))
 	}
 	if r.verified != "" {
-		fmt.Fprintf(&b, "All single events added up again in SQL agree with all six rollups: `%s`.\n", r.verified)
+		fmt.Fprintf(&b, "All single events added up again in SQL agree with all seven rollups: `%s`.\n", r.verified)
 	}
 	b.WriteString("\n| table | rows | MB | indexes MB | bytes a row, with indexes |\n|---|---|---|---|---|\n")
 	var total int64

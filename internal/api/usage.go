@@ -27,7 +27,7 @@ type Usage interface {
 // and question to the rest.
 type UsageFilter struct {
 	From     string `query:"from" doc:"RFC 3339, or a day (2026-11-01) in the zone; the start of this month when it is missing" example:"2026-11-01"`
-	To       string `query:"to" doc:"As from, and not within; now when it is missing" example:"2026-12-01"`
+	To       string `query:"to" doc:"As from, and not within; now when it is missing, and with top the end of this month" example:"2026-12-01"`
 	Zone     string `query:"zone" doc:"IANA name of the time zone that days and hours are of; the installation's when it is missing" example:"Asia/Kolkata"`
 	Step     string `query:"step" enum:"15m,hour,day" doc:"One point for each; one for all of the time when it is missing"`
 	By       string `query:"by" enum:"customer,key,service,endpoint,status,class,unit" doc:"What points are split by"`
@@ -125,9 +125,32 @@ type usageAnswer struct {
 	Next   string       `json:"next,omitempty" doc:"The cursor of the page after this one; missing on the last"`
 }
 
+// UsageTop asks for the largest groups only.
+type UsageTop struct {
+	Top int `query:"top" minimum:"0" maximum:"1000" doc:"Only so many groups, the largest first; without a step. by=customer over one whole UTC month reads a ranking that is kept"`
+}
+
+// of narrows a question to the largest groups. What is asked up to now is asked
+// up to the end of this month: nothing more was used, and it is a whole month.
+func (in UsageTop) of(q *asked, f *UsageFilter) error {
+	switch {
+	case in.Top <= 0:
+		return nil
+	case q.Step != meter.Whole:
+		return toll.FieldError("top", "The largest groups are those of the whole time: leave step out.")
+	case q.By == meter.ByNothing:
+		return toll.FieldError("top", "Say by what: by=customer, for example.")
+	}
+	if _, end := toll.Monthly.PeriodAt(q.From, q.zone); f.To == "" && q.To.Before(end) {
+		q.To = end
+	}
+	q.Top = in.Top
+	return nil
+}
+
 type usageRequest struct {
 	UsageFilter
-	Top    int    `query:"top" minimum:"0" maximum:"1000" doc:"Only so many groups, the largest first; without a step"`
+	UsageTop
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"500" doc:"Points on a page"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the page before, for the same question"`
 }
@@ -142,6 +165,9 @@ func addShowUsage(a *API) {
 		Description: "Reads rollups, which are at most a second behind. Hours and days are those of the zone; times are widened to whole steps, without a step to whole quarters of an hour.",
 	}, usageRule, func(ctx context.Context, c *call, in *usageRequest) (*answer, error) {
 		q, err := in.question(a, c)
+		if err == nil {
+			err = in.of(&q, &in.UsageFilter)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -157,15 +183,9 @@ func addShowUsage(a *API) {
 // page fills in the points of one page.
 func (in *usageRequest) page(ctx context.Context, usage Usage, q asked, out *usageAnswer) error {
 	if in.Top > 0 {
-		switch {
-		case q.Step != meter.Whole:
-			return toll.FieldError("top", "The largest groups are those of the whole time: leave step out.")
-		case q.By == meter.ByNothing:
-			return toll.FieldError("top", "Say by what: by=customer, for example.")
-		case in.Cursor != "":
+		if in.Cursor != "" {
 			return toll.FieldError("cursor", "The largest groups have no pages.")
 		}
-		q.Top = in.Top
 		points, err := usage.Series(ctx, q.Question)
 		for _, p := range points {
 			out.Points = append(out.Points, usagePoint{p.Start.In(q.zone), p.Group, p.Count})

@@ -212,6 +212,34 @@ func TestGivesTheLargestGroups(t *testing.T) {
 	if want := []string{"cus_1 100", "cus_3 100", "cus_2 7"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+	out := w.ask(t, "GET", "/api/v1/usage.csv?by=customer&unit=words&top=2", token, "")
+	if want := "start,customer,unit,count\r\n2026-11-01T00:00:00Z,cus_1,words,100\r\n2026-11-01T00:00:00Z,cus_3,words,100\r\n"; out.Body.String() != want {
+		t.Errorf("the table: %q, want %q", out.Body, want)
+	}
+	p := wantProblem(t, "a table of days", w.ask(t, "GET", "/api/v1/usage.csv?by=customer&step=day&top=2", token, ""), 422, "api-invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Field != "top" {
+		t.Errorf("a table of days: %+v", p.Errors)
+	}
+}
+
+// TestTheLargestOfThisMonthAreThoseOfAWholeMonth: without to, the question is
+// one that the store has a ranking for; one that began earlier ends now.
+func TestTheLargestOfThisMonthAreThoseOfAWholeMonth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.admin(t)
+	for query, want := range map[string]string{
+		"by=customer&top=3":                 "2026-11-01T00:00:00Z 2026-12-01T00:00:00Z",
+		"by=customer&top=3&from=2026-10-01": "2026-10-01T00:00:00Z " + noon.Format(time.RFC3339Nano),
+		"by=customer":                       "2026-11-01T00:00:00Z " + noon.Format(time.RFC3339Nano),
+		"by=customer&top=3&to=2026-11-09":   "2026-11-01T00:00:00Z 2026-11-09T00:00:00Z",
+	} {
+		var got struct{ From, To string }
+		out := w.ask(t, "GET", "/api/v1/usage?"+query, token, "")
+		if err := json.Unmarshal(out.Body.Bytes(), &got); err != nil || got.From+" "+got.To != want {
+			t.Errorf("%s: %d %v, from %s to %s; want %s", query, out.Code, err, got.From, got.To, want)
+		}
+	}
 }
 
 func TestAMemberSeesItsOwnCustomerOnly(t *testing.T) {

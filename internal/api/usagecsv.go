@@ -14,6 +14,11 @@ import (
 	"github.com/tollhouse/tollhouse/internal/meter"
 )
 
+type exportRequest struct {
+	UsageFilter
+	UsageTop
+}
+
 func addExportUsage(a *API) {
 	register(a, huma.Operation{
 		OperationID: "export-usage", Method: http.MethodGet, Path: "/usage.csv", Tags: []string{"Usage"},
@@ -21,8 +26,11 @@ func addExportUsage(a *API) {
 		Description: "Streamed: an answer that ends before its last line was broken off. What a spreadsheet would take for a formula begins with an apostrophe.",
 		Responses: map[string]*huma.Response{"200": {Description: "A line of names, then one for each point",
 			Content: map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: "string"}}}}},
-	}, usageRule, func(ctx context.Context, c *call, in *UsageFilter) (*huma.StreamResponse, error) {
+	}, usageRule, func(ctx context.Context, c *call, in *exportRequest) (*huma.StreamResponse, error) {
 		q, err := in.question(a, c)
+		if err == nil {
+			err = in.of(&q, &in.UsageFilter)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +62,11 @@ func writeCSV(ctx context.Context, w http.ResponseWriter, usage Usage, q asked) 
 		return err
 	}
 	var broken error
-	err := q.each(ctx, usage, nil, 0, func(p meter.Point) bool {
+	each := q.each
+	if q.Top > 0 {
+		each = q.largest
+	}
+	err := each(ctx, usage, nil, 0, func(p meter.Point) bool {
 		line := []string{p.Start.In(q.zone).Format(time.RFC3339), harmless(q.Unit), strconv.FormatInt(p.Count, 10)}
 		switch q.By {
 		case meter.ByNothing:
@@ -72,6 +84,18 @@ func writeCSV(ctx context.Context, w http.ResponseWriter, usage Usage, q asked) 
 	}
 	if ctx.Err() != nil || broken != nil {
 		return nil // the client hung up: there is nobody to tell
+	}
+	return err
+}
+
+// largest gives the groups of a question for the largest, as each does those of
+// another.
+func (q *asked) largest(ctx context.Context, usage Usage, _ *cursor, _ int, visit func(meter.Point) bool) error {
+	points, err := usage.Series(ctx, q.Question)
+	for _, p := range points {
+		if !visit(p) {
+			break
+		}
 	}
 	return err
 }

@@ -115,6 +115,9 @@ func auditUsage(ctx context.Context, r *rooms, in UsageAudit) (UsageAudited, err
 	if err != nil {
 		return UsageAudited{}, err
 	}
+	if err := refuseDroppedSums(ctx, r.store, from); err != nil {
+		return UsageAudited{}, err
+	}
 	undrained := ""
 	if err := r.drain(ctx, time.Duration(in.WaitSeconds)*time.Second); err != nil {
 		if toll.CodeOf(err) != toll.Unavailable {

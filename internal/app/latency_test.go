@@ -2,10 +2,12 @@ package app
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/meter"
+	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -70,6 +72,23 @@ func TestAnAuditSaysThatEventsAreGone(t *testing.T) {
 	}
 	after, err := auditUsage(t.Context(), r, in)
 	if err != nil || after.Since == nil || !after.Balanced || after.Units["requests"] != whole.Units["requests"] {
+		t.Errorf("after: %+v, %v", after, err)
+	}
+}
+
+// TestAnAuditRefusesSumsThatAreGone: what is left of a time whose sums were
+// dropped is not shown as if it were all.
+func TestAnAuditRefusesSumsThatAreGone(t *testing.T) {
+	t.Parallel()
+	r := aMonthOfRequests(t, time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC))
+	in := UsageAudit{UsagePeriod: UsagePeriod{Period: "2024-01"}}
+	if whole, err := auditUsage(t.Context(), r, in); err != nil || whole.Units["requests"].Received != 100 {
+		t.Fatalf("before: %+v, %v", whole, err)
+	}
+	if n, err := r.store.RetainSums(t.Context(), store.Keep{Sums: store.LeastSums}); err != nil || n == 0 {
+		t.Fatalf("dropped %d, %v", n, err)
+	}
+	if after, err := auditUsage(t.Context(), r, in); toll.CodeOf(err) != toll.NotFound || !strings.Contains(toll.SafeMessage(err), "retention.sums") {
 		t.Errorf("after: %+v, %v", after, err)
 	}
 }

@@ -118,9 +118,12 @@ type Journal struct {
 	WhenFull WhenFull
 }
 
-// Retention says how long usage is kept. Sums are kept for ever.
+// Retention says how long usage is kept; 0 is for ever.
 type Retention struct {
-	Events time.Duration // single events, from when they came; a day or longer
+	Events    time.Duration // single events, from when they came; a day or longer, never 0
+	Sums      time.Duration // 0, or 400 days and longer
+	Latencies time.Duration // 0, or a day and longer
+	Refusals  time.Duration // 0, or a day and longer
 }
 
 // AccessLog says what becomes of the lines that requests leave.

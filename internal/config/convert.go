@@ -46,7 +46,10 @@ func (c *checker) convert() *Config {
 			Sync:     Sync{Always: f.Journal.Sync.always, Every: f.Journal.Sync.every},
 			WhenFull: WhenFull(f.Journal.WhenFull),
 		},
-		Retention: Retention{Events: time.Duration(f.Retention.Events)},
+		Retention: Retention{
+			Events: time.Duration(f.Retention.Events), Sums: time.Duration(f.Retention.Sums),
+			Latencies: time.Duration(f.Retention.Latencies), Refusals: time.Duration(f.Retention.Refusals),
+		},
 		AccessLog: accessLogOf(f.AccessLog),
 		Console: Console{
 			Host:             string(f.Console.Host),

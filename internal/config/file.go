@@ -74,7 +74,11 @@ type journalFile struct {
 }
 
 type retentionFile struct {
-	Events duration `yaml:"events" default:"90d" min:"1d" max:"36500d" doc:"How long single usage events are kept, from when they came. Sums of usage and latencies are kept for ever."`
+	Events duration `yaml:"events" default:"90d" min:"1d" max:"36500d" doc:"How long single usage events are kept, from when they came."`
+
+	Sums      duration `yaml:"sums" min:"400d" max:"36500d" example:"1100d" doc:"How long sums of usage are kept, of which invoices and charts are made: whole months go. Absent: for ever."`
+	Latencies duration `yaml:"latencies" min:"1d" max:"36500d" example:"400d" doc:"How long it is kept how long requests took. Absent: for ever."`
+	Refusals  duration `yaml:"refusals" min:"1d" max:"36500d" example:"400d" doc:"How long counts of refused requests are kept. Absent: for ever."`
 }
 
 // accessLogFile is where requests leave their lines; that alone stands for it.

@@ -86,6 +86,7 @@ func (v *visit) items() []item {
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
 		{item{"approvals", "/approvals", "check"}, operator, account.ReadAllApprovals},
 		{item{"audit", "/audit", "clock"}, operator, account.ReadAllAudit},
+		{item{"usage", "/usage/customers", "chart-column"}, operator, account.ReadAllUsage},
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 		{item{"operators", "/operators", "shield"}, operator, account.ListOperators},
 		{item{"mail", "/mail", "mail"}, operator, account.ReadMail},

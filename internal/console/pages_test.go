@@ -32,6 +32,7 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"reject":    {"support@house.example", "/approvals/APPROVAL/reject"},
 		"audit":     {"support@house.example", "/audit?action=customer."},
 		"customers": {"support@house.example", "/customers?sort=created&order=desc"},
+		"ranking":   {"support@house.example", "/usage/customers?unit=words"},
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},
 		"requests":  {"owner@globex.example", "/requests"},

@@ -98,6 +98,8 @@ func (c *Console) routes() []route {
 		{"GET", "/audit", operator, account.ReadAllAudit, (*Console).audit, false},
 		{"GET", "/audit.csv", operator, account.ReadAllAudit, (*Console).auditCSV, false},
 
+		{"GET", "/usage/customers", operator, account.ReadAllUsage, (*Console).ranking, false},
+		{"GET", "/usage/customers.csv", operator, account.ReadAllUsage, (*Console).rankingCSV, false},
 		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers, false},
 		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer, false},
 		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage, false},

@@ -95,6 +95,8 @@ func (w *world) examinations() map[string]examined {
 		"GET /plan":               {as: asOwner, fails: true, route: hxtest.Route{Path: "/plan", Target: "content"}},
 
 		"GET /requests":                       {as: asOwner, fails: true, none: "/requests?id=01KAH000000000000000000000", route: hxtest.Route{Path: "/requests?id=" + refusedID, Target: "results"}},
+		"GET /usage/customers":                {as: asSupport, fails: true, route: hxtest.Route{Path: "/usage/customers?unit=words", Target: "results"}},
+		"GET /usage/customers.csv":            {noPage: "a file for programs"},
 		"GET /customers":                      {as: asSupport, fails: true, route: hxtest.Route{Path: "/customers?q=a", Target: "results"}},
 		"GET /customers/{customer}":           {as: asSupport, fails: true, none: "/customers/none", route: hxtest.Route{Path: cus, Target: "content"}},
 		"GET /customers/{customer}/usage":     {as: asSupport, fails: true, none: "/customers/none/usage", route: hxtest.Route{Path: cus + "/usage", Target: "results"}},

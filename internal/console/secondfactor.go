@@ -114,7 +114,9 @@ func (v *visit) askCodes() stepView {
 	return stepView{Title: v.T("codes.new"), Text: v.T("codes.new.text"), Action: "/account/codes", Do: piece.Button{Kind: "primary", Label: v.T("codes.new.do")}}
 }
 
-func (c *Console) newCodes(v *visit) (*answer, error) { return c.askStep(v, http.StatusOK, v.askCodes()) }
+func (c *Console) newCodes(v *visit) (*answer, error) {
+	return c.askStep(v, http.StatusOK, v.askCodes())
+}
 
 func (c *Console) renewCodes(v *visit) (*answer, error) {
 	current, err := v.current()

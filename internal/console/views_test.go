@@ -105,6 +105,8 @@ func (w *world) views() []view {
 		{"audit", "support@house.example", "/audit", run(`document.querySelector("#results details").open = true`)},
 		{"customers", "admin@house.example", "/customers", nil},
 		{"requests-operator", "admin@house.example", "/requests?id=" + refusedID, nil},
+		{"ranking", "admin@house.example", "/usage/customers", nil},
+		{"ranking-empty", "admin@house.example", "/usage/customers?month=2020-01", nil},
 		{"customers-none", "admin@house.example", "/customers?q=zzz", nil},
 		{"customers-config", "admin@house.example", "/customers", w.underProblem(toll.Errorf(toll.Invalid, "tollhouse.yml:12:5: plans.pro: unknown field `prize`; did you mean `price`? (and 2 more)"))},
 		{"customer", "admin@house.example", cus, nil},

@@ -73,6 +73,8 @@ func (l *ledger) Series(_ context.Context, q meter.Question) ([]meter.Point, err
 			key.group = c.service + " " + c.endpoint
 		case meter.ByUnit:
 			key.group = c.unit
+		case meter.ByCustomer:
+			key.group = c.customer
 		}
 		sums[key] += c.count
 	}
@@ -81,8 +83,14 @@ func (l *ledger) Series(_ context.Context, q meter.Question) ([]meter.Point, err
 		out = append(out, meter.Point{Start: k.start, Group: k.group, Count: n})
 	}
 	slices.SortFunc(out, func(a, b meter.Point) int {
+		if q.Top > 0 {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
+		}
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
 	})
+	if q.Top > 0 && len(out) > q.Top {
+		out = out[:q.Top]
+	}
 	return out, nil
 }
 

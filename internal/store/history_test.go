@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,13 +39,16 @@ func TestRollupsAreARecountOfTheEvents(t *testing.T) {
 	storetest.EachEngine(t, func(t *testing.T, open storetest.Opener) {
 		s := open(t)
 		tried := 0
+		ranked := map[rank]int64{}
 		rapid.Check(t, func(rt *rapid.T) {
 			tried++
 			h := history{customer: fmt.Sprintf("cus_%d", tried), zones: zones, ids: toll.NewIDs(nil)}
 			h.drain(rt, s)
 			h.settle(rt, s)
 			h.recount(rt, s)
+			h.rank(ranked)
 		})
+		compareRanks(t, s, ranked)
 		t.Logf("%d histories", tried)
 	})
 }
@@ -54,6 +59,7 @@ type history struct {
 	zones    []*time.Location
 	ids      *toll.IDs
 	events   []toll.Event
+	settled  []toll.Event // as they are stored in the end
 }
 
 // moment draws when something happened near a day: often on the edge of a
@@ -117,6 +123,48 @@ func (h *history) settle(rt *rapid.T, s meter.Settler) {
 	}
 }
 
+// rank is what a customer stands by in a ranking.
+type rank struct {
+	month          time.Time
+	unit, customer string
+}
+
+// rank adds the history's events to the ranking of their months.
+func (h *history) rank(ranked map[rank]int64) {
+	for at, n := range recounted(h.settled, func(t time.Time) time.Time {
+		return time.Date(t.UTC().Year(), t.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+	}) {
+		ranked[rank{at.at, at.unit, h.customer}] += n
+	}
+}
+
+// compareRanks holds the rankings of all months to what the events say, of all
+// customers together.
+func compareRanks(t *testing.T, s meter.Questions, ranked map[rank]int64) {
+	t.Helper()
+	want := map[[2]string][]meter.Point{}
+	months := map[[2]string]time.Time{}
+	for of, n := range ranked {
+		at := [2]string{of.month.Format(time.DateOnly), of.unit}
+		months[at] = of.month
+		if n != 0 {
+			want[at] = append(want[at], meter.Point{Start: of.month, Group: of.customer, Count: n})
+		}
+	}
+	for at, points := range want {
+		slices.SortFunc(points, func(a, b meter.Point) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
+		})
+		got, err := s.Series(context.Background(), meter.Question{From: months[at], To: months[at].AddDate(0, 1, 0), Unit: at[1], By: meter.ByCustomer, Top: len(ranked)})
+		if err != nil || !slices.Equal(got, points) {
+			t.Errorf("%s of %s: %v\n got %v\nwant %v", at[1], at[0], err, got, points)
+		}
+	}
+	if len(want) < 3 {
+		t.Errorf("only %d months and units were ranked", len(want))
+	}
+}
+
 // total is a sum of a unit in a class.
 type total struct {
 	at    time.Time
@@ -131,6 +179,7 @@ func (h *history) recount(rt *rapid.T, s meter.Questions) {
 	if err != nil || len(stored) != len(h.events) {
 		rt.Fatalf("%d events are stored, %v; want %d", len(stored), err, len(h.events))
 	}
+	h.settled = stored
 	if len(stored) == 0 {
 		return
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
@@ -112,6 +114,68 @@ func TestMigratesUpAndDown(t *testing.T) {
 			}
 			if got := sortedTextsOf(t, db, engine.objects); !slices.Equal(got, whole) {
 				t.Errorf("up again makes %q, want %q", got, whole)
+			}
+		})
+	}
+}
+
+// TestRanksTheCustomersThatWereThereBefore: migration 11 adds up the months of a
+// database that was in use, and its going back loses nothing else.
+func TestRanksTheCustomersThatWereThereBefore(t *testing.T) {
+	t.Parallel()
+	for name, engine := range emptyDatabases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			db := engine.open(t)
+			p, err := provider(name, engine.dialect, db)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.UpTo(ctx, 9); err != nil {
+				t.Fatal(err)
+			}
+			at := func(text string) int64 {
+				day, err := time.Parse(time.DateOnly, text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return day.UnixMicro()
+			}
+			for _, d := range []struct {
+				customer, unit, amount int64
+				day                    string
+			}{
+				{5, 1, 10, "2026-10-31"}, {5, 1, 1, "2026-11-01"}, {5, 1, 2, "2026-11-30"}, {5, 2, 70, "2026-11-30"}, {5, 1, 100, "2026-12-01"},
+				{6, 1, 4, "2026-11-15"}, {6, 1, 8, "2024-02-29"}, {7, 1, 3, "1969-12-31"},
+			} {
+				for key := range int64(2) { // two rows of each day
+					if _, err := db.ExecContext(ctx, `insert into rollup_day (customer, period, key, plan_version, service, endpoint, status, class, unit, amount, bytes_in, bytes_out, latency)
+						values ($1, $2, $3, 1, 1, 1, 2, 1, $4, $5, 0, 0, 0)`, d.customer, at(d.day), key, d.unit, d.amount); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			want := []string{"1969-12-01 1 7 6", "2024-02-01 1 6 16", "2026-10-01 1 5 20", "2026-11-01 1 5 6", "2026-11-01 1 6 8", "2026-11-01 2 5 140", "2026-12-01 1 5 200"}
+			for range 2 {
+				if _, err := p.UpTo(ctx, 11); err != nil {
+					t.Fatal(err)
+				}
+				got, err := collect(ctx, db, func(r row) (string, error) {
+					var period, unit, customer, amount int64
+					err := r.Scan(&period, &unit, &customer, &amount)
+					return fmt.Sprintln(time.UnixMicro(period).UTC().Format(time.DateOnly), unit, customer, amount), err
+				}, `select period, unit, customer, amount from rollup_month order by period, unit, customer`)
+				if joined := strings.TrimSpace(strings.Join(got, "")); err != nil || joined != strings.Join(want, "\n") {
+					t.Errorf("%v\n%s\nwant\n%s", err, joined, strings.Join(want, "\n"))
+				}
+				if _, err := p.DownTo(ctx, 9); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var rows int
+			if err := db.QueryRowContext(ctx, `select count(*) from rollup_day`).Scan(&rows); err != nil || rows != 16 {
+				t.Errorf("%d days are left, %v; want 16", rows, err)
 			}
 		})
 	}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -13,6 +15,7 @@ import (
 type nameCache struct {
 	mu      sync.RWMutex
 	numbers map[string]int64
+	names   map[int64]string // of those that were asked for by their number
 }
 
 // namesKept bounds the cache: a fuller one is begun anew.
@@ -101,4 +104,55 @@ func (s *Store) intern(ctx context.Context, tx transaction, n *naming) error {
 		return err
 	}
 	return s.engine.resolve(ctx, tx, names, n.numbers)
+}
+
+// namesOf returns the names of numbers; one that is not interned is missing.
+func (s *Store) namesOf(ctx context.Context, numbers []int64) (map[int64]string, error) {
+	found := make(map[int64]string, len(numbers))
+	var unknown []int64
+	s.names.mu.RLock()
+	for _, number := range numbers {
+		if _, twice := found[number]; twice {
+			continue
+		}
+		name, known := s.names.names[number]
+		if found[number] = name; !known && number != 0 {
+			unknown = append(unknown, number)
+		}
+	}
+	s.names.mu.RUnlock()
+	for part := range slices.Chunk(unknown, 1000) {
+		if err := s.lookUp(ctx, part, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// lookUp puts the names of numbers into found and into the cache.
+func (s *Store) lookUp(ctx context.Context, numbers []int64, found map[int64]string) error {
+	list := make([]string, len(numbers))
+	for i, number := range numbers {
+		list[i] = strconv.FormatInt(number, 10)
+	}
+	type named struct {
+		number int64
+		name   string
+	}
+	all, err := collect(ctx, s.reader, func(r row) (n named, err error) {
+		err = r.Scan(&n.number, &n.name)
+		return n, err
+	}, `select id, name from usage_name where id in (`+strings.Join(list, ", ")+`)`)
+	if err != nil {
+		return err
+	}
+	s.names.mu.Lock()
+	defer s.names.mu.Unlock()
+	if s.names.names == nil || len(s.names.names)+len(all) > namesKept {
+		s.names.names = make(map[int64]string)
+	}
+	for _, n := range all {
+		found[n.number], s.names.names[n.number] = n.name, n.name
+	}
+	return nil
 }

@@ -22,33 +22,100 @@ func (s *Store) Series(ctx context.Context, q meter.Question) ([]meter.Point, er
 	if err != nil || query == "" {
 		return nil, err
 	}
-	points, err := collect(ctx, s.reader, func(r row) (meter.Point, error) {
-		var p meter.Point
-		var first, second string
-		var number int64
-		err := r.Scan((*stamp)(&p.Start), &first, &second, &number, &p.Count)
-		if q.Step == meter.Whole {
-			p.Start = q.From.UTC()
-		}
-		switch q.By {
-		case meter.ByEndpoint:
-			p.Group = first + " " + second
-		case meter.ByStatus:
-			p.Group = strconv.FormatInt(number, 10) + "xx"
-		case meter.ByClass:
-			p.Group = string(classOf(number))
-		default:
-			p.Group = first
-		}
-		return p, err
-	}, query, args...)
+	f := fault{doing: "reading usage"}
+	var points []meter.Point
+	if inWords(q) {
+		points, err = collect(ctx, s.reader, func(r row) (p meter.Point, err error) {
+			var start, number int64
+			var first, second string
+			err = r.Scan(&start, &first, &second, &number, &p.Count)
+			p.Start, p.Group = startOf(q, start), groupOf(q.By, first, second, number)
+			return p, err
+		}, query, args...)
+	} else {
+		points, err = s.numbered(ctx, q, query, args)
+	}
+	if err != nil {
+		return nil, s.fail(err, f)
+	}
 	slices.SortFunc(points, func(a, b meter.Point) int {
 		if q.Top > 0 {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Group, b.Group))
 		}
 		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Group, b.Group))
 	})
-	return points, s.fail(err, fault{doing: "reading usage"})
+	return points, nil
+}
+
+// inWords tells whether the database itself puts names to the groups of a
+// Question: because it sorts by them, or because there may be a million.
+func inWords(q meter.Question) bool {
+	return q.Top != 0 || q.Limit != 0 || q.After != "" || q.By == meter.ByCustomer || q.By == meter.ByKey
+}
+
+// numbered reads points whose groups are numbers. Their names are few and come
+// back in each step: putting them on here takes half of the time that a join
+// for each row does.
+func (s *Store) numbered(ctx context.Context, q meter.Question, query string, args []any) ([]meter.Point, error) {
+	type group struct{ first, second, number int64 }
+	type cell struct {
+		start, amount int64
+		group         int // where in groups
+	}
+	var groups []group
+	at := map[group]int{}
+	cells, err := collect(ctx, s.reader, func(r row) (c cell, err error) {
+		var g group
+		err = r.Scan(&c.start, &g.first, &g.second, &g.number, &c.amount)
+		i, known := at[g]
+		if !known {
+			i = len(groups)
+			at[g], groups = i, append(groups, g)
+		}
+		c.group = i
+		return c, err
+	}, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	numbers := make([]int64, 0, 2*len(groups))
+	for _, g := range groups {
+		numbers = append(numbers, g.first, g.second)
+	}
+	names, err := s.namesOf(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(groups))
+	for i, g := range groups {
+		texts[i] = groupOf(q.By, names[g.first], names[g.second], g.number)
+	}
+	points := make([]meter.Point, len(cells))
+	for i, c := range cells {
+		points[i] = meter.Point{Start: startOf(q, c.start), Group: texts[c.group], Count: c.amount}
+	}
+	return points, nil
+}
+
+// startOf is when the point of a row starts.
+func startOf(q meter.Question, micros int64) time.Time {
+	if q.Step == meter.Whole {
+		return q.From.UTC()
+	}
+	return time.UnixMicro(micros).UTC()
+}
+
+// groupOf writes the group of a row.
+func groupOf(by meter.By, first, second string, number int64) string {
+	switch by {
+	case meter.ByEndpoint:
+		return first + " " + second
+	case meter.ByStatus:
+		return strconv.FormatInt(number, 10) + "xx"
+	case meter.ByClass:
+		return string(classOf(number))
+	}
+	return first
 }
 
 // page narrows the groups of a Question to those that are asked for: what
@@ -91,7 +158,9 @@ var groupings = map[meter.By]grouping{
 	meter.ByUnit:     {"unit", "0", "0"},
 }
 
-// seriesQuery is the whole query of a Question; "" when nothing can answer it.
+// seriesQuery is the whole query of a Question: start, two names, a number and
+// the amount, or, where it is not inWords, the numbers of the names; "" when
+// nothing can answer it.
 func seriesQuery(q meter.Question) (string, []any, error) {
 	by, ok := groupings[q.By]
 	if !ok {
@@ -103,6 +172,9 @@ func seriesQuery(q meter.Question) (string, []any, error) {
 	}
 	if !storable(q.Unit + q.Customer + q.Key + q.Service + q.Endpoint) {
 		return "", nil, nil // nothing is called so
+	}
+	if query, args := rankingQuery(q); query != "" {
+		return query, args, nil
 	}
 	var pieces []span
 	if width > 0 {
@@ -149,6 +221,10 @@ func seriesQuery(q meter.Question) (string, []any, error) {
 	groups, err := page(q, &c)
 	if err != nil {
 		return "", nil, err
+	}
+	if !inWords(q) {
+		return `select x.start, x.first, x.second, x.number, cast(sum(x.amount) as bigint) as amount
+			from (` + strings.Join(arms, ` union all `) + `) x group by x.start, x.first, x.second, x.number having sum(x.amount) <> 0`, c.args, nil
 	}
 	return `select g.start, a.name, b.name, g.number, g.amount from (
 			select x.start, x.first, x.second, x.number, cast(sum(x.amount) as bigint) as amount

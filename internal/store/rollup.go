@@ -143,6 +143,7 @@ func rollupRows(quarters *rollup) []*bulk {
 	return []*bulk{
 		quarters.rows("rollup_quarter", true), hours.rows("rollup_hour", true), days.rows("rollup_day", true),
 		allQuarters.rows("rollup_quarter_total", false), allHours.rows("rollup_hour_total", false), allDays.rows("rollup_day_total", false),
+		monthRows(days),
 	}
 }
 

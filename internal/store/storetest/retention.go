@@ -70,6 +70,68 @@ func dropsEventsThatCameTooLongAgo(t *testing.T, s *store.Store) {
 	wantCode(t, "to keep nothing", err, toll.Invalid)
 }
 
+// dropsSumsThatAreTooOld: whole months of sums go, latencies by the day, and
+// what must be kept is not dropped.
+func dropsSumsThatAreTooOld(t *testing.T, s *store.Store) {
+	ids := toll.NewIDs(nil)
+	now := time.Now().UTC().Truncate(time.Microsecond) // the store's clock is the system's here
+	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+	kept := first.Add(-store.LeastSums)
+	kept = time.Date(kept.Year(), kept.Month(), 1, 0, 0, 0, 0, time.UTC).Add(-days) // from here on, whatever day of the month this is
+	keep := store.LeastSums + now.Sub(first)
+	old, edge, fresh := event(ids, kept.Add(-time.Microsecond)), event(ids, kept), event(ids, now)
+	must(t, s.Drain(background, &meter.Batch{
+		Lane: "n/a", Next: meter.Position{Segment: 1, Offset: 1}, Events: []toll.Event{old, edge, fresh},
+		Refusals: []toll.Refusal{{Minute: now.Add(-10 * days).Truncate(time.Minute), Customer: "c", Reason: toll.RefusedKeyExpired, Count: 1}},
+	}))
+	count := func() (found [3]int) {
+		t.Helper()
+		for i, q := range []meter.Question{{Step: meter.Quarter}, {Step: meter.Hour, Customer: old.Customer}, {Step: meter.Day, Customer: old.Customer}} {
+			q.From, q.To = old.Time.Add(-days), now.Add(time.Hour)
+			points, err := s.Series(background, q)
+			must(t, err)
+			found[i] = len(points)
+		}
+		return found
+	}
+	latencies := func() int {
+		points, err := s.Latencies(background, meter.LatencyQuestion{From: old.Time.Add(-days), To: now.Add(time.Hour), Step: meter.Hour})
+		must(t, err)
+		return len(points)
+	}
+	for _, wrong := range []store.Keep{{Sums: store.LeastSums - 1}, {Latencies: time.Hour}, {Refusals: time.Hour}} {
+		_, err := s.RetainSums(background, wrong)
+		wantCode(t, "to keep too little", err, toll.Invalid)
+	}
+	n, err := s.RetainSums(background, store.Keep{})
+	wantSame(t, "for ever", n, err, int64(0))
+	since, err := s.SumsSince(background)
+	wantSame(t, "since, for ever", since, err, time.Time{})
+	wantSame(t, "at first", count(), nil, [3]int{3, 3, 3})
+
+	for range 2 {
+		_, err = s.RetainSums(background, store.Keep{Sums: keep})
+		must(t, err)
+		wantSame(t, "of the sums", count(), nil, [3]int{2, 2, 2})
+		wantSame(t, "of the latencies", latencies(), nil, 3)
+		since, err = s.SumsSince(background)
+		wantSame(t, "since", since, err, kept)
+	}
+	_, err = s.RetainSums(background, store.Keep{Latencies: 2 * days, Refusals: 2 * days})
+	must(t, err)
+	wantSame(t, "of the latencies, then", latencies(), nil, 1)
+	refusals, err := s.Refusals(background, meter.RefusalQuery{From: now.Add(-20 * days).Truncate(time.Minute), To: now.Truncate(time.Minute)})
+	wantSame(t, "refusals", refusals, err, nil)
+	// The journal comes again with what is too old: it is counted, and goes.
+	late := event(ids, now.Add(time.Second))
+	late.Time = old.Time
+	must(t, s.Drain(background, &meter.Batch{Lane: "n/a", From: meter.Position{Segment: 1, Offset: 1}, Next: meter.Position{Segment: 1, Offset: 2}, Events: []toll.Event{late}}))
+	wantSame(t, "with a late one", count(), nil, [3]int{3, 3, 3})
+	_, err = s.RetainSums(background, store.Keep{Sums: keep})
+	must(t, err)
+	wantSame(t, "after the late one", count(), nil, [3]int{2, 2, 2})
+}
+
 // keepsAnIDUniqueWheneverItCame: an event may lie in any week, and each week
 // refuses an ID that is there.
 func keepsAnIDUniqueWheneverItCame(t *testing.T, s *store.Store) {

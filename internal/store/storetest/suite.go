@@ -88,6 +88,8 @@ func TestStore(t *testing.T, open Opener) {
 		{"GoesOnBehindAnAmountThatIsTooLarge", goesOnBehindAnAmountThatIsTooLarge},
 		{"DropsEventsThatCameTooLongAgo", dropsEventsThatCameTooLongAgo},
 		{"KeepsAddressesNoLongerThanTheirPeriods", keepsAddressesNoLongerThanTheirPeriods},
+		{"DropsSumsThatAreTooOld", dropsSumsThatAreTooOld},
+		{"RanksTheCustomersOfAMonth", ranksTheCustomersOfAMonth},
 		{"KeepsAnIDUniqueWheneverItCame", keepsAnIDUniqueWheneverItCame},
 		{"CountsAnEventFromOutsideOnceForEver", countsAnEventFromOutsideOnceForEver},
 		{"CountsTheRequestsThatAnEventFromOutsideNames", countsTheRequestsThatAnEventFromOutsideNames},
