@@ -87,6 +87,10 @@ type App struct {
 	damagesFound                  int64        // in the journal, at the start
 	unmeteredServed               atomic.Int64 // requests
 
+	models       *account.Models
+	support      *account.Support
+	modelSecrets modelSecrets
+
 	passwords *account.Passwords
 	secret    toll.Secret // what openSecret found
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
@@ -35,8 +36,12 @@ func typed[In, Out any](f func(context.Context, *rooms, In) (Out, error)) operat
 	}
 }
 
-// maxOperation bounds the input of an operation.
-const maxOperation = 1 << 20
+// maxOperation bounds the input of an operation, maxImport that of the one that
+// takes a file, in base 64.
+const (
+	maxOperation = 1 << 20
+	maxImport    = account.MaxImport/3*4 + maxOperation
+)
 
 // controlFailure is how an error travels through the socket.
 type controlFailure struct {
@@ -54,9 +59,13 @@ func controlHandler(r *rooms, log *slog.Logger) http.Handler {
 			writeFailure(w, toll.Errorf(toll.NotFound, "the server does not know the operation %q; is it of the same version?", name))
 			return
 		}
-		input, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, maxOperation))
+		most := int64(maxOperation)
+		if name == "import" {
+			most = maxImport
+		}
+		input, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, most))
 		if err != nil {
-			writeFailure(w, toll.Errorf(toll.Invalid, "the input is larger than %d bytes", maxOperation))
+			writeFailure(w, toll.Errorf(toll.Invalid, "the input is larger than %d bytes", most))
 			return
 		}
 		result, err := op(hr.Context(), r, input)

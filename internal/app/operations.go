@@ -36,6 +36,7 @@ var operations = map[string]operation{
 	"usage.export":      typed(exportUsage),
 	"billing.preview":   typed(previewBilling),
 	"cache.purge":       typed(purgeCache),
+	"import":            typed(importFile),
 	"plan.rehearse":     typed(rehearse),
 	"explain":           typed(explain),
 	"reload":            typed(reloadOperation),

@@ -66,7 +66,7 @@ func golden(t *testing.T, file, got string) {
 
 // path fills a route's pattern with things of the first customer.
 func (w *world) path(pattern string) string {
-	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID).Replace(pattern)
+	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{model}", w.model.ID, "{thread}", w.thread.ID, "{attachment}", w.file.ID).Replace(pattern)
 }
 
 // form is a valid form for a route that takes one.
@@ -76,6 +76,14 @@ func (w *world) form(pattern, token string) url.Values {
 		return url.Values{"email": {"owner@acme.example"}, "password": {password}}
 	case pattern == "/keys":
 		return url.Values{hx.OnceField: {token}, "name": {"made"}, "mode": {"test"}, "expires": {"30d"}}
+	case strings.HasSuffix(pattern, "/reject"):
+		return url.Values{"reason": {"The terms are those of another company."}}
+	case pattern == "/support":
+		return url.Values{"subject": {"A question"}, "text": {"How many?"}}
+	case strings.HasSuffix(pattern, "/messages"):
+		return url.Values{"text": {"More of it."}}
+	case pattern == "/import":
+		return url.Values{"kind": {"customer"}, "content": {"external_id,name,plan\n42,ACME,pro\n"}, "do": {"yes"}}
 	case strings.HasSuffix(pattern, "/roll"):
 		return url.Values{hx.OnceField: {token}, "overlap": {"24h"}}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
+	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -198,6 +199,11 @@ type world struct {
 	key      toll.Key      // of customer
 	server   *httptest.Server
 	otherKey toll.Key
+	model    toll.Model  // of customer, waiting
+	thread   toll.Thread // of customer, with a file
+	file     toll.Attachment
+	models   *account.Models
+	support  *account.Support
 	problem  error  // of the newest configuration file
 	fresh    string // the ID of a key that was made for one form
 }
@@ -246,7 +252,12 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.usage.refusedOf = w.customer.ID
 	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
 
+	w.furnishFiles(plans)
+	imports, err := account.NewImports(w.store, account.ImportOptions{Plans: plans, Foreign: apikey.Foreign, Clock: w.clock, Random: &counter{}})
+	w.ok(err)
+
 	w.options = Options{
+		Models: w.models, Support: w.support, Imports: imports,
 		Office: w.office, Sessions: sessions, Questions: w.usage, Plans: plans, Requests: w.lookup(),
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),
 		Limits: w.limits, ConfigProblem: w.configProblem,
@@ -265,6 +276,39 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.console, err = New(w.options)
 	w.ok(err)
 	return w
+}
+
+// furnishFiles uploads a model and opens a conversation.
+func (w *world) furnishFiles(plans account.Plans) {
+	uploads := &account.Uploads{Dir: w.t.TempDir()}
+	var err error
+	w.models, err = account.NewModels(w.store, account.ModelOptions{Plans: plans, Uploads: uploads, Clock: w.clock, Random: &counter{}, Services: func() []toll.Service {
+		return []toll.Service{{Name: "ner", Models: toll.ModelUploads{Types: []toll.ModelType{toll.TermList}, MaxSize: 100_000, MaxFiles: 5, MaxTotal: 300_000, Feature: "models"}}}
+	}})
+	w.ok(err)
+	w.support, err = account.NewSupport(w.store, account.SupportOptions{Uploads: uploads, Clock: w.clock, Random: &counter{}})
+	w.ok(err)
+	members, err := w.store.MembersOf(w.t.Context(), w.customer.ID)
+	w.ok(err)
+	owner := account.Person{Kind: toll.KindMember, ID: members[0].ID, Role: string(toll.MemberOwner), CustomerID: w.customer.ID, Name: members[0].Name}
+	w.model, err = w.models.Upload(w.t.Context(), owner, account.NewModel{CustomerID: w.customer.ID, Service: "ner", Name: "robots <b>.tsv", Content: strings.NewReader("Zorblax Industries\tORGANISATION\n")})
+	w.ok(err)
+	files := []string{"log.txt"}
+	w.thread, err = w.support.Open(w.t.Context(), owner, w.customer.ID, "Why was I refused at 14:05?", account.NewMessage{
+		Text: "Hello,\n\nthe request 01KAH2V7Q3M8X2C4B5N6P7R8S0 was refused.\nThe log is attached.",
+		Files: func() (string, io.Reader, error) {
+			if len(files) == 0 {
+				return "", nil, io.EOF
+			}
+			name := files[0]
+			files = nil
+			return name, strings.NewReader("POST /extractions 429\n"), nil
+		},
+	})
+	w.ok(err)
+	messages, err := w.store.Messages(w.t.Context(), w.thread.ID)
+	w.ok(err)
+	w.file = messages[0].Attachments[0]
 }
 
 // contractPlans are the plans of the contract file.

@@ -27,6 +27,7 @@ type Store struct {
 	mails     []toll.Mail
 	signIns   signIns
 	broken    error
+	files
 }
 
 var _ account.Store = (*Store)(nil)
@@ -42,6 +43,7 @@ func NewStore() *Store {
 		tokens:    map[string]toll.APIToken{},
 		tickets:   map[string]toll.Ticket{},
 		signIns:   newSignIns(),
+		files:     newFiles(),
 	}
 }
 
