@@ -27,8 +27,9 @@ type ModelStore interface {
 	// ModelsIn lists at most so many in a state: those that wait oldest first, others newest first.
 	ModelsIn(ctx context.Context, state toll.ModelState, most int) ([]toll.Model, error)
 	// UpdateModel writes state, reason and decision of the row whose Version is
-	// m.Version, and returns it with its Version raised by one.
-	UpdateModel(ctx context.Context, m toll.Model) (toll.Model, error)
+	// m.Version, and mails about it, and returns it with its Version raised by one.
+	UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error)
+	Member(ctx context.Context, id string) (toll.Member, error)
 	DeleteModel(ctx context.Context, id string) error
 	ReadModel(ctx context.Context, m toll.Model, w io.Writer) error
 }
@@ -41,6 +42,7 @@ type Models struct {
 	plans    Plans
 	services func() []toll.Service
 	uploads  *Uploads
+	site     func() string
 	clock    toll.Clock
 	ids      *toll.IDs
 }
@@ -50,6 +52,7 @@ type ModelOptions struct {
 	Plans    Plans                 // needed
 	Services func() []toll.Service // those of the configuration in force; needed
 	Uploads  *Uploads              // nil: files come into the system's directory
+	Site     func() string         // where the console is, with a slash at the end, for links in mail; nil: no mail is written
 	Clock    toll.Clock            // nil: toll.SystemClock
 	Random   io.Reader             // for identifiers; nil: crypto/rand
 }
@@ -59,7 +62,7 @@ func NewModels(store ModelStore, o ModelOptions) (*Models, error) {
 	if store == nil || o.Plans == nil || o.Services == nil {
 		return nil, errors.New("open the models: a store, plans and services are needed")
 	}
-	m := &Models{store: store, plans: o.Plans, services: o.Services, uploads: o.Uploads, clock: o.Clock}
+	m := &Models{store: store, plans: o.Plans, services: o.Services, uploads: o.Uploads, site: o.Site, clock: o.Clock}
 	if m.uploads == nil {
 		m.uploads = new(Uploads)
 	}
@@ -244,7 +247,11 @@ func (m *Models) decide(ctx context.Context, p Person, id string, state toll.Mod
 			return one, nil
 		}
 		one.State, one.Reason, one.DecidedBy, one.DecidedAt = state, reason, p.ID, stored(m.clock())
-		one, err = m.store.UpdateModel(ctx, one)
+		mails, err := m.mails(ctx, &one)
+		if err != nil {
+			return toll.Model{}, err
+		}
+		one, err = m.store.UpdateModel(ctx, one, mails...)
 		if err == nil {
 			return one, nil
 		}
@@ -252,6 +259,24 @@ func (m *Models) decide(ctx context.Context, p Person, id string, state toll.Mod
 			return toll.Model{}, fmt.Errorf("decide about model %s: %w", id, err)
 		}
 	}
+}
+
+// mails tell whoever uploaded a model what was decided, where that person is
+// still a member.
+func (m *Models) mails(ctx context.Context, one *toll.Model) ([]toll.Mail, error) {
+	if m.site == nil {
+		return nil, nil
+	}
+	member, err := m.store.Member(ctx, one.UploadedBy)
+	if toll.CodeOf(err) == toll.NotFound || err == nil && member.CustomerID != one.CustomerID {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("read who uploaded model %s: %w", one.ID, err)
+	}
+	return []toll.Mail{{
+		ID: m.ids.NewID("mail", one.DecidedAt), To: member.Email, Language: member.Language, Kind: "model." + string(one.State), CreatedAt: one.DecidedAt,
+		Values: map[string]string{"file": one.Name, "service": one.Service, "reason": one.Reason, "link": m.site() + "models"},
+	}}, nil
 }
 
 // Approved lists the models of a customer that a service is to use, the oldest

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -16,9 +17,10 @@ type SupportStore interface {
 	// CreateThread adds a thread with its first message and the contents of its
 	// attachments, in their order. It refuses (Invalid, field subject) more threads that are not closed
 	// than mostOpen, and (field file) more bytes of attachments of the customer than mostBytes.
-	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64) error
-	// AddMessage writes the thread whose Version is t.Version and adds a message, both or neither.
-	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64) (toll.Thread, error)
+	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error
+	// AddMessage writes the thread whose Version is t.Version and adds a message,
+	// and mails about it: all or nothing. So does CreateThread.
+	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error)
 	UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error)
 	Thread(ctx context.Context, id string) (toll.Thread, error)
 	// Threads lists a page, the thread that changed last first.
@@ -27,6 +29,8 @@ type SupportStore interface {
 	Messages(ctx context.Context, threadID string) ([]toll.Message, error)
 	Attachment(ctx context.Context, id string) (toll.Attachment, error)
 	ReadAttachment(ctx context.Context, a toll.Attachment, w io.Writer) error
+	Member(ctx context.Context, id string) (toll.Member, error)
+	Operators(ctx context.Context) ([]toll.Operator, error)
 }
 
 // What support takes.
@@ -42,29 +46,23 @@ const (
 	maxSubject          = 200
 )
 
-// Answered is told of messages after they were kept, and before Support's
-// method returns: to write mail. It must not block.
-type Answered interface {
-	ThreadAnswered(ctx context.Context, t toll.Thread, m toll.Message)
-}
-
 // Support keeps the conversations of customers with operators. Members open
 // threads of their own customer; both sides write and close; whoever writes to a closed one
 // opens it again. It asks Can before it reads or writes anything. Safe for concurrent use.
 type Support struct {
 	store   SupportStore
 	uploads *Uploads
-	told    Answered
+	site    func() string
 	clock   toll.Clock
 	ids     *toll.IDs
 }
 
 // SupportOptions are what Support needs besides its store.
 type SupportOptions struct {
-	Uploads *Uploads   // nil: files come into the system's directory
-	Told    Answered   // nil: nobody is told
-	Clock   toll.Clock // nil: toll.SystemClock
-	Random  io.Reader  // for identifiers; nil: crypto/rand
+	Uploads *Uploads      // nil: files come into the system's directory
+	Site    func() string // where the console is, with a slash at the end, for links in mail; nil: no mail is written
+	Clock   toll.Clock    // nil: toll.SystemClock
+	Random  io.Reader     // for identifiers; nil: crypto/rand
 }
 
 // NewSupport opens the support threads in a store.
@@ -72,12 +70,9 @@ func NewSupport(store SupportStore, o SupportOptions) (*Support, error) {
 	if store == nil {
 		return nil, errors.New("open support: a store is needed")
 	}
-	s := &Support{store: store, uploads: o.Uploads, told: o.Told, clock: o.Clock}
+	s := &Support{store: store, uploads: o.Uploads, site: o.Site, clock: o.Clock}
 	if s.uploads == nil {
 		s.uploads = new(Uploads)
-	}
-	if s.told == nil {
-		s.told = unheard{}
 	}
 	if s.clock == nil {
 		s.clock = toll.SystemClock
@@ -88,10 +83,6 @@ func NewSupport(store SupportStore, o SupportOptions) (*Support, error) {
 	s.ids = toll.NewIDs(o.Random)
 	return s, nil
 }
-
-type unheard struct{}
-
-func (unheard) ThreadAnswered(context.Context, toll.Thread, toll.Message) {}
 
 // NewMessage is what a person writes.
 type NewMessage struct {
@@ -120,8 +111,8 @@ func (s *Support) Open(ctx context.Context, p Person, customerID, subject string
 		ID: s.ids.NewID("thr", now), CustomerID: customerID, Subject: subject, State: toll.ThreadOpen, OpenedBy: p.ID,
 		CreatedAt: now, UpdatedAt: now, Messages: 1, Version: 1,
 	}
-	err = s.write(ctx, p, &t, in, func(m toll.Message, contents []io.ReaderAt) error {
-		return s.store.CreateThread(ctx, t, m, contents, maxThreadsNotClosed, maxAttachedBytes)
+	err = s.write(ctx, p, &t, in, func(m toll.Message, contents []io.ReaderAt, mails []toll.Mail) error {
+		return s.store.CreateThread(ctx, t, m, contents, maxThreadsNotClosed, maxAttachedBytes, mails...)
 	})
 	return t, err
 }
@@ -134,7 +125,7 @@ func (s *Support) Reply(ctx context.Context, p Person, id string, in NewMessage)
 	if err != nil {
 		return toll.Thread{}, err
 	}
-	err = s.write(ctx, p, &t, in, func(m toll.Message, contents []io.ReaderAt) error {
+	err = s.write(ctx, p, &t, in, func(m toll.Message, contents []io.ReaderAt, mails []toll.Mail) error {
 		for try := 1; ; try++ {
 			if t.Messages >= maxMessagesOfThread {
 				return toll.Errorf(toll.Conflict, "This conversation has %d messages. Open another one.", t.Messages)
@@ -145,7 +136,7 @@ func (s *Support) Reply(ctx context.Context, p Person, id string, in NewMessage)
 			if next.State = toll.ThreadOpen; !p.IsMember() {
 				next.State = toll.ThreadWaiting
 			}
-			changed, err := s.store.AddMessage(ctx, next, m, contents, maxAttachedBytes)
+			changed, err := s.store.AddMessage(ctx, next, m, contents, maxAttachedBytes, mails...)
 			if err == nil {
 				t = changed
 				return nil
@@ -162,7 +153,7 @@ func (s *Support) Reply(ctx context.Context, p Person, id string, in NewMessage)
 }
 
 // write takes what a person wrote in, keeps it, and tells of it.
-func (s *Support) write(ctx context.Context, p Person, t *toll.Thread, in NewMessage, keep func(toll.Message, []io.ReaderAt) error) (err error) {
+func (s *Support) write(ctx context.Context, p Person, t *toll.Thread, in NewMessage, keep func(toll.Message, []io.ReaderAt, []toll.Mail) error) (err error) {
 	text, err := cleanText("text", in.Text, maxMessage)
 	if err != nil {
 		return err
@@ -200,11 +191,50 @@ func (s *Support) write(ctx context.Context, p Person, t *toll.Thread, in NewMes
 			ID: s.ids.NewID("att", now), ThreadID: t.ID, MessageID: m.ID, Name: name, MediaType: check.kind.mediaType, Size: up.size, SHA256: up.sha256,
 		})
 	}
-	if err := keep(m, contents); err != nil {
+	mails, err := s.mails(ctx, p, t, now)
+	if err != nil {
+		return err
+	}
+	if err := keep(m, contents, mails); err != nil {
 		return fmt.Errorf("keep a message of thread %s: %w", t.ID, err)
 	}
-	s.told.ThreadAnswered(ctx, *t, m)
 	return nil
+}
+
+// mails tell the other side that somebody wrote: of the customer the member who
+// opened the thread, or all operators who may answer it. What was written is not in them.
+func (s *Support) mails(ctx context.Context, p Person, t *toll.Thread, now time.Time) ([]toll.Mail, error) {
+	if s.site == nil {
+		return nil, nil
+	}
+	var out []toll.Mail
+	tell := func(email, language, kind string) {
+		out = append(out, toll.Mail{
+			ID: s.ids.NewID("mail", now), To: email, Language: language, Kind: kind, CreatedAt: now,
+			Values: map[string]string{"subject": t.Subject, "link": s.site() + "support/threads/" + t.ID},
+		})
+	}
+	if !p.IsMember() {
+		m, err := s.store.Member(ctx, t.OpenedBy)
+		switch {
+		case toll.CodeOf(err) == toll.NotFound: // has left
+		case err != nil:
+			return nil, fmt.Errorf("read who opened thread %s: %w", t.ID, err)
+		case m.CustomerID == t.CustomerID:
+			tell(m.Email, m.Language, "support.answered")
+		}
+		return out, nil
+	}
+	all, err := s.store.Operators(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list operators: %w", err)
+	}
+	for _, o := range all {
+		if Can(operatorPerson(o, ""), WriteSupport, t.CustomerID) == nil {
+			tell(o.Email, o.Language, "support.asked")
+		}
+	}
+	return out, nil
 }
 
 // Close ends a thread; a closed one stays as it is. Action: WriteSupport.

@@ -27,12 +27,12 @@ func (a *App) openFileRooms() (err error) {
 	clearUploads(dir)
 	uploads := &account.Uploads{Dir: dir}
 	a.models, err = account.NewModels(a.rooms.store, account.ModelOptions{
-		Plans: a.rooms.plans, Uploads: uploads, Clock: a.clock, Services: func() []toll.Service { return a.live.Load().cfg.Services },
+		Plans: a.rooms.plans, Uploads: uploads, Clock: a.clock, Site: a.ConsoleURL, Services: func() []toll.Service { return a.live.Load().cfg.Services },
 	})
 	if err != nil {
 		return err
 	}
-	a.support, err = account.NewSupport(a.rooms.store, account.SupportOptions{Uploads: uploads, Clock: a.clock})
+	a.support, err = account.NewSupport(a.rooms.store, account.SupportOptions{Uploads: uploads, Clock: a.clock, Site: a.ConsoleURL})
 	return err
 }
 

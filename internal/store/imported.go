@@ -70,4 +70,3 @@ func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []to
 		return nil
 	})
 }
-

@@ -106,23 +106,33 @@ func (s *Store) ModelsIn(ctx context.Context, state toll.ModelState, most int) (
 }
 
 // UpdateModel changes the state of a model, with its reason and who decided,
-// and returns it with its Version raised by one. Conflict: the Version is not
-// the one that is stored.
-func (s *Store) UpdateModel(ctx context.Context, m toll.Model) (toll.Model, error) {
+// writes mails about it, and returns it with its Version raised by one.
+// Conflict: the Version is not the one that is stored.
+func (s *Store) UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (changed toll.Model, err error) {
 	if err := checkModel(&m); err != nil {
 		return toll.Model{}, err
 	}
 	f := modelFault("changing a model")
-	changed, err := scanModel(s.writer.QueryRowContext(ctx, `update model set state = $3, reason = $4, decided_by = $5, decided_at = $6, version = version + 1
+	err = s.write(ctx, f, func(tx transaction) error {
+		if changed, err = s.updateModel(ctx, tx, &m, f); err != nil {
+			return err
+		}
+		return enqueueMail(ctx, tx, mails...)
+	})
+	if err != nil {
+		return toll.Model{}, err
+	}
+	return changed, nil
+}
+
+func (s *Store) updateModel(ctx context.Context, tx transaction, m *toll.Model, f fault) (toll.Model, error) {
+	changed, err := scanModel(tx.QueryRowContext(ctx, `update model set state = $3, reason = $4, decided_by = $5, decided_at = $6, version = version + 1
 		where id = $1 and version = $2 returning `+modelColumns,
 		m.ID, m.Version, string(m.State), m.Reason, m.DecidedBy, instant(m.DecidedAt)))
 	if errors.Is(err, sql.ErrNoRows) {
-		return toll.Model{}, s.missingOrStale(ctx, s.writer, "model", m.ID, f)
+		return toll.Model{}, s.missingOrStale(ctx, tx, "model", m.ID, f)
 	}
-	if err != nil {
-		return toll.Model{}, s.fail(err, f)
-	}
-	return changed, nil
+	return changed, err
 }
 
 // DeleteModel removes a model with its content. NotFound: there is none.

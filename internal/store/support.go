@@ -48,11 +48,11 @@ func threadFault(doing string) fault {
 	}
 }
 
-// CreateThread adds a thread with its first message. NotFound: its customer
+// CreateThread adds a thread with its first message, and mails about it. NotFound: its customer
 // does not exist. Invalid: it has mostOpen threads that are not closed. contents
 // are those of the message's attachments, in their order; mostBytes is how much
 // all attachments of a customer may have.
-func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64) error {
+func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error {
 	if err := refuseUnstorable(field{"id", t.ID}, field{"customer", t.CustomerID}, field{"subject", t.Subject}, field{"opened_by", t.OpenedBy}); err != nil {
 		return err
 	}
@@ -75,14 +75,17 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 			t.ID, t.CustomerID, t.Subject, string(t.State), t.OpenedBy, stamp(t.CreatedAt), stamp(t.UpdatedAt), t.Messages, t.Version); err != nil {
 			return err
 		}
-		return insertMessage(ctx, tx, t.CustomerID, &first, contents, mostBytes)
+		if err := insertMessage(ctx, tx, t.CustomerID, &first, contents, mostBytes); err != nil {
+			return err
+		}
+		return enqueueMail(ctx, tx, mails...)
 	})
 }
 
 // AddMessage writes the thread whose Version is t.Version, and adds a message
-// to it: both or neither. It returns the thread with its Version raised by one.
+// to it and mails about it: all or nothing. It returns the thread with its Version raised by one.
 // Conflict: the Version is not the one that is stored. mostBytes is as in CreateThread.
-func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64) (toll.Thread, error) {
+func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error) {
 	if err := checkMessage(&m); err != nil {
 		return toll.Thread{}, err
 	}
@@ -95,7 +98,10 @@ func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, c
 		if changed, err = s.updateThread(ctx, tx, &t, f); err != nil {
 			return err
 		}
-		return insertMessage(ctx, tx, t.CustomerID, &m, contents, mostBytes)
+		if err := insertMessage(ctx, tx, t.CustomerID, &m, contents, mostBytes); err != nil {
+			return err
+		}
+		return enqueueMail(ctx, tx, mails...)
 	})
 	return changed, err
 }

@@ -118,7 +118,7 @@ func (s *Store) modelsBy(ctx context.Context, wanted func(toll.Model) bool, olde
 }
 
 // UpdateModel implements account.ModelStore.
-func (s *Store) UpdateModel(ctx context.Context, m toll.Model) (toll.Model, error) {
+func (s *Store) UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return toll.Model{}, err
@@ -134,6 +134,7 @@ func (s *Store) UpdateModel(ctx context.Context, m toll.Model) (toll.Model, erro
 	row.State, row.Reason, row.DecidedBy, row.DecidedAt = m.State, m.Reason, m.DecidedBy, micro(m.DecidedAt)
 	row.Version++
 	s.models[m.ID] = row
+	s.mails = append(s.mails, mails...)
 	return row, nil
 }
 
@@ -167,7 +168,7 @@ func (s *Store) readContent(ctx context.Context, id string, w io.Writer) error {
 }
 
 // CreateThread implements account.SupportStore.
-func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64) error {
+func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return err
@@ -189,6 +190,7 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 		return err
 	}
 	s.threads[t.ID] = t
+	s.mails = append(s.mails, mails...)
 	return nil
 }
 
@@ -217,7 +219,7 @@ func (s *Store) keepMessage(customerID string, m toll.Message, contents []io.Rea
 }
 
 // AddMessage implements account.SupportStore.
-func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64) (toll.Thread, error) {
+func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return toll.Thread{}, err
@@ -229,6 +231,7 @@ func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, c
 	if err := s.keepMessage(t.CustomerID, m, contents, mostBytes); err != nil {
 		return toll.Thread{}, err
 	}
+	s.mails = append(s.mails, mails...)
 	return s.keepThread(t), nil
 }
 

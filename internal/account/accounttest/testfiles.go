@@ -23,11 +23,11 @@ type FileStore interface {
 	Model(ctx context.Context, id string) (toll.Model, error)
 	ModelsOf(ctx context.Context, customerID string) ([]toll.Model, error)
 	ModelsIn(ctx context.Context, state toll.ModelState, most int) ([]toll.Model, error)
-	UpdateModel(ctx context.Context, m toll.Model) (toll.Model, error)
+	UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error)
 	DeleteModel(ctx context.Context, id string) error
 	ReadModel(ctx context.Context, m toll.Model, w io.Writer) error
-	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64) error
-	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64) (toll.Thread, error)
+	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error
+	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error)
 	UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error)
 	Thread(ctx context.Context, id string) (toll.Thread, error)
 	Threads(ctx context.Context, q toll.ThreadQuery) ([]toll.Thread, error)
