@@ -476,14 +476,23 @@ func (b *browser) with(name, value string) *browser {
 
 func (b *browser) do(method, path string, form url.Values) *httptest.ResponseRecorder {
 	b.w.t.Helper()
+	if form == nil {
+		return b.raw(method, path, "", nil)
+	}
+	return b.raw(method, path, "application/x-www-form-urlencoded", []byte(form.Encode()))
+}
+
+// raw sends a body of any kind, "" for none.
+func (b *browser) raw(method, path, kind string, content []byte) *httptest.ResponseRecorder {
+	b.w.t.Helper()
 	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if kind != "" {
+		body = bytes.NewReader(content)
 	}
 	r := httptest.NewRequest(method, path, body)
 	r.Header = b.header.Clone()
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
 	}
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
