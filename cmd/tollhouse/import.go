@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/app"
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -57,7 +56,7 @@ func newImportOf(kind toll.ImportedKind, cmd *cobra.Command) *cobra.Command {
 		if in.Content, err = readImport(args[0], cmd.InOrStdin()); err != nil {
 			return err
 		}
-		out, err := call[account.Imported](cmd, at, "import", in)
+		out, err := call[app.Imported](cmd, at, "import", in)
 		if err != nil {
 			return err
 		}
@@ -82,9 +81,9 @@ func readImport(name string, stdin io.Reader) ([]byte, error) {
 		defer file.Close()
 		from = file
 	}
-	content, err := io.ReadAll(io.LimitReader(from, account.MaxImport+1))
-	if err == nil && len(content) > account.MaxImport {
-		err = fmt.Errorf("%s is larger than %d bytes; import it in parts", name, account.MaxImport)
+	content, err := io.ReadAll(io.LimitReader(from, app.MaxImport+1))
+	if err == nil && len(content) > app.MaxImport {
+		err = fmt.Errorf("%s is larger than %d bytes; import it in parts", name, app.MaxImport)
 	}
 	return content, err
 }
@@ -92,7 +91,7 @@ func readImport(name string, stdin io.Reader) ([]byte, error) {
 // mostShown is how many lines are listed for people; --json has all.
 const mostShown = 20
 
-func showImport(w io.Writer, out *account.Imported) {
+func showImport(w io.Writer, out *app.Imported) {
 	for _, f := range out.Faults {
 		fmt.Fprintf(w, "line %d: %s\n", f.Line, f.Says)
 	}
@@ -118,7 +117,7 @@ func showImport(w io.Writer, out *account.Imported) {
 	}
 }
 
-func importLines(w io.Writer, mark string, lines []account.ImportedLine) {
+func importLines(w io.Writer, mark string, lines []app.ImportedLine) {
 	rows := make([][]string, 0, len(lines))
 	for _, l := range lines[:min(mostShown, len(lines))] {
 		of := l.Plan

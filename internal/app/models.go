@@ -112,6 +112,15 @@ type ImportFile struct {
 	Do      bool              `json:"do"`      // false: say what would happen
 }
 
+// What an import tells, in the account room's words.
+type (
+	Imported     = account.Imported
+	ImportedLine = account.ImportedLine
+)
+
+// MaxImport is the largest file that is imported, in bytes.
+const MaxImport = account.MaxImport
+
 func importFile(ctx context.Context, r *rooms, in ImportFile) (account.Imported, error) {
 	return r.imports.File(ctx, account.System, in.Kind, in.Content, in.Do)
 }
