@@ -76,7 +76,7 @@ Start here:  tollhouse demo`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newDemo(), newServe(), newReload(), newUpgrade(), newInit(), newCheck(),
-		newCustomer(), newKey(), newOperator(), newMail(), newSessionKey(), newToken(), newApproval(), newAudit(), newUsage(), newPlan(), newBilling(), newCache(), newExplain(),
+		newCustomer(), newKey(), newOperator(), newMail(), newSessionKey(), newToken(), newApproval(), newAudit(), newUsage(), newPlan(), newBilling(), newCache(), newExplain(), newImport(),
 		newVersion(),
 	)
 	root.InitDefaultCompletionCmd()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
@@ -53,7 +52,7 @@ func (o *Office) Ask(ctx context.Context, p Person, customerID string, kind toll
 	if err != nil {
 		return toll.Approval{}, err
 	}
-	if note, err = cleanText("note", note); err != nil {
+	if note, err = cleanNote("note", note, maxReason); err != nil {
 		return toll.Approval{}, err
 	}
 	kept, subject, err := of.Check(ctx, &c, payload)
@@ -86,7 +85,7 @@ func (o *Office) Reject(ctx context.Context, p Person, id, reason string) (toll.
 	if _, err := o.approval(ctx, p, DecideApproval, id); err != nil { // before it is told what is wrong with the reason
 		return toll.Approval{}, err
 	}
-	reason, err := cleanText("reason", reason)
+	reason, err := cleanNote("reason", reason, maxReason)
 	if err != nil {
 		return toll.Approval{}, err
 	}
@@ -285,13 +284,4 @@ func approvalFacts(a *toll.Approval) Facts {
 		f["asked"] = json.RawMessage(a.Payload)
 	}
 	return f
-}
-
-// cleanText checks a longer text that somebody typed.
-func cleanText(field, text string) (string, error) {
-	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
-	if utf8.RuneCountInString(text) > maxReason {
-		return "", toll.FieldError(field, "This may have %d characters, and has %d.", maxReason, utf8.RuneCountInString(text))
-	}
-	return text, nil
 }

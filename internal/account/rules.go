@@ -54,7 +54,19 @@ const (
 	ReadAudit    Action = "audit.read"     // entries that concern one customer
 	ReadAllAudit Action = "audit.read_all" // all of them
 
-	WriteEvents Action = "event.write"  // send usage in from outside: what customers pay for
+	WriteEvents   Action = "event.write"  // send usage in from outside: what customers pay for
+	ListModels    Action = "model.list"   // of one customer: names, states and contents
+	UploadModel   Action = "model.upload" // for a service to use, once it is approved
+	DeleteModel   Action = "model.delete"
+	DecideModel   Action = "model.decide"   // approve or reject
+	ListAllModels Action = "model.list_all" // across customers
+
+	ReadSupport    Action = "support.read"     // threads of one customer, with their files
+	WriteSupport   Action = "support.write"    // open, answer and close them
+	ReadAllSupport Action = "support.read_all" // the inbox: threads across customers
+
+	Import Action = "import" // customers and keys of another system
+
 	ListTokens  Action = "token.list"   // API tokens of other people
 	CreateToken Action = "token.create" // in another person's name
 	RevokeToken Action = "token.revoke" // another person's
@@ -149,6 +161,18 @@ var rules = []Rule{
 
 	{ReadAudit, OnCustomer, allowed(leaders, operators)},
 	{ReadAllAudit, OnInstallation, operators},
+
+	{ListModels, OnCustomer, allowed(coders, []Subject{memberViewer}, operators)},
+	{UploadModel, OnCustomer, allowed(coders, chief)},
+	{DeleteModel, OnCustomer, allowed(coders, chief)},
+	{DecideModel, OnCustomer, desk},
+	{ListAllModels, OnInstallation, operators},
+
+	{ReadSupport, OnCustomer, allowed(members, operators)},
+	{WriteSupport, OnCustomer, allowed(coders, []Subject{memberBilling}, desk)},
+	{ReadAllSupport, OnInstallation, operators},
+
+	{Import, OnInstallation, chief}, // it makes keys
 
 	{WriteEvents, OnInstallation, chief},
 	{ListTokens, OnInstallation, operators},

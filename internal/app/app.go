@@ -88,6 +88,10 @@ type App struct {
 	damagesFound                  int64        // in the journal, at the start
 	unmeteredServed               atomic.Int64 // requests
 
+	models       *account.Models
+	support      *account.Support
+	modelSecrets modelSecrets
+
 	passwords *account.Passwords
 	sessions  *account.Sessions // nil before there is a console
 	mailer    *mail.Sender

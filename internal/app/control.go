@@ -37,8 +37,12 @@ func typed[In, Out any](f func(context.Context, *rooms, In) (Out, error)) operat
 	}
 }
 
-// maxOperation bounds the input of an operation.
-const maxOperation = 1 << 20
+// maxOperation bounds the input of an operation, maxImport that of the one that
+// takes a file, in base 64.
+const (
+	maxOperation = 1 << 20
+	maxImport    = account.MaxImport/3*4 + maxOperation
+)
 
 // userHeader tells the server which of the machine's users runs a command. It
 // is for the audit log alone: who may use the socket may do everything.
@@ -68,9 +72,13 @@ func controlHandler(r *rooms, log *slog.Logger) http.Handler {
 			writeFailure(w, toll.Errorf(toll.NotFound, "the server does not know the operation %q; is it of the same version?", name))
 			return
 		}
-		input, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, maxOperation))
+		most := int64(maxOperation)
+		if name == "import" {
+			most = maxImport
+		}
+		input, err := io.ReadAll(http.MaxBytesReader(w, hr.Body, most))
 		if err != nil {
-			writeFailure(w, toll.Errorf(toll.Invalid, "the input is larger than %d bytes", maxOperation))
+			writeFailure(w, toll.Errorf(toll.Invalid, "the input is larger than %d bytes", most))
 			return
 		}
 		result, err := op(account.WithOrigin(hr.Context(), account.Origin{Way: toll.WayCommand, Through: hr.Header.Get(userHeader)}), r, input)

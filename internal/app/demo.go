@@ -76,6 +76,9 @@ func Demo(ctx context.Context, o DemoOptions) error {
 			facts.DaybookURL = "http://daybook.localhost:" + a.port() + "/"
 			facts.itemsURL = "http://items.localhost:" + a.port() + "/"
 			facts.AdminURL = a.AdminURL()
+			if secret, err := a.ModelsSecret("ner"); err == nil { // it was made, and told, when the listener opened
+				examples.models.From(a.AdminURL()+"/services/ner", secret.Reveal())
+			}
 			if err := facts.save(data); err != nil {
 				a.log.Error("demo.json was not written", "error", err)
 			}

@@ -21,13 +21,14 @@ import (
 type examples struct {
 	nerURL, daybookURL, itemsURL string
 
+	models  *nerapi.Models // of ner's customers, fetched from Tollhouse
 	servers []*http.Server
 	daybook *daybook.App
 	stop    context.CancelFunc // of what items does by itself; nil before it began
 }
 
 func startExamples(data string, clock toll.Clock) (*examples, error) {
-	e := new(examples)
+	e := &examples{models: nerapi.NewModels(nerapi.ModelOptions{Now: clock, Logger: slog.New(slog.DiscardHandler)})}
 	var err error
 	e.daybook, err = daybook.New(daybook.Options{
 		DataDir: filepath.Join(data, "daybook"), Clock: clock, Logger: slog.New(slog.DiscardHandler),
@@ -36,7 +37,7 @@ func startExamples(data string, clock toll.Clock) (*examples, error) {
 		return nil, fmt.Errorf("starting daybook: %w", err)
 	}
 	if e.daybookURL, err = e.serve(e.daybook.Handler()); err == nil {
-		e.nerURL, err = e.serve(nerapi.New(nerapi.Options{}))
+		e.nerURL, err = e.serve(nerapi.New(nerapi.Options{Terms: e.models}))
 	}
 	if err == nil {
 		err = e.startItems()

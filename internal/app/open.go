@@ -58,8 +58,13 @@ func (a *App) openOffice() (err error) {
 	if err := a.openMail(); err != nil {
 		return err
 	}
-	a.rooms.tokens, err = newTokens(a.rooms.store, a.clock)
-	return err
+	if a.rooms.tokens, err = newTokens(a.rooms.store, a.clock); err != nil {
+		return err
+	}
+	if a.rooms.imports, err = newImports(a.rooms.store, a.rooms.plans, changes{a}, a.clock); err != nil {
+		return err
+	}
+	return a.openFileRooms()
 }
 
 // addressSecret is the file, in the data directory, with the key of the hashes
@@ -198,7 +203,7 @@ func (a *App) openFront(ctx context.Context) error {
 func (a *App) openDoors() error {
 	a.serve("control socket", controlHandler(a.rooms, a.log), a.control)
 	if a.admin != nil {
-		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready}.Handler(), a.admin)
+		a.serve("admin listener", telemetry.Admin{Metrics: a.metrics, Ready: a.ready, Services: a.serviceModels()}.Handler(), a.admin)
 	}
 	if err := a.openAuthorize(); err != nil {
 		return err
@@ -279,6 +284,7 @@ func (a *App) openConsole() (*console.Console, error) {
 		Limits:   func(customer string) []toll.LimitState { return a.gate.LimitStates(customer, a.clock()) },
 		Services: func() []toll.Service { return a.live.Load().cfg.Services },
 		Bills:    previews, ConfigProblem: a.LastReload, Store: a.storeState, Requests: a.rooms,
+		Models: a.models, Support: a.support, Imports: a.rooms.imports,
 		Letters: a.rooms.post.letters, SendsMail: a.rooms.post.carrier != nil,
 		PublicURL: a.URL(), TwoFactors: func() bool { return a.live.Load().cfg.Accounts.TwoFactors },
 		Secure: strings.HasPrefix(a.ConsoleURL(), "https:"), WarnedOfPlainHTTP: true, Version: Version().Version, Secret: a.secret, Demo: a.demo, Development: a.demo,

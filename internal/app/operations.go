@@ -55,6 +55,7 @@ var operations = map[string]operation{
 	"billing.coupon":     typed(redeemCoupon),
 	"billing.tax":        typed(setTax),
 	"cache.purge":        typed(purgeCache),
+	"import":             typed(importFile),
 	"plan.rehearse":      typed(rehearse),
 	"explain":            typed(explain),
 	"reload":             typed(reloadOperation),

@@ -213,6 +213,7 @@ func (a *App) apply(ctx context.Context, next *config.Config) (out Reloaded, err
 		}
 	}
 	closeUnused(next, pools)
+	a.makeModelSecrets()
 	return out, nil
 }
 

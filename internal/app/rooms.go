@@ -28,15 +28,16 @@ func (at Installation) zone() *time.Location {
 // rooms are what the owner of an installation's data works with: the running
 // server, or one command when no server runs.
 type rooms struct {
-	at     Installation
-	clock  toll.Clock
-	lock   *journal.DataLock
-	store  *store.Store
-	plans  *plans
-	office *account.Office
-	keeper keeper          // of a command: what it changes goes into the snapshot too
-	tokens *account.Tokens // API tokens
-	post   post            // how mail leaves
+	at      Installation
+	clock   toll.Clock
+	lock    *journal.DataLock
+	store   *store.Store
+	plans   *plans
+	office  *account.Office
+	keeper  keeper          // of a command: what it changes goes into the snapshot too
+	tokens  *account.Tokens // API tokens
+	post    post            // how mail leaves
+	imports *account.Imports
 	// refusals are counted for the audit log.
 	refusals *account.Refusals
 	// sessions are the running server's; nil where none runs.
@@ -163,6 +164,9 @@ func (r *rooms) open(ctx context.Context) error {
 		return err
 	}
 	if r.tokens, err = newTokens(r.store, r.clock); err != nil {
+		return err
+	}
+	if r.imports, err = newImports(r.store, r.plans, r.keeper, r.clock); err != nil {
 		return err
 	}
 	// What a killed server left in the journal belongs to every answer.

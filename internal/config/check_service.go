@@ -35,6 +35,7 @@ func (c *checker) checkServices() {
 		c.checkEndpoints(s)
 		c.checkCosts(path, e)
 		c.checkCache(path, s)
+		c.checkModels(path, s)
 		c.checkProtection(path, s)
 		c.checkServiceLimits(path, e)
 	}

@@ -87,6 +87,9 @@ func (c *checker) convert() *Config {
 		if _, ok := c.place(&e.value.Cache); ok { // it has defaults also where it is absent
 			s.Cache = cacheOf(e.value.Cache)
 		}
+		if _, ok := c.place(&e.value.Models); ok {
+			s.Models = modelsOf(e.value.Models)
+		}
 		s.Delegated = c.delegated(&e.value)
 		out.Services = append(out.Services, s)
 	}
@@ -220,6 +223,14 @@ func cacheOf(f cacheFile) toll.Cache {
 			hook.Headers = append(hook.Headers, toll.HookHeader{Name: string(one.Name), Value: one.Value.Secret})
 		}
 		out.Hooks = append(out.Hooks, hook)
+	}
+	return out
+}
+
+func modelsOf(f modelsFile) toll.ModelUploads {
+	out := toll.ModelUploads{MaxSize: int64(f.MaxSize), MaxFiles: int(f.MaxFiles), MaxTotal: int64(f.MaxTotal), Feature: string(f.Feature), Secret: f.Secret.Secret}
+	for _, t := range f.Types {
+		out.Types = append(out.Types, toll.ModelType(t))
 	}
 	return out
 }

@@ -157,7 +157,17 @@ type serviceFile struct {
 	Bill        []choice           `yaml:"bill" default:"2xx, 3xx, 4xx" oneof:"2xx|3xx|4xx|5xx" doc:"Which answers count for quotas and bill. Others are given back. An empty list bills nothing."`
 	Cache       cacheFile          `yaml:"cache" doc:"Keep answers that may be kept (RFC 9111), in memory; see caching.md. Absent: none is kept. {} keeps them with the defaults below."`
 	Compress    []choice           `yaml:"compress" oneof:"zstd|br|gzip" example:"zstd" doc:"Compress answers of 1 KiB or more for clients that take it, in this order of preference among what they like as much. Brotli takes several times the work of the others. Absent: not at all."`
+	Models      modelsFile         `yaml:"models" doc:"What customers may upload for the service, which fetches what an operator approved from listen.admin; see models.md. Absent: nothing."`
 	protectionFile
+}
+
+type modelsFile struct {
+	Types    []choice `yaml:"types" default:"terms" oneof:"terms|text" doc:"What a file may be, by its content: terms (a term, a tab and its type in each line) or text (any UTF-8)."`
+	MaxSize  size     `yaml:"max_size" default:"1MB" min:"1B" max:"100MB" doc:"The largest file."`
+	MaxFiles count    `yaml:"max_files" default:"10" min:"1" max:"1000" doc:"How many files a customer may have for the service."`
+	MaxTotal size     `yaml:"max_total" default:"10MB" min:"1B" max:"10GB" doc:"How many bytes all files of a customer for the service may have."`
+	Feature  label    `yaml:"feature" example:"models" doc:"The feature that a plan must have for its customers to upload. Absent: every plan that includes the service."`
+	Secret   secret   `yaml:"secret" example:"${NER_MODELS_SECRET}" doc:"What the service shows to fetch models; 22 characters or more, and of this service alone. Absent: made once and kept in the data directory, as models.SERVICE.secret."`
 }
 
 // costFile is what calls of an endpoint take.

@@ -83,6 +83,8 @@ func (v *visit) items() []item {
 		{item{"plan", "/plan", "credit-card"}, member, account.ReadUsage},
 		{item{"requests", "/requests", "search"}, member, account.ReadRequests},
 		{item{"team", "/team", "users"}, member, account.ListMembers},
+		{item{"models", "/models", "boxes"}, member, account.ListModels},
+		{item{"support", "/support", "message-square"}, member, account.ReadSupport},
 		{item{"customers", "/customers", "users"}, operator, account.ListCustomers},
 		{item{"approvals", "/approvals", "check"}, operator, account.ReadAllApprovals},
 		{item{"audit", "/audit", "clock"}, operator, account.ReadAllAudit},
@@ -90,9 +92,15 @@ func (v *visit) items() []item {
 		{item{"requests", "/requests", "search"}, operator, account.ReadRequests},
 		{item{"operators", "/operators", "shield"}, operator, account.ListOperators},
 		{item{"mail", "/mail", "mail"}, operator, account.ReadMail},
+		{item{"models", "/models", "boxes"}, operator, account.ListAllModels},
+		{item{"support", "/support", "message-square"}, operator, account.ReadAllSupport},
+		{item{"import", "/import", "file-up"}, operator, account.Import},
 	}
 	var out []item
 	for _, m := range all {
+		if m.id == "models" && v.c.o.Models == nil || m.id == "support" && v.c.o.Support == nil || m.id == "import" && v.c.o.Imports == nil {
+			continue // an installation without
+		}
 		if (m.for_ == member) == v.person.IsMember() && v.can(m.action, v.person.CustomerID) {
 			out = append(out, m.item)
 		}

@@ -199,7 +199,7 @@ func (c *Console) gate(r *route) http.Handler {
 		}
 		w.Header().Set("Vary", "Cookie, Accept-Language, Accept-Encoding")
 		v.words = c.choice.For("", req.Header.Get("Accept-Language"))
-		if !strings.HasSuffix(r.pattern, ".csv") { // a download takes as long as it takes
+		if !r.takesLong() { // a download takes as long as it takes
 			ctx, cancel := context.WithTimeout(req.Context(), patience)
 			defer cancel()
 			req = req.WithContext(ctx)

@@ -66,7 +66,7 @@ func (c *Console) ask(v *visit, key string) (*answer, error) {
 		view.Error = v.T("signin.limited", v.words.Span(tooMany.RetryAfter))
 		return askAnswer(v, http.StatusTooManyRequests, view), nil
 	case invalidField(err) != nil:
-		view.Error = v.T("ask.email")
+		view.Error = v.T("wish.email")
 		return askAnswer(v, http.StatusUnprocessableEntity, view), nil
 	case err != nil:
 		return nil, err

@@ -95,7 +95,7 @@ func wishPage(v *visit, a wishView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = piece.Button{Kind: "primary", Wide: true, Label: v.T(a.Key + ".submit"), Busy: v.T("ask.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = piece.Button{Kind: "primary", Wide: true, Label: v.T(a.Key + ".submit"), Busy: v.T("wish.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -104,9 +104,9 @@ func wishPage(v *visit, a wishView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		var templ_7745c5c3_Var5 string
-		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("ask.back"))
+		templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinStringErrs(v.T("wish.back"))
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/doors.templ`, Line: 25, Col: 52}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `internal/console/doors.templ`, Line: 25, Col: 53}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 		if templ_7745c5c3_Err != nil {
@@ -211,7 +211,7 @@ func sentPage(v *visit) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = piece.Button{Label: v.T("ask.back"), Href: "/sign-in"}.View().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = piece.Button{Label: v.T("wish.back"), Href: "/sign-in"}.View().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -66,7 +66,7 @@ func golden(t *testing.T, file, got string) {
 
 // path fills a route's pattern with things of the first customer.
 func (w *world) path(pattern string) string {
-	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{session}", ownersSession, "{passkey}", ownersPasskey, "{provider}", "none", "{approval}", w.approval.ID).Replace(w.peoplePath(pattern))
+	return strings.NewReplacer("/{$}", "/", "{key}", w.key.ID, "{customer}", w.customer.ID, "{session}", ownersSession, "{passkey}", ownersPasskey, "{provider}", "none", "{approval}", w.approval.ID, "{model}", w.model.ID, "{thread}", w.thread.ID, "{attachment}", w.file.ID).Replace(w.peoplePath(pattern))
 }
 
 // form is a valid form for a route that takes one.
@@ -85,6 +85,12 @@ func (w *world) form(pattern, token string) url.Values {
 		return url.Values{hx.OnceField: {token}, "for": {w.limit}, "count": {"1000000"}}
 	case strings.HasSuffix(pattern, "/reject"):
 		return url.Values{"reason": {"Not now."}}
+	case pattern == "/support":
+		return url.Values{"subject": {"A question"}, "text": {"How many?"}}
+	case strings.HasSuffix(pattern, "/messages"):
+		return url.Values{"text": {"More of it."}}
+	case pattern == "/import":
+		return url.Values{"kind": {"customer"}, "content": {"external_id,name,plan\n42,ACME,pro\n"}, "do": {"yes"}}
 	case strings.HasSuffix(pattern, "/roll"):
 		return url.Values{hx.OnceField: {token}, "overlap": {"24h"}}
 	case strings.HasPrefix(pattern, "/account"):

@@ -115,6 +115,12 @@ type Options struct {
 
 	// Refusals counts for the audit log what the gate refused. nil: nobody counts.
 	Refusals *account.Refusals
+	// Models are what customers upload for services. nil: there are no such pages.
+	Models Models
+	// Support are the conversations of customers with operators. nil: no such pages.
+	Support Support
+	// Imports brings customers and keys of another system in. nil: no such page.
+	Imports Imports
 
 	// Limits returns how much of each of a customer's policies is used, from
 	// the gate's memory: the number that refuses is the number that is shown.
@@ -194,4 +200,35 @@ type StoreState struct {
 	Away     bool      // the program started without it and goes on from the snapshot
 	Kept     bool      // a local snapshot is kept
 	Snapshot time.Time // when the one that is there was written; zero: there is none
+}
+
+// Models are the uploaded models as the console uses them; *account.Models are
+// some. Every method passes account.Can itself.
+type Models interface {
+	Offers(ctx context.Context, p account.Person, customerID string) ([]account.ModelOffer, error)
+	Upload(ctx context.Context, p account.Person, in account.NewModel) (toll.Model, error)
+	List(ctx context.Context, p account.Person, customerID string) ([]toll.Model, error)
+	In(ctx context.Context, p account.Person, state toll.ModelState) ([]toll.Model, error)
+	Model(ctx context.Context, p account.Person, id string) (toll.Model, error)
+	Read(ctx context.Context, p account.Person, id string, w io.Writer) error
+	Delete(ctx context.Context, p account.Person, id string) (toll.Model, error)
+	Approve(ctx context.Context, p account.Person, id string) (toll.Model, error)
+	Reject(ctx context.Context, p account.Person, id, reason string) (toll.Model, error)
+}
+
+// Support are the conversations as the console uses them; *account.Support is
+// one. Every method passes account.Can itself.
+type Support interface {
+	Open(ctx context.Context, p account.Person, customerID, subject string, in account.NewMessage) (toll.Thread, error)
+	Reply(ctx context.Context, p account.Person, id string, in account.NewMessage) (toll.Thread, error)
+	Close(ctx context.Context, p account.Person, id string) (toll.Thread, error)
+	Threads(ctx context.Context, p account.Person, q toll.ThreadQuery) ([]toll.Thread, error)
+	Thread(ctx context.Context, p account.Person, id string) (toll.Thread, []toll.Message, error)
+	Attachment(ctx context.Context, p account.Person, threadID, id string) (toll.Attachment, error)
+	ReadAttachment(ctx context.Context, a toll.Attachment, w io.Writer) error
+}
+
+// Imports is the import as the console uses it; *account.Imports is one.
+type Imports interface {
+	File(ctx context.Context, p account.Person, kind toll.ImportedKind, content []byte, do bool) (account.Imported, error)
 }

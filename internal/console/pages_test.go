@@ -36,6 +36,11 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		"customer":  {"support@house.example", "/customers/CUSTOMER"},
 		"notfound":  {"owner@acme.example", "/nowhere"},
 		"requests":  {"owner@globex.example", "/requests"},
+		"models":    {"owner@acme.example", "/models"},
+		"modelsall": {"support@house.example", "/models"},
+		"support":   {"support@house.example", "/support"},
+		"thread":    {"owner@acme.example", "/support/threads/THREAD"},
+		"import":    {"admin@house.example", "/import"},
 
 		"explainrefused":  {"owner@acme.example", "/requests?id=" + refusedID},
 		"explainanswered": {"viewer@acme.example", "/requests?id=" + answeredID},
@@ -47,7 +52,7 @@ func TestPagesLookAsTheirGoldenFiles(t *testing.T) {
 		if x.email != "" {
 			b = w.as(x.email)
 		}
-		r := b.htmx("main#content").get(strings.NewReplacer("CUSTOMER", w.empty.ID, "APPROVAL", w.approval.ID).Replace(x.path))
+		r := b.htmx("main#content").get(strings.NewReplacer("CUSTOMER", w.empty.ID, "APPROVAL", w.approval.ID, "THREAD", w.thread.ID).Replace(x.path))
 		html := strip(r)
 		for _, k := range []toll.Key{w.key, w.otherKey} {
 			html = strings.ReplaceAll(html, "…"+k.Hint, "…HINT")

@@ -1,6 +1,10 @@
 package console
 
 import (
+	"net/http"
+	"slices"
+	"strings"
+
 	"github.com/tollhouse/tollhouse/internal/account"
 )
 
@@ -100,6 +104,28 @@ func (c *Console) routes() []route {
 
 		{"GET", "/usage/customers", operator, account.ReadAllUsage, (*Console).ranking, false},
 		{"GET", "/usage/customers.csv", operator, account.ReadAllUsage, (*Console).rankingCSV, false},
+		{"GET", "/models", signedIn, account.ListModels, (*Console).models, false},
+		{"POST", "/models", member, account.UploadModel, (*Console).uploadModel, false},
+		{"GET", "/models/{model}/file", signedIn, account.ListModels, (*Console).modelFile, false},
+		{"GET", "/models/{model}/delete", member, account.DeleteModel, (*Console).confirmDeleteModel, false},
+		{"POST", "/models/{model}/delete", member, account.DeleteModel, (*Console).deleteModel, false},
+		{"GET", "/models/{model}/approve", operator, account.DecideModel, (*Console).confirmApproveModel, false},
+		{"POST", "/models/{model}/approve", operator, account.DecideModel, (*Console).approveModel, false},
+		{"GET", "/models/{model}/reject", operator, account.DecideModel, (*Console).confirmRejectModel, false},
+		{"POST", "/models/{model}/reject", operator, account.DecideModel, (*Console).rejectModel, false},
+
+		{"GET", "/support", signedIn, account.ReadSupport, (*Console).threads, false},
+		{"GET", "/support/new", member, account.WriteSupport, (*Console).newThread, false},
+		{"POST", "/support", member, account.WriteSupport, (*Console).openThread, false},
+		{"GET", "/support/threads/{thread}", signedIn, account.ReadSupport, (*Console).thread, false},
+		{"POST", "/support/threads/{thread}/messages", signedIn, account.WriteSupport, (*Console).reply, false},
+		{"GET", "/support/threads/{thread}/close", signedIn, account.WriteSupport, (*Console).confirmCloseThread, false},
+		{"POST", "/support/threads/{thread}/close", signedIn, account.WriteSupport, (*Console).closeThread, false},
+		{"GET", "/support/threads/{thread}/attachments/{attachment}", signedIn, account.ReadSupport, (*Console).attachment, false},
+
+		{"GET", "/import", operator, account.Import, (*Console).importForm, false},
+		{"POST", "/import", operator, account.Import, (*Console).importFile, false},
+
 		{"GET", "/customers", operator, account.ListCustomers, (*Console).customers, false},
 		{"GET", "/customers/{customer}", operator, account.ReadCustomer, (*Console).customer, false},
 		{"GET", "/customers/{customer}/usage", operator, account.ReadUsage, (*Console).usage, false},
@@ -118,6 +144,15 @@ func (c *Console) routes() []route {
 		table = append(table, route{"GET", "/dev/pieces", public, "", (*Console).gallery, false})
 	}
 	return table
+}
+
+// takesLong tells the routes that a slow client may take its time for: downloads
+// and uploads.
+func (r *route) takesLong() bool {
+	if strings.HasSuffix(r.pattern, ".csv") || strings.HasSuffix(r.pattern, "/file") || strings.HasSuffix(r.pattern, "/{attachment}") {
+		return true
+	}
+	return r.method == http.MethodPost && slices.Contains([]string{"/models", "/support", "/support/threads/{thread}/messages", "/import"}, r.pattern)
 }
 
 // customerID is the customer that a visit is about: the member's own, whatever

@@ -439,7 +439,7 @@ func invitedLine(v *visit, t teamView, i toll.Ticket) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = piece.Button{Kind: "quiet", Small: true, Icon: "send", Label: v.T("invited.resend"), Busy: v.T("ask.busy"), Attrs: templ.Attributes{"aria-label": v.T("invited.resend") + ": " + i.Email}}.View().Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = piece.Button{Kind: "quiet", Small: true, Icon: "send", Label: v.T("invited.resend"), Busy: v.T("wish.busy"), Attrs: templ.Attributes{"aria-label": v.T("invited.resend") + ": " + i.Email}}.View().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -567,7 +567,7 @@ func invitePage(v *visit, f inviteView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = piece.Button{Kind: "primary", Icon: "send", Label: v.T("invite.do"), Busy: v.T("ask.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = piece.Button{Kind: "primary", Icon: "send", Label: v.T("invite.do"), Busy: v.T("wish.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -670,7 +670,7 @@ func colleaguePage(v *visit, t team, who colleague) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = piece.Button{Kind: "primary", Label: v.T("team.save"), Busy: v.T("ask.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = piece.Button{Kind: "primary", Label: v.T("team.save"), Busy: v.T("wish.busy")}.View().Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/chromedp/chromedp"
 
@@ -35,6 +36,11 @@ func (w *world) underProblem(err error) chromedp.Action[chromedp.Void] {
 		})
 	}
 	return chromedp.Steps(set(err), chromedp.Reload(), chromedp.WaitVisible(chromedp.CSS("#content .panel-warn")), set(nil))
+}
+
+// postedImport chooses a file in the import's form and sends it.
+func (w *world) postedImport(content, wait string) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(run(fmt.Sprintf(`const d = new DataTransfer(); d.items.add(new File([%q], "customers.csv")); document.querySelector("#file").files = d.files; document.querySelector("form.form button").click()`, content)), chromedp.WaitVisible(chromedp.CSS(wait)))
 }
 
 // views are all pages, each with its states that look different.
@@ -103,6 +109,22 @@ func (w *world) views() []view {
 		{"approvals", "support@house.example", "/approvals", run(`document.querySelector("details").open = true`)},
 		{"approval-reject-dialog", "support@house.example", "/approvals", click(`a[href="/approvals/`+w.approval.ID+`/reject"]`, "dialog[open]")},
 		{"audit", "support@house.example", "/audit", run(`document.querySelector("#results details").open = true`)},
+		{"models", "owner@acme.example", "/models", nil},
+		{"models-empty", "owner@initech.example", "/models", nil},
+		{"models-wrong", "owner@acme.example", "/models", chromedp.Steps(
+			run(`document.querySelector("form.form").noValidate = true; document.querySelector("form.form button").click()`), chromedp.WaitVisible(chromedp.CSS(".panel-bad")))},
+		{"models-fr", "aline@acme.example", "/models", nil},
+		{"support", "owner@acme.example", "/support", nil},
+		{"support-new", "owner@acme.example", "/support/new", nil},
+		{"support-thread", "owner@acme.example", "/support/threads/" + w.thread.ID, nil},
+		{"support-empty", "owner@initech.example", "/support", nil},
+		{"models-all", "admin@house.example", "/models", nil},
+		{"models-reject-dialog", "admin@house.example", "/models", click(`a[href$="/reject"]`, "dialog[open]")},
+		{"support-inbox", "admin@house.example", "/support", nil},
+		{"support-thread-operator", "admin@house.example", "/support/threads/" + w.thread.ID, nil},
+		{"import", "admin@house.example", "/import", nil},
+		{"import-preview", "admin@house.example", "/import", w.postedImport("external_id,name,plan\n42,ACME,pro\n43,Hooli,free\n", "#content table")},
+		{"import-wrong", "admin@house.example", "/import", w.postedImport("external_id,name,plan\n42,ACME,pro\n42,Hooli,none\n", "#content .panel-bad")},
 		{"customers", "admin@house.example", "/customers", nil},
 		{"requests-operator", "admin@house.example", "/requests?id=" + refusedID, nil},
 		{"ranking", "admin@house.example", "/usage/customers", nil},

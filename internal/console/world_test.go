@@ -18,6 +18,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/account/accounttest"
+	"github.com/tollhouse/tollhouse/internal/apikey"
 	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/meter"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -223,6 +224,11 @@ type world struct {
 	fresh    string        // the ID of a key or passkey that was made for one form
 
 	passwords *account.Passwords
+	model     toll.Model  // of customer, waiting
+	thread    toll.Thread // of customer, with a file
+	file      toll.Attachment
+	models    *account.Models
+	support   *account.Support
 }
 
 type change func(*Options)
@@ -275,6 +281,10 @@ func newWorld(t testing.TB, changes ...change) *world {
 	w.usage.refusedOf = w.customer.ID
 	w.usage.refusals = []meter.RefusalPoint{{Reason: toll.RefusedLimit, Policy: "minute", Count: 182}, {Reason: toll.RefusedKeyUnknown, Count: 9}}
 
+	w.furnishFiles(plans)
+	imports, err := account.NewImports(w.store, account.ImportOptions{Plans: plans, Foreign: apikey.Foreign, Clock: w.clock, Random: &counter{}})
+	w.ok(err)
+
 	asker, err := w.store.MemberByEmail(ctx, "owner@acme.example")
 	w.ok(err)
 	w.limit = "hour"
@@ -282,6 +292,7 @@ func newWorld(t testing.TB, changes ...change) *world {
 		toll.ApproveLimit, account.LimitPayload("minute", 900), "A launch on Monday.")
 	w.ok(err)
 	w.options = Options{
+		Models: w.models, Support: w.support, Imports: imports,
 		Office: w.office, Sessions: w.sessions, Letters: letters(), Questions: w.usage, Plans: plans, Requests: w.lookup(),
 		Bills:  billing.NewPreviews(nil, nil, versions{plans}, nil, w.clock, nil),
 		Limits: w.limits, ConfigProblem: w.configProblem,
@@ -332,6 +343,39 @@ func (w *world) belongings() {
 func (w *world) makePasskey(p account.Person, id, name string, at time.Time) {
 	w.t.Helper()
 	w.ok(w.store.CreatePasskey(w.t.Context(), toll.Passkey{ID: id, Kind: p.Kind, PersonID: p.ID, Name: name, Credential: []byte(id), Document: []byte("{}"), CreatedAt: at}))
+}
+
+// furnishFiles uploads a model and opens a conversation.
+func (w *world) furnishFiles(plans account.Plans) {
+	uploads := &account.Uploads{Dir: w.t.TempDir()}
+	var err error
+	w.models, err = account.NewModels(w.store, account.ModelOptions{Plans: plans, Uploads: uploads, Clock: w.clock, Random: &counter{}, Services: func() []toll.Service {
+		return []toll.Service{{Name: "ner", Models: toll.ModelUploads{Types: []toll.ModelType{toll.TermList}, MaxSize: 100_000, MaxFiles: 5, MaxTotal: 300_000, Feature: "models"}}}
+	}})
+	w.ok(err)
+	w.support, err = account.NewSupport(w.store, account.SupportOptions{Uploads: uploads, Clock: w.clock, Random: &counter{}})
+	w.ok(err)
+	members, err := w.store.MembersOf(w.t.Context(), w.customer.ID)
+	w.ok(err)
+	owner := account.Person{Kind: toll.KindMember, ID: members[0].ID, Role: string(toll.MemberOwner), CustomerID: w.customer.ID, Name: members[0].Name}
+	w.model, err = w.models.Upload(w.t.Context(), owner, account.NewModel{CustomerID: w.customer.ID, Service: "ner", Name: "robots <b>.tsv", Content: strings.NewReader("Zorblax Industries\tORGANISATION\n")})
+	w.ok(err)
+	files := []string{"log.txt"}
+	w.thread, err = w.support.Open(w.t.Context(), owner, w.customer.ID, "Why was I refused at 14:05?", account.NewMessage{
+		Text: "Hello,\n\nthe request 01KAH2V7Q3M8X2C4B5N6P7R8S0 was refused.\nThe log is attached.",
+		Files: func() (string, io.Reader, error) {
+			if len(files) == 0 {
+				return "", nil, io.EOF
+			}
+			name := files[0]
+			files = nil
+			return name, strings.NewReader("POST /extractions 429\n"), nil
+		},
+	})
+	w.ok(err)
+	messages, err := w.store.Messages(w.t.Context(), w.thread.ID)
+	w.ok(err)
+	w.file = messages[0].Attachments[0]
 }
 
 // contractPlans are the plans of the contract file.
@@ -499,14 +543,23 @@ func (b *browser) with(name, value string) *browser {
 
 func (b *browser) do(method, path string, form url.Values) *httptest.ResponseRecorder {
 	b.w.t.Helper()
+	if form == nil {
+		return b.raw(method, path, "", nil)
+	}
+	return b.raw(method, path, "application/x-www-form-urlencoded", []byte(form.Encode()))
+}
+
+// raw sends a body of any kind, "" for none.
+func (b *browser) raw(method, path, kind string, content []byte) *httptest.ResponseRecorder {
+	b.w.t.Helper()
 	var body io.Reader
-	if form != nil {
-		body = strings.NewReader(form.Encode())
+	if kind != "" {
+		body = bytes.NewReader(content)
 	}
 	r := httptest.NewRequest(method, path, body)
 	r.Header = b.header.Clone()
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
 	}
 	for name, value := range b.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})

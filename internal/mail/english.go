@@ -40,6 +40,22 @@ var english = map[string]string{
 	"test.subject": "A test of mail from {site}",
 	"test.text":    "Mail from {site} reaches you. There is nothing to do.",
 
+	"support.answered.subject": "Answer: {subject}",
+	"support.answered.text":    "There is an answer to your message “{subject}” at {site}.",
+	"support.answered.action":  "Read and answer",
+
+	"support.asked.subject": "A customer wrote: {subject}",
+	"support.asked.text":    "A customer of {site} wrote: “{subject}”.",
+	"support.asked.action":  "Read and answer",
+
+	"model.approved.subject": "{file} was approved",
+	"model.approved.text":    "Your file {file} was approved. The service {service} uses it from now on.",
+	"model.approved.action":  "Your models",
+
+	"model.rejected.subject": "{file} was rejected",
+	"model.rejected.text":    "Your file {file} for the service {service} was rejected. Reason: {reason}",
+	"model.rejected.action":  "Your models",
+
 	"role.owner":     "owner",
 	"role.admin":     "admin",
 	"role.developer": "developer",

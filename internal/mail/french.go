@@ -36,6 +36,22 @@ var french = map[string]string{
 	"test.subject": "Essai du courrier de {site}",
 	"test.text":    "Le courrier de {site} vous parvient. Il n’y a rien à faire.",
 
+	"support.answered.subject": "Réponse : {subject}",
+	"support.answered.text":    "Votre message « {subject} » a reçu une réponse sur {site}.",
+	"support.answered.action":  "Lire et répondre",
+
+	"support.asked.subject": "Un client a écrit : {subject}",
+	"support.asked.text":    "Un client de {site} a écrit : « {subject} ».",
+	"support.asked.action":  "Lire et répondre",
+
+	"model.approved.subject": "{file} est approuvé",
+	"model.approved.text":    "Votre fichier {file} est approuvé. Le service {service} l’utilise désormais.",
+	"model.approved.action":  "Vos modèles",
+
+	"model.rejected.subject": "{file} est refusé",
+	"model.rejected.text":    "Votre fichier {file} pour le service {service} est refusé. Motif : {reason}",
+	"model.rejected.action":  "Vos modèles",
+
 	"role.owner":     "propriétaire",
 	"role.admin":     "administrateur",
 	"role.developer": "développeur",

@@ -36,6 +36,22 @@ var spanish = map[string]string{
 	"test.subject": "Prueba del correo de {site}",
 	"test.text":    "El correo de {site} le llega. No hay nada que hacer.",
 
+	"support.answered.subject": "Respuesta: {subject}",
+	"support.answered.text":    "Su mensaje «{subject}» ha recibido respuesta en {site}.",
+	"support.answered.action":  "Leer y responder",
+
+	"support.asked.subject": "Un cliente ha escrito: {subject}",
+	"support.asked.text":    "Un cliente de {site} ha escrito: «{subject}».",
+	"support.asked.action":  "Leer y responder",
+
+	"model.approved.subject": "{file} está aprobado",
+	"model.approved.text":    "Su archivo {file} está aprobado. El servicio {service} lo usa desde ahora.",
+	"model.approved.action":  "Sus modelos",
+
+	"model.rejected.subject": "{file} está rechazado",
+	"model.rejected.text":    "Su archivo {file} para el servicio {service} está rechazado. Motivo: {reason}",
+	"model.rejected.action":  "Sus modelos",
+
 	"role.owner":     "propietario",
 	"role.admin":     "administrador",
 	"role.developer": "desarrollador",

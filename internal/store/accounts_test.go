@@ -14,3 +14,10 @@ func TestKeepsThePromisesOfTheAccountOffice(t *testing.T) {
 		accounttest.TestStore(t, func(t *testing.T) account.Store { return open(t) })
 	})
 }
+
+func TestKeepsThePromisesOfModelsSupportAndImports(t *testing.T) {
+	t.Parallel()
+	storetest.EachEngine(t, func(t *testing.T, open storetest.Opener) {
+		accounttest.TestFiles(t, func(t *testing.T) accounttest.FileStore { return open(t) })
+	})
+}

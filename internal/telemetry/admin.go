@@ -17,15 +17,19 @@ type Admin struct {
 	// message (toll.SafeMessage) says what is missing. nil: always ready. It
 	// must be safe for concurrent use and quick.
 	Ready func(ctx context.Context) error
+	// Services is what services ask for, below /services/; it knows who asks by
+	// itself. nil: there is nothing.
+	Services http.Handler
 }
 
 // Handler serves the admin listener, which is never public: nobody is asked
-// who he is.
+// who he is, but for services, which show their secrets.
 //
 //	GET /healthz       200 while the process answers at all
 //	GET /readyz        200 when it can serve, 503 with the reason when not
 //	GET /metrics       Prometheus
 //	GET /debug/pprof/  profiles
+//	GET /services/     what services ask for, each with its secret
 //
 // It has a mux of its own. (Importing net/http/pprof also puts the profiles on
 // http.DefaultServeMux; nothing in Tollhouse serves that one.)
@@ -45,6 +49,9 @@ func (a Admin) Handler() http.Handler {
 	})
 	if a.Metrics != nil {
 		mux.Handle("GET /metrics", a.Metrics.Handler())
+	}
+	if a.Services != nil {
+		mux.Handle("/services/", a.Services)
 	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -74,6 +74,7 @@ type Service struct {
 	Delegated   Delegated
 	ForwardAuth ForwardAuth // of AccessForwardAuth
 	Files       Files       // what it is served from in the place of upstreams
+	Models      ModelUploads
 }
 
 // Delegated says that a foreign proxy forwards a service's requests and asks

@@ -25,12 +25,17 @@ var Default = sync.OnceValues(New)
 // Extract returns what text names, in the order of the text and without
 // overlaps; nil when it names nothing. It takes any string, reads it once and
 // its time grows in proportion to the text's length.
-func (x *Extractor) Extract(text string) []Extraction {
+func (x *Extractor) Extract(text string) []Extraction { return x.ExtractWith(text) }
+
+// ExtractWith is Extract with lists of somebody's own, which come before
+// everything that x knows.
+func (x *Extractor) ExtractWith(text string, lists ...*List) []Extraction {
 	r := newReading(text, x.lex)
 	if len(r.tokens) == 0 {
 		return nil
 	}
 	// Surest first: a token belongs to the first rule that claims it.
+	r.listed(lists)
 	r.namedOrganisations()  // Miller & Sons Ltd; University of Oxford
 	r.longPlacesAndOrgs()   // New York Times; Cape Town; Goldman Sachs
 	r.addressedPeople()     // Dr. King; Mrs. O'Brien

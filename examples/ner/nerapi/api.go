@@ -25,6 +25,8 @@ type Options struct {
 	// Extractor finds the extractions. Default: extract.Default, which is built
 	// when the API is (a few milliseconds).
 	Extractor Extractor
+	// Terms are those of each caller's own. Default: nobody has any.
+	Terms Terms
 	// Logger is told of answers that could not be given. Default: slog.Default.
 	Logger *slog.Logger
 }

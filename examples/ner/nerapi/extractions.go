@@ -20,6 +20,9 @@ const MaxCharacters = 100_000
 const maxBodyBytes = 12*MaxCharacters + 4096
 
 type extractionsRequest struct {
+	// Customer is who calls, as the gateway says. It takes this field off what
+	// comes from outside, so nobody can say it but the gateway.
+	Customer string `header:"Tollhouse-Customer" hidden:"true" maxLength:"100"`
 	Body struct {
 		Text string `json:"text" minLength:"1" maxLength:"100000" pattern:"\\S" patternDescription:"a text with at least one character that is not a space" example:"John Doe is a Go Developer at Google" doc:"The text to read. Any Unicode text that holds more than white space."`
 	}
@@ -70,7 +73,7 @@ func registerExtractions(api huma.API, o Options) {
 		}
 		answer := &extractionsAnswer{Usage: usage(text)}
 		answer.Body.Extractions = make([]extraction, 0, 8)
-		for _, e := range o.Extractor.Extract(text) {
+		for _, e := range o.extract(ctx, in.Customer, text) {
 			answer.Body.Extractions = append(answer.Body.Extractions, extraction{Start: e.Start, End: e.End, Type: string(e.Type), Text: e.Text})
 		}
 		if err := fitsSchema(api, schema, &answer.Body); err != nil {

@@ -30,6 +30,7 @@ type Store struct {
 	head      toll.AuditHead
 	approvals []toll.Approval
 	broken    error
+	files
 }
 
 var _ account.Store = (*Store)(nil)
@@ -45,6 +46,7 @@ func NewStore() *Store {
 		tokens:    map[string]toll.APIToken{},
 		tickets:   map[string]toll.Ticket{},
 		signIns:   newSignIns(),
+		files:     newFiles(),
 	}
 }
 

@@ -39,9 +39,9 @@ func (w *Words) Has(key string) bool {
 func (c *Choice) Offered() []string { return slices.Clone(c.offered) }
 
 var languages = map[string]*Words{
-	"en": {lang: "en", messages: together(english, englishPeople), group: ",", least: 4, decimal: "."},
-	"fr": {lang: "fr", messages: together(french, frenchPeople), group: "\u202f", least: 4, decimal: ",", percent: "\u202f"},
-	"es": {lang: "es", messages: together(spanish, spanishPeople), group: ".", least: 5, decimal: ",", percent: "\u00a0"},
+	"en": {lang: "en", messages: together(english, englishPeople, inColumn(0, modelMessages, importMessages, supportMessages)), group: ",", least: 4, decimal: "."},
+	"fr": {lang: "fr", messages: together(french, frenchPeople, inColumn(1, modelMessages, importMessages, supportMessages)), group: "\u202f", least: 4, decimal: ",", percent: "\u202f"},
+	"es": {lang: "es", messages: together(spanish, spanishPeople, inColumn(2, modelMessages, importMessages, supportMessages)), group: ".", least: 5, decimal: ",", percent: "\u00a0"},
 }
 
 // together is one catalogue of several, which share no key.

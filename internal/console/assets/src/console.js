@@ -29,6 +29,37 @@
     }
   });
 
+  // A form with files shows how much of it has gone. fetch cannot tell, so such
+  // a form goes by XMLHttpRequest.
+  document.addEventListener("htmx:before:request", (e) => {
+    const { ctx } = e.detail;
+    const bar = ctx.request.body instanceof FormData && $("[data-sent]", ctx.sourceElement?.closest?.("form") || ctx.sourceElement);
+    if (!bar) return;
+    ctx.fetch = (url, request) => new Promise((done, failed) => {
+      const x = new XMLHttpRequest();
+      x.open(request.method, url);
+      new Headers(request.headers).forEach((value, name) => x.setRequestHeader(name, value));
+      bar.hidden = false;
+      x.upload.onprogress = (p) => {
+        if (p.lengthComputable) bar.value = p.loaded / p.total;
+      };
+      x.onloadend = () => (bar.hidden = true);
+      x.onerror = () => failed(new TypeError("the connection was lost"));
+      x.onload = () => {
+        const headers = new Headers();
+        for (const line of x.getAllResponseHeaders().trim().split("\r\n")) {
+          const at = line.indexOf(":");
+          headers.append(line.slice(0, at), line.slice(at + 1).trim());
+        }
+        const empty = x.status === 204 || x.status === 304;
+        const answer = new Response(empty ? null : x.responseText, { status: x.status, headers });
+        Object.defineProperty(answer, "url", { value: x.responseURL });
+        done(answer);
+      };
+      x.send(request.body);
+    });
+  });
+
   // A dialog that was closed forgets what it showed.
   $("#dialog")?.addEventListener("close", (e) => e.target.replaceChildren());
 
