@@ -93,7 +93,6 @@ type App struct {
 	modelSecrets modelSecrets
 
 	passwords *account.Passwords
-	sessions  *account.Sessions // nil before there is a console
 	mailer    *mail.Sender
 	mailing   sync.WaitGroup
 	secret    toll.Secret // what openSecret found

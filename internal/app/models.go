@@ -112,11 +112,11 @@ type ImportFile struct {
 	Do      bool              `json:"do"`      // false: say what would happen
 }
 
-// What an import tells, in the account room's words.
-type (
-	Imported     = account.Imported
-	ImportedLine = account.ImportedLine
-)
+// Imported is what an import tells, in the account room's words.
+type Imported = account.Imported
+
+// ImportedLine is what an import tells of one line of the file.
+type ImportedLine = account.ImportedLine
 
 // MaxImport is the largest file that is imported, in bytes.
 const MaxImport = account.MaxImport

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -247,8 +248,8 @@ func inputFault(err error) *toll.Error {
 	if e := invalidField(err); e != nil {
 		return e
 	}
-	e, _ := err.(*toll.Error)
-	if e != nil && e.Code == toll.Conflict && e.Field != "" {
+	var e *toll.Error
+	if errors.As(err, &e) && e.Code == toll.Conflict && e.Field != "" {
 		return e
 	}
 	return nil

@@ -25,10 +25,9 @@ type Letter struct {
 // Letters writes mails in the languages of the installation. It is safe for
 // concurrent use.
 type Letters struct {
-	site     string
-	tags     []language.Tag
-	matcher  language.Matcher
-	fallback string
+	site    string
+	tags    []language.Tag
+	matcher language.Matcher
 }
 
 var catalogues = map[string]map[string]string{"en": english, "fr": french, "es": spanish}

@@ -23,7 +23,7 @@ type extractionsRequest struct {
 	// Customer is who calls, as the gateway says. It takes this field off what
 	// comes from outside, so nobody can say it but the gateway.
 	Customer string `header:"Tollhouse-Customer" hidden:"true" maxLength:"100"`
-	Body struct {
+	Body     struct {
 		Text string `json:"text" minLength:"1" maxLength:"100000" pattern:"\\S" patternDescription:"a text with at least one character that is not a space" example:"John Doe is a Go Developer at Google" doc:"The text to read. Any Unicode text that holds more than white space."`
 	}
 }
