@@ -67,9 +67,9 @@ func NewPassword(random io.Reader) (toll.Secret, error) {
 	return toll.Secret(out), nil
 }
 
-// Passwords hashes and checks passwords with argon2id, as many at a time as
-// the machine has cores: each takes 19 MiB and some tens of milliseconds, and a
-// crowd at the sign-in page must not starve the gateway. It is safe for
+// Passwords hashes and checks passwords with argon2id, on half of the machine's
+// cores at a time: each takes 19 MiB and some tens of milliseconds of a whole
+// core, and a crowd at the sign-in page must not starve the gateway. It is safe for
 // concurrent use; one is enough for a program.
 type Passwords struct {
 	costs   Argon2
@@ -84,7 +84,7 @@ type Passwords struct {
 // production.
 type PasswordOptions struct {
 	Costs    Argon2    // zero: DefaultArgon2
-	Parallel int       // how many at once; 0: GOMAXPROCS
+	Parallel int       // how many at once; 0: half of GOMAXPROCS, at least one
 	Queue    int       // how many may wait for a place; 0: 256
 	Random   io.Reader // for salts, read by one goroutine per place; nil: crypto/rand
 }
@@ -98,7 +98,9 @@ func NewPasswords(opts PasswordOptions) (*Passwords, error) {
 		return nil, fmt.Errorf("make a password hasher: %w", err)
 	}
 	if opts.Parallel <= 0 {
-		opts.Parallel = runtime.GOMAXPROCS(0)
+		// A hash keeps a core to itself. With all of them taken, what the gateway
+		// has to do would wait for the people who sign in.
+		opts.Parallel = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	if opts.Queue <= 0 {
 		opts.Queue = 256

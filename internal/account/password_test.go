@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -135,6 +136,18 @@ func TestAnUnknownPersonCostsTheSameWorkAndNeverMatches(t *testing.T) {
 	}
 	if len(done) != 1 || done[0].costs != known.costs || len(done[0].hash) != len(known.hash) || len(done[0].salt) != len(known.salt) {
 		t.Errorf("the work for nobody was %+v, for somebody %+v", done, known.costs)
+	}
+}
+
+// Not parallel: it changes what the machine seems to be.
+func TestACrowdThatSignsInLeavesCoresToTheGateway(t *testing.T) { //nolint:paralleltest // GOMAXPROCS is one for all
+	for cores, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 4} {
+		before := runtime.GOMAXPROCS(cores)
+		p := newPasswords(t, PasswordOptions{})
+		runtime.GOMAXPROCS(before)
+		if got := cap(p.places); got != want {
+			t.Errorf("with %d cores %d hash at a time, want %d", cores, got, want)
+		}
 	}
 }
 
