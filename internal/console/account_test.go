@@ -34,7 +34,7 @@ func (w *world) appCode(key string, steps int64) string {
 	return fmt.Sprintf("%06d", (binary.BigEndian.Uint32(sum[at:])&0x7fffffff)%1_000_000)
 }
 
-func find(t *testing.T, r *httptest.ResponseRecorder, pattern string) string {
+func find(t testing.TB, r *httptest.ResponseRecorder, pattern string) string {
 	t.Helper()
 	m := regexp.MustCompile(pattern).FindStringSubmatch(r.Body.String())
 	if m == nil {
@@ -45,7 +45,7 @@ func find(t *testing.T, r *httptest.ResponseRecorder, pattern string) string {
 
 // setUpApp sets an authenticator app up as a person would, and gives its key
 // and the recovery codes' page.
-func (b *browser) setUpApp(t *testing.T) (key string, codes *httptest.ResponseRecorder) {
+func (b *browser) setUpApp(t testing.TB) (key string, codes *httptest.ResponseRecorder) {
 	t.Helper()
 	if r := b.get("/account/app"); r.Code != 200 {
 		t.Fatalf("the form is %d", r.Code)

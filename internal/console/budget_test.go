@@ -69,8 +69,7 @@ func firstView(w *world, b tab, v view) map[string]float64 {
 	b.ctx = fresh
 	b.do(look(390, 844, false))
 	if v.email != "" {
-		token := w.as(v.email).cookies[PlainCookie]
-		b.do(setCookie(b.base, PlainCookie, token))
+		b.do(setCookie(b.base, PlainCookie, w.token(v.email)))
 	}
 	b.do(chromedp.Navigate(b.base + v.path))
 	b.until(`document.readyState === "complete" && performance.getEntriesByType("navigation")[0].loadEventEnd > 0`)

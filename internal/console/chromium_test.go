@@ -87,10 +87,30 @@ func (w *world) furnish() {
 		w.ok(err)
 	}
 	w.usage.past(w.other.ID, w.now, 20, 160)
+	_, err = w.office.CreateMember(ctx, systemPerson, account.NewMember{CustomerID: w.customer.ID, Email: withApp, Name: "Ida Careful", Role: toll.MemberOwner, Password: password})
+	w.ok(err)
+	careful := w.browser()
+	careful.cookies[PlainCookie] = w.token(withApp) // as long as the password alone is enough
+	careful.setUpApp(w.t)
 	page, err := w.office.Customers(ctx, systemPerson, toll.CustomerQuery{Search: "Tyrell"})
 	w.ok(err)
 	_, err = w.office.Suspend(ctx, systemPerson, page.Customers[0].ID)
 	w.ok(err)
+}
+
+// withApp is an owner with an authenticator app.
+const withApp = "careful@acme.example"
+
+// token is the session of somebody who signed in once: signing in is paced.
+func (w *world) token(email string) string {
+	w.t.Helper()
+	if w.tokens[email] == "" {
+		if w.tokens == nil {
+			w.tokens = map[string]string{}
+		}
+		w.tokens[email] = w.as(email).cookies[PlainCookie]
+	}
+	return w.tokens[email]
 }
 
 func signedInAt(base, email string) chromedp.Action[chromedp.Void] {

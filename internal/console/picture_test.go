@@ -40,7 +40,7 @@ func TestPictures(t *testing.T) {
 			email = v.email
 			w.ok(chromedp.Do(ctx, signedOut()))
 			if email != "" {
-				w.ok(chromedp.Do(ctx, look(1280, 800, false), signedInAt(base, email)))
+				w.ok(chromedp.Do(ctx, setCookie(base, PlainCookie, w.token(email))))
 			}
 		}
 		for _, size := range [][2]int64{{1280, 800}, {390, 844}} {

@@ -75,6 +75,13 @@ func (w *world) views() []view {
 		{"account-new-passkey", "owner@acme.example", "/account/new-passkey", nil},
 		{"account-passkey-rename", "owner@acme.example", "/account/passkeys/" + ownersPasskey, nil},
 		{"account-passkey-remove", "owner@acme.example", "/account/passkeys/" + ownersPasskey + "/remove", nil},
+		{"sign-in-code", "", "/sign-in", chromedp.Steps(
+			chromedp.SetValue(chromedp.ID("email"), withApp), chromedp.SetValue(chromedp.ID("password"), password),
+			chromedp.Submit(chromedp.ID("password")), chromedp.WaitVisible(chromedp.ID("code")))},
+		{"account-app-on", withApp, "/account", nil},
+		{"account-app-remove", withApp, "/account/app/remove", nil},
+		{"account-codes-ask", withApp, "/account/codes", nil},
+		{"account-codes", withApp, "/account/codes", chromedp.Steps(chromedp.SetValue(chromedp.ID("current"), password), chromedp.Submit(chromedp.ID("current")), chromedp.WaitVisible(chromedp.CSS("li code")))},
 		{"overview", "owner@acme.example", "/overview", nil},
 		{"overview-go", "owner@acme.example", "/overview?code=go", nil},
 		{"overview-empty", "owner@initech.example", "/overview", nil},

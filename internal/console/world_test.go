@@ -216,6 +216,7 @@ type world struct {
 	empty    toll.Customer // has used nothing
 	key      toll.Key      // of customer
 	server   *httptest.Server
+	tokens   map[string]string // sessions by e-mail address, see token
 	otherKey toll.Key
 	people
 	approval toll.Approval // pending: a higher limit for customer
