@@ -292,6 +292,20 @@ func (t *Tokens) person(ctx context.Context, kind toll.PersonKind, id string) (P
 var scopeActions = map[toll.TokenScope][]Action{
 	toll.ScopeWriteEvents: {WriteEvents},
 	toll.ScopeReadUsage:   {ReadUsage, ReadAllUsage},
+
+	toll.ScopeReadCustomers:  {ReadCustomer, ListCustomers},
+	toll.ScopeWriteCustomers: {CreateCustomer, RenameCustomer, SetPlan, SetOverride, SuspendCustomer, ResumeCustomer},
+	toll.ScopeReadKeys:       {ListKeys},
+	toll.ScopeWriteKeys:      {CreateKey, RollKey, RevokeKey},
+	toll.ScopeReadMembers:    {ListMembers},
+	toll.ScopeWriteMembers:   {CreateMember, CreateOwner, ChangeMember, RemoveMember},
+	toll.ScopeReadApprovals:  {ReadApprovals, ReadAllApprovals},
+	toll.ScopeWriteApprovals: {AskPlan, AskLimit, WithdrawApproval, DecideApproval},
+	toll.ScopeReadAudit:      {ReadAudit, ReadAllAudit},
+	toll.ScopeReadModels:     {ListModels, ListAllModels},
+	toll.ScopeWriteModels:    {DeleteModel, DecideModel},
+	toll.ScopeReadSupport:    {ReadSupport, ReadAllSupport},
+	toll.ScopeWriteSupport:   {WriteSupport},
 }
 
 // scopesFor checks the scopes of a token for its owner.

@@ -32,6 +32,12 @@ type Options struct {
 	Tokens  Tokens
 	Events  Events
 	Usage   Usage
+	Office  Office
+	Models  Models
+	Support Support
+	// Policy makes the limit that an override asks for, and checks that it can hold
+	// beside the customer's others. Invalid names the field.
+	Policy  func(of toll.Customer, name string, in Override) (toll.Policy, error)
 	Version string         // of the program
 	URL     string         // of the console, with a slash at the end, for the contract
 	Zone    *time.Location // of days and months where a question names none; nil: UTC
@@ -60,8 +66,8 @@ type API struct {
 
 // New opens the API. What is missing in the options is an error.
 func New(o Options) (*API, error) {
-	if o.Tokens == nil || o.Events == nil || o.Usage == nil {
-		return nil, errors.New("open the management API: tokens, events and usage are needed")
+	if o.Tokens == nil || o.Events == nil || o.Usage == nil || o.Office == nil || o.Models == nil || o.Support == nil || o.Policy == nil {
+		return nil, errors.New("open the management API: tokens, events, usage, an office, models, support and policies are needed")
 	}
 	if o.Zone == nil {
 		o.Zone = time.UTC

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -91,7 +92,7 @@ func TestTheGateHoldsForEveryOperationAndRole(t *testing.T) {
 					}
 					out := w.ask(t, method, at, tokens[s][i], "")
 					got := out.Code
-					if refusal := out.Header().Get("Content-Type") == "application/problem+json"; !refusal || got != 401 && got != 403 && got != 404 && !(want == 422 && got == 422) {
+					if refusal := out.Header().Get("Content-Type") == "application/problem+json"; !refusal || got != 401 && got != 403 && !(got == 404 && aboutCustomer(out)) && !(want == 422 && got == 422) {
 						got = 0
 					}
 					if got != want {
@@ -104,6 +105,12 @@ func TestTheGateHoldsForEveryOperationAndRole(t *testing.T) {
 			wantProblem(t, method+" "+path+" by nobody", w.ask(t, method, strings.ReplaceAll(path, "{customer}", "cus_own"), nobody, ""), 401, "api-token")
 		}
 	})
+}
+
+// aboutCustomer tells the gate's 404 from an operation's: of a key, say, that
+// this matrix names and nobody has.
+func aboutCustomer(out *httptest.ResponseRecorder) bool {
+	return strings.Contains(out.Body.String(), "There is no such customer.")
 }
 
 // expected says by the law itself, and not by the gate's code, what a call gets.

@@ -27,6 +27,8 @@ type problem struct {
 	Errors    []wrong `json:"errors,omitempty" doc:"What of the input is wrong, each with its place"`
 	More      int     `json:"errors_more,omitempty" doc:"How many errors there are beside those that are listed"`
 
+	Current any `json:"current,omitempty" doc:"What is there now, where a change was bound to something older (If-Match)"`
+
 	kind   string      // the last part of Type
 	header http.Header // of the answer
 	cause  error       // for the log

@@ -23,11 +23,21 @@ import (
 // noon is now, for the tests of this package.
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 123456000, time.UTC)
 
+// plans are those of the tests: each has a quota to ask more of.
+var plans = func() (out accounttest.Plans) {
+	for _, p := range accounttest.ThreePlans {
+		p.Policies = []toll.Policy{{Name: "monthly-calls", Kind: toll.Quota, Count: 100, Unit: toll.UnitRequests, Every: toll.Monthly}}
+		out = append(out, p)
+	}
+	return out
+}()
+
 // world is an API over an office in memory.
 type world struct {
 	api    *API
 	store  *accounttest.Store
 	tokens *account.Tokens
+	office *account.Office
 	logged *bytes.Buffer
 	intake *intake
 	memory *metertest.Memory
@@ -51,6 +61,19 @@ func newWorld(t testing.TB, change ...func(*Options)) *world {
 	}
 	events := meter.NewDoor(meter.OutsideOptions{Intake: w.intake, Counters: w.intake, Units: func() []string { return []string{"words", "pages"} }, Clock: clock})
 	o := Options{Tokens: w.tokens, Events: events, Usage: w.memory, Version: "1", URL: "http://console.test/", Clock: clock, Logger: slog.New(slog.NewTextHandler(w.logged, nil))}
+	w.office, err = account.NewOffice(w.store, account.OfficeOptions{Plans: plans, Mint: accounttest.Mint, Passwords: accounttest.QuickPasswords(t), Clock: clock})
+	must(t, err)
+	models, err := account.NewModels(w.store, account.ModelOptions{Plans: plans, Services: func() []toll.Service { return nil }, Clock: clock})
+	must(t, err)
+	support, err := account.NewSupport(w.store, account.SupportOptions{Clock: clock})
+	must(t, err)
+	o.Office, o.Models, o.Support = w.office, models, support
+	o.Policy = func(_ toll.Customer, name string, in Override) (toll.Policy, error) {
+		if in.Quota == nil {
+			return toll.Policy{}, toll.FieldError("rate", "Quotas only, here.")
+		}
+		return toll.Policy{Name: name, Kind: toll.Quota, Count: *in.Quota, Unit: toll.UnitRequests, Every: toll.Monthly}, nil
+	}
 	for _, c := range change {
 		c(&o)
 	}

@@ -10,12 +10,30 @@ type TokenScope string
 
 // The scopes. Each operation of the management API needs one of them.
 const (
-	ScopeWriteEvents TokenScope = "events:write" // send usage events in
-	ScopeReadUsage   TokenScope = "usage:read"   // ask what was used
+	ScopeWriteEvents    TokenScope = "events:write"    // send usage events in
+	ScopeReadUsage      TokenScope = "usage:read"      // ask what was used
+	ScopeReadCustomers  TokenScope = "customers:read"  // list and show customers
+	ScopeWriteCustomers TokenScope = "customers:write" // create, rename, move, suspend and resume them, and set their limits
+	ScopeReadKeys       TokenScope = "keys:read"       // list customers' keys, never their texts
+	ScopeWriteKeys      TokenScope = "keys:write"      // make, roll and revoke them
+	ScopeReadMembers    TokenScope = "members:read"    // list members and invitations
+	ScopeWriteMembers   TokenScope = "members:write"   // invite, change and remove them
+	ScopeReadApprovals  TokenScope = "approvals:read"  // list what customers ask for
+	ScopeWriteApprovals TokenScope = "approvals:write" // ask, withdraw and decide
+	ScopeReadAudit      TokenScope = "audit:read"      // read the audit log
+	ScopeReadModels     TokenScope = "models:read"     // list what customers uploaded
+	ScopeWriteModels    TokenScope = "models:write"    // decide about it and delete it
+	ScopeReadSupport    TokenScope = "support:read"    // read conversations
+	ScopeWriteSupport   TokenScope = "support:write"   // open, answer and close them
 )
 
 // TokenScopes lists every scope there is.
-func TokenScopes() []TokenScope { return []TokenScope{ScopeReadUsage, ScopeWriteEvents} }
+func TokenScopes() []TokenScope {
+	return []TokenScope{
+		ScopeReadApprovals, ScopeWriteApprovals, ScopeReadAudit, ScopeReadCustomers, ScopeWriteCustomers, ScopeWriteEvents, ScopeReadKeys, ScopeWriteKeys,
+		ScopeReadMembers, ScopeWriteMembers, ScopeReadModels, ScopeWriteModels, ScopeReadSupport, ScopeWriteSupport, ScopeReadUsage,
+	}
+}
 
 // APIToken opens the management API for a program, in the name of a person:
 // it may do what that person's role allows, and of that only what its scopes
