@@ -28,9 +28,7 @@ var withoutEntry = map[string]string{
 	"the keys of tokens, which the program rotates by itself": `AddSessionKey`,
 	"still without one: these came in beside the audit log, and take their entry when the office gets the methods that call them": `
 		AddMessage CreateModel CreateThread DeleteModel Import UpdateModel UpdateThread
-		EndCoupon GrantCredit MoveInvoice RedeemCoupon SetTaxed StoreInvoice
-		CreateIdentity CreatePasskey DisablePerson EnablePerson IssueTicket RemovePasskey RemovePerson RemoveTOTP RenamePasskey RenewTicket RetryMail
-		RevokeEverySession RevokeSessionsOf RevokeTicket SetMemberRole SetOperatorRole SetProfile SetRecoveryCodes SetTOTP UseRecoveryCode UseTicket`,
+		EndCoupon GrantCredit MoveInvoice RedeemCoupon SetTaxed StoreInvoice`,
 	"usage, which is a record of its own with its own proof (usage audit)": `Drain ForgetLane TakeOutside`,
 	"when something was last used, to the minute":                          `TouchSession TouchToken`,
 	"tests alone": `Settings`,
