@@ -39,6 +39,17 @@ const (
 	RenewedInvitation  Action = "invitation.renew"    //
 	WithdrewInvitation Action = "invitation.revoke"   //
 	RemovedOperator    Action = "operator.remove"     // by who may change one
+
+	OpenedThread   Action = "support.open"  // by who may write
+	AnsweredThread Action = "support.reply" //
+	ClosedThread   Action = "support.close" //
+
+	CutInvoice     Action = "invoice.create" // by the program, or by a command of it
+	MovedInvoice   Action = "invoice.move"   // paid, void, uncollectible
+	GrantedCredit  Action = "credit.grant"   //
+	RedeemedCoupon Action = "coupon.redeem"  //
+	EndedCoupon    Action = "coupon.end"     //
+	SetTax         Action = "tax.set"        // which country's, or none
 )
 
 // Origin is how a request came in, for the audit log. Surfaces put one into the
@@ -166,6 +177,21 @@ func memberFacts(m *toll.Member) Facts {
 
 func operatorFacts(o *toll.Operator) Facts {
 	return Facts{"role": string(o.Role), "disabled_at": momentFact(o.DisabledAt)}
+}
+
+// modelFacts leave out the file's name, which says whose it is too often.
+func modelFacts(m *toll.Model) Facts {
+	return Facts{"service": m.Service, "type": string(m.Type), "size": m.Size, "state": string(m.State)}
+}
+
+// threadFacts are where a thread stands, after message m (nil: none). What
+// was written is in the thread alone.
+func threadFacts(t *toll.Thread, m *toll.Message) Facts {
+	facts := Facts{"state": string(t.State), "messages": t.Messages}
+	if m != nil {
+		facts["message"], facts["files"] = m.ID, len(m.Attachments)
+	}
+	return facts
 }
 
 func policyFacts(policies []toll.Policy) string {

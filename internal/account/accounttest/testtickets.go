@@ -1,6 +1,7 @@
 package accounttest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -231,5 +232,65 @@ func disablingEndsSessionsAndKeepsItsMoment(t *testing.T, s account.Store) {
 	must(t, err)
 	if at := start.Add(time.Minute); !m.DisabledAt.Equal(at) || !session.RevokedAt.Equal(at) {
 		t.Errorf("disabled at %v, signed out at %v", m.DisabledAt, session.RevokedAt)
+	}
+}
+
+// Each change of a team, a link or a sign-in is in the audit log once; what was
+// refused, or was so already, is not.
+func everyChangeOfAPersonIsRecorded(t *testing.T, s account.Store) {
+	ctx := t.Context()
+	people(t, s)
+	m := member("mem_new", "cus_1", "new@example.com")
+	first := ticket("tic_1", toll.TicketInvitation, "new@example.com")
+	first.CustomerID, first.Role = "cus_1", "viewer"
+	n := 0
+	entry := func() toll.Entry {
+		e := tolltest.Entry()
+		n++
+		e.Object = fmt.Sprintf("change_%d", n)
+		return e
+	}
+	no := func(err error) error {
+		if err == nil {
+			t.Errorf("change %d was let through", n)
+		}
+		n--
+		return nil
+	}
+	for _, change := range []func() error{
+		func() error { return s.IssueTicket(ctx, first, entry()) },
+		func() error { return no(s.IssueTicket(ctx, first, entry())) },
+		func() error { return s.RenewTicket(ctx, first, entry()) },
+		func() error { return s.UseTicket(ctx, first, toll.TicketUse{Member: &m}, entry()) },
+		func() error { return no(s.UseTicket(ctx, first, toll.TicketUse{Member: &m}, entry())) },
+		func() error { return no(s.RevokeTicket(ctx, "tic_1", entry())) },
+		func() error { return s.SetMemberRole(ctx, "mem_new", toll.MemberAdmin, entry()) },
+		func() error { return s.DisablePerson(ctx, toll.KindMember, "mem_new", start, entry()) },
+		func() error { err := s.DisablePerson(ctx, toll.KindMember, "mem_new", start, entry()); n--; return err },
+		func() error { return s.EnablePerson(ctx, toll.KindMember, "mem_new", entry()) },
+		func() error { err := s.EnablePerson(ctx, toll.KindMember, "mem_new", entry()); n--; return err },
+		func() error { return s.SetProfile(ctx, toll.KindMember, "mem_new", toll.Profile{Name: "New"}, entry()) },
+		func() error {
+			return s.SetTOTP(ctx, toll.TOTP{PersonID: "mem_new", Sealed: []byte{1}, CreatedAt: start}, [][32]byte{{1}}, entry())
+		},
+		func() error { return s.UseRecoveryCode(ctx, "mem_new", [32]byte{1}, entry()) },
+		func() error { return no(s.UseRecoveryCode(ctx, "mem_new", [32]byte{1}, entry())) },
+		func() error { return s.RemoveTOTP(ctx, "mem_new", entry()) },
+		func() error {
+			_, err := s.RevokeSessionsOf(ctx, toll.KindMember, "mem_new", "", start, entry())
+			n--
+			return err
+		},
+		func() error { return s.RemovePerson(ctx, toll.KindMember, "mem_new", entry()) },
+		func() error { return no(s.RemovePerson(ctx, toll.KindMember, "mem_new", entry())) },
+		func() error { n++; return no(s.RemovePerson(ctx, toll.KindMember, "mem_2", toll.Entry{})) }, // without an entry
+	} {
+		was := n
+		must(t, change())
+		page, err := s.Entries(ctx, toll.EntryQuery{Object: fmt.Sprintf("change_%d", was+1)})
+		must(t, err)
+		if len(page.Entries) != n-was {
+			t.Errorf("change %d is in the log %d times, want %d", was+1, len(page.Entries), n-was)
+		}
 	}
 }
