@@ -12,7 +12,8 @@ import (
 )
 
 // What is written into the audit log and needs no rule: everybody does it to
-// oneself, or the program does it. Can says no to all of them.
+// oneself, or the program does it, or the rule of another action lets it. Can
+// says no to all of them.
 const (
 	SignedIn         Action = "session.begin"
 	SignInFailed     Action = "session.refuse" // an e-mail address with a wrong password; counted, see Refusals
@@ -23,6 +24,32 @@ const (
 	RejectedApproval Action = "approval.reject"
 	SettledUsage     Action = "usage.settle" // what a crash left unknown
 	KeptPlan         Action = "plan.keep"    // a plan version came with the configuration
+
+	EndedSessions      Action = "session.end_all"     // one's own; of the key of sessions, everybody's
+	ChangedProfile     Action = "person.profile"      // one's own name, language and time zone
+	AddedPasskey       Action = "passkey.create"      // one's own, as all below
+	RenamedPasskey     Action = "passkey.rename"      //
+	RemovedPasskey     Action = "passkey.remove"      //
+	SetTOTP            Action = "totp.set"            // an authenticator app, with new recovery codes
+	RemovedTOTP        Action = "totp.remove"         //
+	MadeRecoveryCodes  Action = "recovery_code.renew" //
+	UsedRecoveryCode   Action = "recovery_code.use"   //
+	JoinedIdentity     Action = "identity.create"     // a sign-in elsewhere
+	SentInvitation     Action = "invitation.create"   // by who may create the member or operator
+	RenewedInvitation  Action = "invitation.renew"    //
+	WithdrewInvitation Action = "invitation.revoke"   //
+	RemovedOperator    Action = "operator.remove"     // by who may change one
+
+	OpenedThread   Action = "support.open"  // by who may write
+	AnsweredThread Action = "support.reply" //
+	ClosedThread   Action = "support.close" //
+
+	CutInvoice     Action = "invoice.create" // by the program, or by a command of it
+	MovedInvoice   Action = "invoice.move"   // paid, void, uncollectible
+	GrantedCredit  Action = "credit.grant"   //
+	RedeemedCoupon Action = "coupon.redeem"  //
+	EndedCoupon    Action = "coupon.end"     //
+	SetTax         Action = "tax.set"        // which country's, or none
 )
 
 // Origin is how a request came in, for the audit log. Surfaces put one into the
@@ -138,6 +165,33 @@ func keyFacts(k *toll.Key) Facts {
 
 func tokenFacts(t *toll.APIToken) Facts {
 	return Facts{"owner": t.PersonID, "name": t.Name, "hint": t.Hint, "scopes": joinScopes(t.Scopes), "expires_at": momentFact(t.ExpiresAt)}
+}
+
+func ticketFacts(t *toll.Ticket) Facts {
+	return Facts{"kind": string(t.Kind), "role": t.Role, "expires_at": momentFact(t.ExpiresAt)}
+}
+
+func memberFacts(m *toll.Member) Facts {
+	return Facts{"role": string(m.Role), "disabled_at": momentFact(m.DisabledAt)}
+}
+
+func operatorFacts(o *toll.Operator) Facts {
+	return Facts{"role": string(o.Role), "disabled_at": momentFact(o.DisabledAt)}
+}
+
+// modelFacts leave out the file's name, which says whose it is too often.
+func modelFacts(m *toll.Model) Facts {
+	return Facts{"service": m.Service, "type": string(m.Type), "size": m.Size, "state": string(m.State)}
+}
+
+// threadFacts are where a thread stands, after message m (nil: none). What
+// was written is in the thread alone.
+func threadFacts(t *toll.Thread, m *toll.Message) Facts {
+	facts := Facts{"state": string(t.State), "messages": t.Messages}
+	if m != nil {
+		facts["message"], facts["files"] = m.ID, len(m.Attachments)
+	}
+	return facts
 }
 
 func policyFacts(policies []toll.Policy) string {

@@ -25,7 +25,7 @@ type ImportStore interface {
 	KeyByHash(ctx context.Context, hash [32]byte) (toll.Key, error)
 	KeysOf(ctx context.Context, customerID string) ([]toll.Key, error)
 	// Import adds all of it or nothing; Conflict where something is there already.
-	Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported) error
+	Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported, e toll.Entry) error
 }
 
 // Foreign says of the text of a key that was made elsewhere whether a request
@@ -140,7 +140,9 @@ func (i *Imports) File(ctx context.Context, p Person, kind toll.ImportedKind, co
 		return s.out, nil
 	}
 	if len(b.customers)+len(b.keys) > 0 {
-		if err := i.store.Import(ctx, b.customers, b.keys, b.names); err != nil {
+		facts := Facts{"kind": string(kind), "customers": len(b.customers), "keys": len(b.keys), "known": len(s.out.Known)}
+		e := NewEntry(ctx, p, Import, "", "", i.clock(), nil, facts)
+		if err := i.store.Import(ctx, b.customers, b.keys, b.names, e); err != nil {
 			return Imported{}, fmt.Errorf("import: %w", err)
 		}
 	}

@@ -40,7 +40,7 @@ func (o *Office) Invite(ctx context.Context, p Person, in Invitation) (toll.Tick
 		return toll.Ticket{}, err
 	}
 	t.CustomerID, t.Role, t.InvitedBy = in.CustomerID, in.Role, inviter(p)
-	if err := o.store.IssueTicket(ctx, t, o.invitationMail(t, customer, text)); err != nil {
+	if err := o.store.IssueTicket(ctx, t, NewEntry(ctx, p, SentInvitation, t.CustomerID, t.ID, now, nil, ticketFacts(&t)), o.invitationMail(t, customer, text)); err != nil {
 		return toll.Ticket{}, fmt.Errorf("invite somebody: %w", err)
 	}
 	o.mailed()
@@ -77,10 +77,11 @@ func (o *Office) Reinvite(ctx context.Context, p Person, id string) (toll.Ticket
 	if text, t.Hash, err = o.ticketText(); err != nil {
 		return toll.Ticket{}, err
 	}
+	was := t
 	t.ExpiresAt = now.Add(invitationHolds)
 	mail := o.invitationMail(t, customer, text)
 	mail.CreatedAt = now
-	switch err := o.store.RenewTicket(ctx, t, mail); {
+	switch err := o.store.RenewTicket(ctx, t, NewEntry(ctx, p, RenewedInvitation, t.CustomerID, t.ID, now, ticketFacts(&was), ticketFacts(&t)), mail); {
 	case toll.CodeOf(err) == toll.NotFound:
 		return toll.Ticket{}, errNoInvitation()
 	case err != nil:
@@ -97,7 +98,7 @@ func (o *Office) RevokeInvitation(ctx context.Context, p Person, id string) (tol
 	if err != nil {
 		return toll.Ticket{}, err
 	}
-	switch err := o.store.RevokeTicket(ctx, id); {
+	switch err := o.store.RevokeTicket(ctx, id, NewEntry(ctx, p, WithdrewInvitation, t.CustomerID, t.ID, o.now(), ticketFacts(&t), nil)); {
 	case toll.CodeOf(err) == toll.NotFound:
 		return toll.Ticket{}, errNoInvitation()
 	case err != nil:

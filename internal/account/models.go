@@ -17,7 +17,7 @@ type ModelStore interface {
 	// CreateModel adds a model with its content, of which it reads m.Size bytes.
 	// It refuses (Invalid, field file) what would be more files of the customer for the service
 	// than mostFiles, or more bytes than mostTotal, and (Conflict) what is there already.
-	CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64) error
+	CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64, e toll.Entry) error
 	Model(ctx context.Context, id string) (toll.Model, error)
 	// ModelsOf lists a customer's models, the newest first.
 	ModelsOf(ctx context.Context, customerID string) ([]toll.Model, error)
@@ -25,9 +25,9 @@ type ModelStore interface {
 	ModelsIn(ctx context.Context, state toll.ModelState, most int) ([]toll.Model, error)
 	// UpdateModel writes state, reason and decision of the row whose Version is
 	// m.Version, and mails about it, and returns it with its Version raised by one.
-	UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error)
+	UpdateModel(ctx context.Context, m toll.Model, e toll.Entry, mails ...toll.Mail) (toll.Model, error)
 	Member(ctx context.Context, id string) (toll.Member, error)
-	DeleteModel(ctx context.Context, id string) error
+	DeleteModel(ctx context.Context, id string, e toll.Entry) error
 	ReadModel(ctx context.Context, m toll.Model, w io.Writer) error
 }
 
@@ -155,7 +155,7 @@ func (m *Models) Upload(ctx context.Context, p Person, in NewModel) (_ toll.Mode
 		ID: m.ids.NewID("mod", now), CustomerID: in.CustomerID, Service: offer.Service, Name: CleanFileName(in.Name), Type: in.Type,
 		Size: up.size, SHA256: up.sha256, State: toll.ModelUploaded, UploadedBy: p.ID, CreatedAt: now, Version: 1,
 	}
-	if err := m.store.CreateModel(ctx, made, up, offer.MaxFiles, offer.MaxTotal); err != nil {
+	if err := m.store.CreateModel(ctx, made, up, offer.MaxFiles, offer.MaxTotal, NewEntry(ctx, p, UploadModel, made.CustomerID, made.ID, now, nil, modelFacts(&made))); err != nil {
 		return toll.Model{}, fmt.Errorf("keep a model of customer %s: %w", in.CustomerID, err)
 	}
 	return made, nil
@@ -210,7 +210,7 @@ func (m *Models) Delete(ctx context.Context, p Person, id string) (toll.Model, e
 	if err != nil {
 		return toll.Model{}, err
 	}
-	if err := m.store.DeleteModel(ctx, id); err != nil {
+	if err := m.store.DeleteModel(ctx, id, NewEntry(ctx, p, DeleteModel, one.CustomerID, id, m.clock(), modelFacts(&one), nil)); err != nil {
 		return toll.Model{}, fmt.Errorf("delete model %s: %w", id, err)
 	}
 	return one, nil
@@ -243,12 +243,13 @@ func (m *Models) decide(ctx context.Context, p Person, id string, state toll.Mod
 		if one.State == state && one.Reason == reason {
 			return one, nil
 		}
+		was := modelFacts(&one)
 		one.State, one.Reason, one.DecidedBy, one.DecidedAt = state, reason, p.ID, stored(m.clock())
 		mails, err := m.mails(ctx, &one)
 		if err != nil {
 			return toll.Model{}, err
 		}
-		one, err = m.store.UpdateModel(ctx, one, mails...)
+		one, err = m.store.UpdateModel(ctx, one, NewEntry(ctx, p, DecideModel, one.CustomerID, id, one.DecidedAt, was, modelFacts(&one)), mails...)
 		if err == nil {
 			return one, nil
 		}

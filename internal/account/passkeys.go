@@ -178,7 +178,7 @@ func (s *Sessions) FinishPasskey(ctx context.Context, p Person, step toll.Secret
 		ID: s.ids.NewID("pk", now), Kind: p.Kind, PersonID: p.ID, Name: name,
 		Credential: made.ID, Document: document, CreatedAt: now,
 	}
-	if err := s.store.CreatePasskey(ctx, k); err != nil {
+	if err := s.store.CreatePasskey(ctx, k, NewEntry(ctx, p, AddedPasskey, p.CustomerID, k.ID, now, nil, nil)); err != nil {
 		return toll.Passkey{}, fmt.Errorf("keep a passkey of %s: %w", p.ID, err)
 	}
 	return k, s.strengthen(ctx, p)
@@ -212,7 +212,7 @@ func (s *Sessions) RenamePasskey(ctx context.Context, p Person, id, name string)
 	if err != nil {
 		return err
 	}
-	return s.store.RenamePasskey(ctx, p.Kind, p.ID, id, name)
+	return s.store.RenamePasskey(ctx, p.Kind, p.ID, id, name, NewEntry(ctx, p, RenamedPasskey, p.CustomerID, id, s.clock(), nil, nil))
 }
 
 // RemovePasskey takes a passkey of the person who asks away, for the current
@@ -224,7 +224,7 @@ func (s *Sessions) RemovePasskey(ctx context.Context, p Person, id string, curre
 	if err := s.Prove(ctx, p, current); err != nil {
 		return err
 	}
-	return s.store.RemovePasskey(ctx, p.Kind, p.ID, id)
+	return s.store.RemovePasskey(ctx, p.Kind, p.ID, id, NewEntry(ctx, p, RemovedPasskey, p.CustomerID, id, s.clock(), nil, nil))
 }
 
 // BeginPasskeySignIn asks whoever is there for a passkey: for any of this site

@@ -126,7 +126,7 @@ func (s *Sessions) FinishProvider(ctx context.Context, name string, binding toll
 			return Token{}, Person{}, way.Next, needed
 		}
 	}
-	if err := s.join(ctx, join); err != nil {
+	if err := s.join(ctx, who, join); err != nil {
 		return Token{}, Person{}, way.Next, err
 	}
 	token, who, err := s.begin(ctx, who, how)
@@ -134,11 +134,11 @@ func (s *Sessions) FinishProvider(ctx context.Context, name string, binding toll
 }
 
 // join keeps an identity. Of two who come at once, both are the same.
-func (s *Sessions) join(ctx context.Context, i *toll.Identity) error {
+func (s *Sessions) join(ctx context.Context, p Person, i *toll.Identity) error {
 	if i == nil {
 		return nil
 	}
-	err := s.store.CreateIdentity(ctx, *i)
+	err := s.store.CreateIdentity(ctx, *i, NewEntry(ctx, p, JoinedIdentity, p.CustomerID, p.ID, s.clock(), nil, Facts{"issuer": i.Issuer}))
 	if toll.CodeOf(err) == toll.Conflict {
 		is, e := s.store.Identity(ctx, i.Issuer, i.Subject)
 		if e == nil && is.PersonID == i.PersonID {

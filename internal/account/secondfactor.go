@@ -116,13 +116,13 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 	case p.ID != half.Person || p.Kind != half.Kind || string(hashOf(hash)) != string(half.Hash):
 		return Token{}, Person{}, errStale()
 	}
-	if err := s.checkCode(ctx, p.ID, code); err != nil {
+	if err := s.checkCode(ctx, p, code); err != nil {
 		if half.Wrong++; toll.CodeOf(err) == toll.Invalid && half.Wrong < wrongCodes {
 			err = errors.Join(err, s.holdAs(ctx, step, forCode, "", half, until))
 		}
 		return Token{}, Person{}, err
 	}
-	if err := s.join(ctx, half.Join); err != nil {
+	if err := s.join(ctx, p, half.Join); err != nil {
 		return Token{}, Person{}, err
 	}
 	token, p, err := s.begin(ctx, p, begun{from: from, userAgent: userAgent, method: half.Method, strong: true})
@@ -141,16 +141,16 @@ func (s *Sessions) FinishSignIn(ctx context.Context, step toll.Secret, code stri
 }
 
 // checkCode takes a code of a person's authenticator app, or a recovery code.
-func (s *Sessions) checkCode(ctx context.Context, personID, typed string) error {
+func (s *Sessions) checkCode(ctx context.Context, p Person, typed string) error {
 	code := plainCode(typed)
 	if !isTOTP(code) {
-		err := s.store.UseRecoveryCode(ctx, personID, recoveryHash(personID, code))
+		err := s.store.UseRecoveryCode(ctx, p.ID, recoveryHash(p.ID, code), NewEntry(ctx, p, UsedRecoveryCode, p.CustomerID, p.ID, s.clock(), nil, nil))
 		if toll.CodeOf(err) == toll.NotFound {
 			return errCode()
 		}
 		return err
 	}
-	app, err := s.store.TOTP(ctx, personID)
+	app, err := s.store.TOTP(ctx, p.ID)
 	switch {
 	case toll.CodeOf(err) == toll.NotFound:
 		return errCode()
@@ -159,7 +159,7 @@ func (s *Sessions) checkCode(ctx context.Context, personID, typed string) error 
 	case s.vault == nil:
 		return errNoVault()
 	}
-	secret, err := s.vault.Open("totp "+personID, app.Sealed)
+	secret, err := s.vault.Open("totp "+p.ID, app.Sealed)
 	if err != nil {
 		return &toll.Error{Code: toll.Unavailable, Message: "The key of your authenticator app cannot be read. Use a recovery code, and tell whoever runs this service.", Cause: err}
 	}
@@ -167,7 +167,7 @@ func (s *Sessions) checkCode(ctx context.Context, personID, typed string) error 
 	if !ok {
 		return errCode()
 	}
-	err = s.store.UseTOTP(ctx, personID, step)
+	err = s.store.UseTOTP(ctx, p.ID, step)
 	if toll.CodeOf(err) == toll.NotFound { // it was used before
 		return errCode()
 	}
@@ -248,7 +248,7 @@ func (s *Sessions) ConfirmTOTP(ctx context.Context, p Person, step toll.Secret, 
 		return nil, err
 	}
 	texts, hashes := newRecoveryCodes(p.ID)
-	if err := s.store.SetTOTP(ctx, toll.TOTP{PersonID: p.ID, Sealed: doc.Sealed, LastStep: at, CreatedAt: stored(now)}, hashes); err != nil {
+	if err := s.store.SetTOTP(ctx, toll.TOTP{PersonID: p.ID, Sealed: doc.Sealed, LastStep: at, CreatedAt: stored(now)}, hashes, NewEntry(ctx, p, SetTOTP, p.CustomerID, p.ID, now, nil, nil)); err != nil {
 		return nil, fmt.Errorf("set the authenticator app of %s up: %w", p.ID, err)
 	}
 	if err := s.strengthen(ctx, p); err != nil {
@@ -272,7 +272,7 @@ func (s *Sessions) RemoveTOTP(ctx context.Context, p Person, current toll.Secret
 	if err := s.Prove(ctx, p, current); err != nil {
 		return err
 	}
-	err := s.store.RemoveTOTP(ctx, p.ID)
+	err := s.store.RemoveTOTP(ctx, p.ID, NewEntry(ctx, p, RemovedTOTP, p.CustomerID, p.ID, s.clock(), nil, nil))
 	if toll.CodeOf(err) == toll.NotFound { // a second click
 		return nil
 	}
@@ -289,7 +289,7 @@ func (s *Sessions) RenewRecoveryCodes(ctx context.Context, p Person, current tol
 		return nil, err
 	}
 	texts, hashes := newRecoveryCodes(p.ID)
-	if err := s.store.SetRecoveryCodes(ctx, p.ID, hashes); err != nil {
+	if err := s.store.SetRecoveryCodes(ctx, p.ID, hashes, NewEntry(ctx, p, MadeRecoveryCodes, p.CustomerID, p.ID, s.clock(), nil, nil)); err != nil {
 		return nil, fmt.Errorf("make recovery codes for %s: %w", p.ID, err)
 	}
 	return texts, nil

@@ -158,10 +158,15 @@ func (s *Sessions) ChangeProfile(ctx context.Context, p Person, profile toll.Pro
 			return toll.FieldError("time_zone", "%q is no time zone. It looks like Europe/Berlin.", shorten(profile.TimeZone))
 		}
 	}
-	if _, _, err := s.self(ctx, p); err != nil {
+	was, _, err := s.self(ctx, p)
+	if err != nil {
 		return err
 	}
-	if err := s.store.SetProfile(ctx, p.Kind, p.ID, profile); err != nil {
+	// The name itself stays out of the log: people stand in it by their IDs.
+	before := Facts{"renamed": false, "language": was.Language, "time_zone": was.TimeZone}
+	after := Facts{"renamed": was.Name != profile.Name, "language": profile.Language, "time_zone": profile.TimeZone}
+	e := NewEntry(ctx, p, ChangedProfile, p.CustomerID, p.ID, s.clock(), before, after)
+	if err := s.store.SetProfile(ctx, p.Kind, p.ID, profile, e); err != nil {
 		return fmt.Errorf("change the profile of %s: %w", p.ID, err)
 	}
 	s.seen.forget(p.SessionID)
@@ -210,7 +215,8 @@ func (s *Sessions) EndSessions(ctx context.Context, p Person, but bool) (int, er
 	if but {
 		except = p.SessionID
 	}
-	ids, err := s.store.RevokeSessionsOf(ctx, p.Kind, p.ID, except, stored(s.clock()))
+	now := stored(s.clock())
+	ids, err := s.store.RevokeSessionsOf(ctx, p.Kind, p.ID, except, now, NewEntry(ctx, p, EndedSessions, p.CustomerID, p.ID, now, nil, nil))
 	if err != nil {
 		return 0, fmt.Errorf("end the sessions of %s: %w", p.ID, err)
 	}

@@ -152,7 +152,7 @@ func (s *Sessions) RotateKey(ctx context.Context, endAll bool) (Rotated, error) 
 	out := Rotated{Overlap: s.tokenLife}
 	if endAll {
 		var err error
-		if out.Ended, err = s.store.RevokeEverySession(ctx, stored(now)); err != nil {
+		if out.Ended, err = s.store.RevokeEverySession(ctx, stored(now), NewEntry(ctx, System, EndedSessions, "", "", now, nil, nil)); err != nil {
 			return Rotated{}, fmt.Errorf("end every session: %w", err)
 		}
 		s.seen.forgetAll()

@@ -82,33 +82,33 @@ type PeopleStore interface {
 // installation an admin, who can sign in: what would take the last one away is a
 // Conflict, also when several do it at once.
 type TeamStore interface {
-	SetMemberRole(ctx context.Context, id string, role toll.MemberRole) error
-	SetOperatorRole(ctx context.Context, id string, role toll.OperatorRole) error
-	// DisablePerson sets DisabledAt, unless it is set, and ends all sessions.
-	DisablePerson(ctx context.Context, kind toll.PersonKind, id string, at time.Time) error
-	EnablePerson(ctx context.Context, kind toll.PersonKind, id string) error
+	SetMemberRole(ctx context.Context, id string, role toll.MemberRole, e toll.Entry) error
+	SetOperatorRole(ctx context.Context, id string, role toll.OperatorRole, e toll.Entry) error
+	// DisablePerson sets DisabledAt, unless it is set (no entry then), and ends all sessions.
+	DisablePerson(ctx context.Context, kind toll.PersonKind, id string, at time.Time, e toll.Entry) error
+	EnablePerson(ctx context.Context, kind toll.PersonKind, id string, e toll.Entry) error
 	// RemovePerson removes a person with their sessions, tokens and tickets.
-	RemovePerson(ctx context.Context, kind toll.PersonKind, id string) error
+	RemovePerson(ctx context.Context, kind toll.PersonKind, id string, e toll.Entry) error
 }
 
 // TicketStore keeps tickets.
 type TicketStore interface {
 	// IssueTicket writes a ticket and its mails: all or nothing.
-	IssueTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error
+	IssueTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error
 	// RenewTicket gives a ticket the hash, language and end of t: all with its mails, or nothing.
-	RenewTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error
+	RenewTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error
 	// Ticket and TicketByHash return also what has ended.
 	Ticket(ctx context.Context, id string) (toll.Ticket, error)
 	TicketByHash(ctx context.Context, hash [32]byte) (toll.Ticket, error)
 	// Invitations lists those of a customer, or of operators for "", the oldest first.
 	Invitations(ctx context.Context, customerID string) ([]toll.Ticket, error)
-	RevokeTicket(ctx context.Context, id string) error
+	RevokeTicket(ctx context.Context, id string, e toll.Entry) error
 	// UseTicket removes the ticket whose ID and Hash are t's and does what it is
 	// for: of many at once, one gets no NotFound. Conflict: the e-mail address is
 	// taken by now, and the ticket stays. Who joins loses every other sign-up and
 	// invitation to the address; a reset ends the person's sessions and takes every
 	// other reset of theirs.
-	UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse) error
+	UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse, e toll.Entry) error
 }
 
 // Outbox takes mail.

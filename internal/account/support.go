@@ -17,11 +17,11 @@ type SupportStore interface {
 	// CreateThread adds a thread with its first message and the contents of its
 	// attachments, in their order. It refuses (Invalid, field subject) more threads that are not closed
 	// than mostOpen, and (field file) more bytes of attachments of the customer than mostBytes.
-	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error
+	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, e toll.Entry, mails ...toll.Mail) error
 	// AddMessage writes the thread whose Version is t.Version and adds a message,
 	// and mails about it: all or nothing. So does CreateThread.
-	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error)
-	UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error)
+	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, e toll.Entry, mails ...toll.Mail) (toll.Thread, error)
+	UpdateThread(ctx context.Context, t toll.Thread, e toll.Entry) (toll.Thread, error)
 	Thread(ctx context.Context, id string) (toll.Thread, error)
 	// Threads lists a page, the thread that changed last first.
 	Threads(ctx context.Context, q toll.ThreadQuery) ([]toll.Thread, error)
@@ -112,7 +112,8 @@ func (s *Support) Open(ctx context.Context, p Person, customerID, subject string
 		CreatedAt: now, UpdatedAt: now, Messages: 1, Version: 1,
 	}
 	err = s.write(ctx, p, &t, in, func(m toll.Message, contents []io.ReaderAt, mails []toll.Mail) error {
-		return s.store.CreateThread(ctx, t, m, contents, maxThreadsNotClosed, maxAttachedBytes, mails...)
+		return s.store.CreateThread(ctx, t, m, contents, maxThreadsNotClosed, maxAttachedBytes,
+			NewEntry(ctx, p, OpenedThread, customerID, t.ID, now, nil, threadFacts(&t, &m)), mails...)
 	})
 	return t, err
 }
@@ -136,7 +137,8 @@ func (s *Support) Reply(ctx context.Context, p Person, id string, in NewMessage)
 			if next.State = toll.ThreadOpen; !p.IsMember() {
 				next.State = toll.ThreadWaiting
 			}
-			changed, err := s.store.AddMessage(ctx, next, m, contents, maxAttachedBytes, mails...)
+			changed, err := s.store.AddMessage(ctx, next, m, contents, maxAttachedBytes,
+				NewEntry(ctx, p, AnsweredThread, t.CustomerID, id, m.CreatedAt, threadFacts(&t, nil), threadFacts(&next, &m)), mails...)
 			if err == nil {
 				t = changed
 				return nil
@@ -244,8 +246,9 @@ func (s *Support) Close(ctx context.Context, p Person, id string) (toll.Thread, 
 		if err != nil || t.State == toll.ThreadClosed {
 			return t, err
 		}
+		was := threadFacts(&t, nil)
 		t.State, t.UpdatedAt = toll.ThreadClosed, stored(s.clock())
-		t, err = s.store.UpdateThread(ctx, t)
+		t, err = s.store.UpdateThread(ctx, t, NewEntry(ctx, p, ClosedThread, t.CustomerID, id, t.UpdatedAt, was, threadFacts(&t, nil)))
 		if err == nil {
 			return t, nil
 		}

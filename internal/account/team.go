@@ -27,11 +27,12 @@ func (o *Office) SetMemberRole(ctx context.Context, p Person, id string, role to
 	if m.Role == role {
 		return m, nil
 	}
-	if err := o.store.SetMemberRole(ctx, id, role); err != nil {
+	was := memberFacts(&m)
+	m.Role = role
+	if err := o.store.SetMemberRole(ctx, id, role, NewEntry(ctx, p, ChangeMember, m.CustomerID, id, o.now(), was, memberFacts(&m))); err != nil {
 		return toll.Member{}, changing(err, "change the role of", id)
 	}
 	o.personChanged(id)
-	m.Role = role
 	return m, nil
 }
 
@@ -46,12 +47,12 @@ func (o *Office) DisableMember(ctx context.Context, p Person, id string) (toll.M
 	if p.ID == id {
 		return toll.Member{}, errOneself()
 	}
-	now := o.now()
-	if err := o.store.DisablePerson(ctx, toll.KindMember, id, now); err != nil {
+	now, was := o.now(), memberFacts(&m)
+	m.DisabledAt = now
+	if err := o.store.DisablePerson(ctx, toll.KindMember, id, now, NewEntry(ctx, p, ChangeMember, m.CustomerID, id, now, was, memberFacts(&m))); err != nil {
 		return toll.Member{}, changing(err, "disable", id)
 	}
 	o.personChanged(id)
-	m.DisabledAt = now
 	return m, nil
 }
 
@@ -62,11 +63,12 @@ func (o *Office) EnableMember(ctx context.Context, p Person, id string) (toll.Me
 	if err != nil {
 		return toll.Member{}, err
 	}
-	if err := o.store.EnablePerson(ctx, toll.KindMember, id); err != nil {
+	was := memberFacts(&m)
+	m.DisabledAt = time.Time{}
+	if err := o.store.EnablePerson(ctx, toll.KindMember, id, NewEntry(ctx, p, ChangeMember, m.CustomerID, id, o.now(), was, memberFacts(&m))); err != nil {
 		return toll.Member{}, changing(err, "enable", id)
 	}
 	o.personChanged(id)
-	m.DisabledAt = time.Time{}
 	return m, nil
 }
 
@@ -78,7 +80,7 @@ func (o *Office) RemoveMember(ctx context.Context, p Person, id string) (toll.Me
 	if err != nil {
 		return toll.Member{}, err
 	}
-	if err := o.store.RemovePerson(ctx, toll.KindMember, id); err != nil {
+	if err := o.store.RemovePerson(ctx, toll.KindMember, id, NewEntry(ctx, p, RemoveMember, m.CustomerID, id, o.now(), memberFacts(&m), nil)); err != nil {
 		return toll.Member{}, changing(err, "remove", id)
 	}
 	o.personChanged(id)
@@ -131,32 +133,38 @@ func (o *Office) SetOperatorRole(ctx context.Context, p Person, id string, role 
 		return toll.Operator{}, err
 	}
 	return o.changeOperator(ctx, p, id, false, "change the role of", func(op *toll.Operator) error {
+		was := operatorFacts(op)
+		if op.Role == role {
+			return nil
+		}
 		op.Role = role
-		return o.store.SetOperatorRole(ctx, id, role)
+		return o.store.SetOperatorRole(ctx, id, role, NewEntry(ctx, p, ChangeOperator, "", id, o.now(), was, operatorFacts(op)))
 	})
 }
 
 // DisableOperator is DisableMember for operators. Action: ChangeOperator.
 func (o *Office) DisableOperator(ctx context.Context, p Person, id string) (toll.Operator, error) {
 	return o.changeOperator(ctx, p, id, true, "disable", func(op *toll.Operator) error {
+		was := operatorFacts(op)
 		op.DisabledAt = o.now()
-		return o.store.DisablePerson(ctx, toll.KindOperator, id, op.DisabledAt)
+		return o.store.DisablePerson(ctx, toll.KindOperator, id, op.DisabledAt, NewEntry(ctx, p, ChangeOperator, "", id, op.DisabledAt, was, operatorFacts(op)))
 	})
 }
 
 // EnableOperator lets a disabled operator in again. Action: ChangeOperator.
 func (o *Office) EnableOperator(ctx context.Context, p Person, id string) (toll.Operator, error) {
 	return o.changeOperator(ctx, p, id, false, "enable", func(op *toll.Operator) error {
+		was := operatorFacts(op)
 		op.DisabledAt = time.Time{}
-		return o.store.EnablePerson(ctx, toll.KindOperator, id)
+		return o.store.EnablePerson(ctx, toll.KindOperator, id, NewEntry(ctx, p, ChangeOperator, "", id, o.now(), was, operatorFacts(op)))
 	})
 }
 
 // RemoveOperator removes an operator for good. Action: ChangeOperator.
 // Forbidden: oneself. Conflict: the last admin.
 func (o *Office) RemoveOperator(ctx context.Context, p Person, id string) (toll.Operator, error) {
-	return o.changeOperator(ctx, p, id, true, "remove", func(*toll.Operator) error {
-		return o.store.RemovePerson(ctx, toll.KindOperator, id)
+	return o.changeOperator(ctx, p, id, true, "remove", func(op *toll.Operator) error {
+		return o.store.RemovePerson(ctx, toll.KindOperator, id, NewEntry(ctx, p, RemovedOperator, "", id, o.now(), operatorFacts(op), nil))
 	})
 }
 

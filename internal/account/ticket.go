@@ -198,8 +198,8 @@ func (o *Office) OpenTicket(ctx context.Context, text string) (toll.Ticket, erro
 }
 
 // use does what a ticket is for, and words what can go wrong with it.
-func (o *Office) use(ctx context.Context, t toll.Ticket, use toll.TicketUse) error {
-	switch err := o.store.UseTicket(ctx, t, use); toll.CodeOf(err) {
+func (o *Office) use(ctx context.Context, t toll.Ticket, use toll.TicketUse, e toll.Entry) error {
+	switch err := o.store.UseTicket(ctx, t, use, e); toll.CodeOf(err) {
 	case "":
 		o.mailed()
 		return nil

@@ -49,7 +49,10 @@ func (o *Office) SignUp(ctx context.Context, text string, in NewAccount) (toll.M
 		ID: o.ids.NewID("mem", now), CustomerID: c.ID, Email: t.Email, Name: who.name, Role: toll.MemberOwner,
 		PasswordHash: who.hash, Language: who.language, CreatedAt: now,
 	}
-	if err := o.use(ctx, t, toll.TicketUse{Customer: &c, Member: &m}); err != nil {
+	made := customerFacts(&c)
+	made["owner"] = m.ID
+	e := NewEntry(ctx, memberPerson(m, ""), CreateCustomer, c.ID, c.ID, now, nil, made)
+	if err := o.use(ctx, t, toll.TicketUse{Customer: &c, Member: &m}, e); err != nil {
 		return toll.Member{}, err
 	}
 	o.changed.CustomerChanged(c)
@@ -71,18 +74,21 @@ func (o *Office) Accept(ctx context.Context, text string, in NewAccount) (email 
 	}
 	now := o.now()
 	var use toll.TicketUse
+	var e toll.Entry
 	if t.CustomerID != "" {
 		use.Member = &toll.Member{
 			ID: o.ids.NewID("mem", now), CustomerID: t.CustomerID, Email: t.Email, Name: who.name, Role: toll.MemberRole(t.Role),
 			PasswordHash: who.hash, Language: who.language, CreatedAt: now,
 		}
+		e = NewEntry(ctx, memberPerson(*use.Member, ""), CreateMember, t.CustomerID, use.Member.ID, now, nil, Facts{"role": t.Role, "invitation": t.ID})
 	} else {
 		use.Operator = &toll.Operator{
 			ID: o.ids.NewID("op", now), Email: t.Email, Name: who.name, Role: toll.OperatorRole(t.Role),
 			PasswordHash: who.hash, Language: who.language, CreatedAt: now,
 		}
+		e = NewEntry(ctx, operatorPerson(*use.Operator, ""), CreateOperator, "", use.Operator.ID, now, nil, Facts{"role": t.Role, "invitation": t.ID})
 	}
-	return t.Email, o.use(ctx, t, use)
+	return t.Email, o.use(ctx, t, use, e)
 }
 
 // Reset gives whoever has the link of a reset a new password, ends all of their
@@ -108,7 +114,7 @@ func (o *Office) Reset(ctx context.Context, text string, password toll.Secret) e
 	err = o.use(ctx, t, toll.TicketUse{
 		Reset: &toll.PasswordReset{Kind: p.Kind, PersonID: p.ID, Hash: hash, At: now},
 		Mails: []toll.Mail{o.mail(p.Email, languageOf(p, t), "password", now, map[string]string{"link": o.link("sign-in", "")})},
-	})
+	}, NewEntry(ctx, p, ChangedPassword, p.CustomerID, p.ID, now, nil, Facts{"reset": t.ID}))
 	if err == nil {
 		o.personChanged(p.ID)
 	}

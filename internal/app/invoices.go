@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/billing"
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -16,7 +17,15 @@ var newIDs = toll.NewIDs(nil)
 // invoicing cuts invoices from the store's books, by the add-ons and taxes of
 // the configuration in force.
 func (r *rooms) invoicing() *billing.Invoicing {
-	return billing.NewInvoicing(r.store, r.plans, r.plans.taxes, newIDs.NewID, r.at.zone())
+	return billing.NewInvoicing(r.store, r.plans, r.plans.taxes, newIDs.NewID, r.at.zone(), invoiceEntry)
+}
+
+// invoiceEntry is what the audit log says of an invoice: who cut it is the
+// program, also where somebody told it to (the entry's way says so).
+func invoiceEntry(ctx context.Context, i *billing.Invoice, at time.Time) toll.Entry {
+	return account.NewEntry(ctx, account.System, account.CutInvoice, i.Customer, i.ID, at, nil, account.Facts{
+		"month": i.Month.From.Format(time.DateOnly), "state": string(i.State), "total": i.Total.String(), "credited": i.Credited.String(),
+	})
 }
 
 // InvoiceShown is an invoice as commands show it. Amounts are in major units,
@@ -178,7 +187,7 @@ func moveInvoice(ctx context.Context, r *rooms, in InvoiceMove) (InvoiceShown, e
 	if len(in.Note) > maxReason {
 		return InvoiceShown{}, toll.FieldError("note", "the note has %d bytes; it may have %d", len(in.Note), maxReason)
 	}
-	i, err := r.store.MoveInvoice(ctx, in.Invoice, billing.State(in.State), r.clock(), in.Note)
+	i, err := r.store.MoveInvoice(ctx, in.Invoice, billing.State(in.State), r.clock(), in.Note, account.NewEntry(ctx, account.System, account.MovedInvoice, "", in.Invoice, r.clock(), nil, nil))
 	if err != nil {
 		return InvoiceShown{}, err
 	}
@@ -210,7 +219,8 @@ func grantCredit(ctx context.Context, r *rooms, in CreditGrant) (CreditShown, er
 	}
 	now := r.clock()
 	c := billing.Credit{ID: newIDs.NewID("crd", now), Customer: in.Customer, Amount: amount, Note: in.Note, GrantedAt: now}
-	return CreditShown{ID: c.ID, Customer: c.Customer, Amount: amount.String()}, r.store.GrantCredit(ctx, c)
+	e := account.NewEntry(ctx, account.System, account.GrantedCredit, c.Customer, c.ID, now, nil, account.Facts{"amount": amount.String()})
+	return CreditShown{ID: c.ID, Customer: c.Customer, Amount: amount.String()}, r.store.GrantCredit(ctx, c, e)
 }
 
 // CouponRedeem gives a customer a coupon of the configuration, or takes it away.
@@ -232,7 +242,8 @@ func redeemCoupon(ctx context.Context, r *rooms, in CouponRedeem) (CouponRedeeme
 	out := CouponRedeemed{Customer: in.Customer, Coupon: in.Coupon}
 	if in.End {
 		out.Ended = r.clock()
-		return out, r.store.EndCoupon(ctx, in.Customer, in.Coupon, out.Ended)
+		e := account.NewEntry(ctx, account.System, account.EndedCoupon, in.Customer, in.Customer, out.Ended, account.Facts{"coupon": in.Coupon}, nil)
+		return out, r.store.EndCoupon(ctx, in.Customer, in.Coupon, out.Ended, e)
 	}
 	coupon, ok := r.plans.coupon(in.Coupon)
 	if !ok {
@@ -248,7 +259,9 @@ func redeemCoupon(ctx context.Context, r *rooms, in CouponRedeem) (CouponRedeeme
 		}
 	}
 	out.From = month.From
-	return out, r.store.RedeemCoupon(ctx, in.Customer, billing.Redemption{Coupon: coupon, From: month.From})
+	facts := account.Facts{"coupon": in.Coupon, "from": out.From.Format(time.DateOnly)}
+	e := account.NewEntry(ctx, account.System, account.RedeemedCoupon, in.Customer, in.Customer, r.clock(), nil, facts)
+	return out, r.store.RedeemCoupon(ctx, in.Customer, billing.Redemption{Coupon: coupon, From: month.From}, e)
 }
 
 // TaxSet says which tax a customer pays.
@@ -272,5 +285,11 @@ func setTax(ctx context.Context, r *rooms, in TaxSet) (TaxShown, error) {
 	if rate, ok := toll.TaxFor(r.plans.taxes(), in.Country); ok && !in.Exempt {
 		out.Rate = rate.Name
 	}
-	return out, r.store.SetTaxed(ctx, in.Customer, in.Country, in.Exempt)
+	country, exempt, err := r.store.Taxed(ctx, in.Customer)
+	if err != nil {
+		return out, err
+	}
+	was, is := account.Facts{"country": country, "exempt": exempt}, account.Facts{"country": in.Country, "exempt": in.Exempt}
+	e := account.NewEntry(ctx, account.System, account.SetTax, in.Customer, in.Customer, r.clock(), was, is)
+	return out, r.store.SetTaxed(ctx, in.Customer, in.Country, in.Exempt, e)
 }

@@ -18,8 +18,9 @@ type Ledger interface {
 	// StoreInvoice stores an invoice that was made of books at a revision, in one
 	// transaction with its number, its evidence, and what it takes of credits and
 	// gives to them. It returns the invoice with its number. Conflict: the books are
-	// at another revision by now, and nothing was stored.
-	StoreInvoice(ctx context.Context, i Invoice, t Terms, evidence []Evidence, revision int64, phases int) (Invoice, error)
+	// at another revision by now, and nothing was stored. An Empty invoice gets no number and no
+	// audit entry.
+	StoreInvoice(ctx context.Context, i Invoice, t Terms, evidence []Evidence, revision int64, phases int, e toll.Entry) (Invoice, error)
 }
 
 // Invoicing cuts invoices. Every method is safe for concurrent use, also beside
@@ -30,19 +31,23 @@ type Invoicing struct {
 	taxes  func() []toll.TaxRate
 	newID  func(prefix string, now time.Time) string
 	zone   *time.Location
+	entry  Entry
 }
 
+// Entry makes the audit entry of an invoice that is cut at a moment.
+type Entry func(ctx context.Context, i *Invoice, at time.Time) toll.Entry
+
 // NewInvoicing puts together where the books are, what add-ons (nil: none) and
-// taxes (nil: none) there are now, how IDs are made, and where months begin
-// (nil: UTC).
-func NewInvoicing(ledger Ledger, addons Addons, taxes func() []toll.TaxRate, newID func(prefix string, now time.Time) string, zone *time.Location) *Invoicing {
+// taxes (nil: none) there are now, how IDs are made, where months begin (nil:
+// UTC), and what the audit log says of an invoice.
+func NewInvoicing(ledger Ledger, addons Addons, taxes func() []toll.TaxRate, newID func(prefix string, now time.Time) string, zone *time.Location, entry Entry) *Invoicing {
 	if taxes == nil {
 		taxes = func() []toll.TaxRate { return nil }
 	}
 	if zone == nil {
 		zone = time.UTC
 	}
-	return &Invoicing{ledger: ledger, addons: addons, taxes: taxes, newID: newID, zone: zone}
+	return &Invoicing{ledger: ledger, addons: addons, taxes: taxes, newID: newID, zone: zone, entry: entry}
 }
 
 // Month is the month that a customer is in, as it stands now, without
@@ -156,6 +161,7 @@ func (v *Invoicing) cutNext(ctx context.Context, customer string, since time.Tim
 		var evidence []Evidence
 		var revision int64
 		var phases int
+		var e toll.Entry
 		err := v.ledger.ReadBooks(ctx, customer, func(r Reader, now time.Time) error {
 			c, b, err := v.cutting(ctx, r, since, now)
 			if err != nil {
@@ -169,13 +175,14 @@ func (v *Invoicing) cutNext(ctx context.Context, customer string, since time.Tim
 				return err
 			}
 			invoice.ID = v.newID("inv", now)
+			e = v.entry(ctx, &invoice, now)
 			evidence, err = gather(ctx, r, &invoice)
 			return err
 		})
 		if err != nil || done {
 			return Invoice{}, done, err
 		}
-		stored, err := v.ledger.StoreInvoice(ctx, invoice, terms, evidence, revision, phases)
+		stored, err := v.ledger.StoreInvoice(ctx, invoice, terms, evidence, revision, phases, e)
 		if err == nil || try == tries || toll.CodeOf(err) != toll.Conflict {
 			return stored, false, err
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/tollhouse/tollhouse/internal/account"
 	"github.com/tollhouse/tollhouse/internal/mail"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 // people are the things of a world that its pages about people name.
@@ -51,7 +52,7 @@ func (w *world) ticket(t toll.Ticket) issued {
 	_, _ = rand.Read(b[:])
 	text := base64.RawURLEncoding.EncodeToString(b[:])
 	t.ID, t.Hash, t.CreatedAt, t.ExpiresAt = "tic_"+rand.Text(), sha256.Sum256([]byte(text)), w.clock(), w.clock().Add(7*24*time.Hour)
-	w.ok(w.store.IssueTicket(w.t.Context(), t))
+	w.ok(w.store.IssueTicket(w.t.Context(), t, tolltest.Entry()))
 	return issued{t, text}
 }
 
@@ -62,7 +63,7 @@ func (w *world) standing() string {
 		w.ok(w.store.IssueTicket(w.t.Context(), toll.Ticket{
 			ID: "tic_standing", Kind: toll.TicketSignUp, Hash: sha256.Sum256([]byte(text)), Email: "standing@new.example",
 			CreatedAt: w.clock(), ExpiresAt: w.clock().Add(time.Hour),
-		}))
+		}, tolltest.Entry()))
 	}
 	return text
 }

@@ -343,7 +343,7 @@ func (w *world) belongings() {
 
 func (w *world) makePasskey(p account.Person, id, name string, at time.Time) {
 	w.t.Helper()
-	w.ok(w.store.CreatePasskey(w.t.Context(), toll.Passkey{ID: id, Kind: p.Kind, PersonID: p.ID, Name: name, Credential: []byte(id), Document: []byte("{}"), CreatedAt: at}))
+	w.ok(w.store.CreatePasskey(w.t.Context(), toll.Passkey{ID: id, Kind: p.Kind, PersonID: p.ID, Name: name, Credential: []byte(id), Document: []byte("{}"), CreatedAt: at}, tolltest.Entry()))
 }
 
 // furnishFiles uploads a model and opens a conversation.

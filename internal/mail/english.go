@@ -56,6 +56,16 @@ var english = map[string]string{
 	"model.rejected.text":    "Your file {file} for the service {service} was rejected. Reason: {reason}",
 	"model.rejected.action":  "Your models",
 
+	"approval.approved.subject": "Approved: {=what} {subject}",
+	"approval.approved.text":    "What was asked for at {site} was approved: {=what} {subject}. It holds from now on.",
+
+	"approval.rejected.subject": "Rejected: {=what} {subject}",
+	"approval.rejected.text":    "What was asked for at {site} was rejected: {=what} {subject}. Reason: {reason}",
+
+	"what.plan":  "the plan",
+	"what.limit": "a higher limit,",
+	"what.model": "the model",
+
 	"role.owner":     "owner",
 	"role.admin":     "admin",
 	"role.developer": "developer",

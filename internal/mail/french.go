@@ -52,6 +52,16 @@ var french = map[string]string{
 	"model.rejected.text":    "Votre fichier {file} pour le service {service} est refusé. Motif : {reason}",
 	"model.rejected.action":  "Vos modèles",
 
+	"approval.approved.subject": "Approuvé : {=what} {subject}",
+	"approval.approved.text":    "Ce qui a été demandé chez {site} est approuvé : {=what} {subject}. Cela vaut dès maintenant.",
+
+	"approval.rejected.subject": "Refusé : {=what} {subject}",
+	"approval.rejected.text":    "Ce qui a été demandé chez {site} est refusé : {=what} {subject}. Motif : {reason}",
+
+	"what.plan":  "le forfait",
+	"what.limit": "une limite plus haute,",
+	"what.model": "le modèle",
+
 	"role.owner":     "propriétaire",
 	"role.admin":     "administrateur",
 	"role.developer": "développeur",

@@ -52,6 +52,16 @@ var spanish = map[string]string{
 	"model.rejected.text":    "Su archivo {file} para el servicio {service} está rechazado. Motivo: {reason}",
 	"model.rejected.action":  "Sus modelos",
 
+	"approval.approved.subject": "Aprobado: {=what} {subject}",
+	"approval.approved.text":    "Lo que se pidió en {site} está aprobado: {=what} {subject}. Vale desde ahora.",
+
+	"approval.rejected.subject": "Rechazado: {=what} {subject}",
+	"approval.rejected.text":    "Lo que se pidió en {site} está rechazado: {=what} {subject}. Motivo: {reason}",
+
+	"what.plan":  "el plan",
+	"what.limit": "un límite más alto,",
+	"what.model": "el modelo",
+
 	"role.owner":     "propietario",
 	"role.admin":     "administrador",
 	"role.developer": "desarrollador",

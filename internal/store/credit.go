@@ -30,7 +30,7 @@ func insertCredit(ctx context.Context, tx transaction, c billing.Credit) error {
 
 // GrantCredit gives a customer a credit, whole. NotFound: there is no such
 // customer. Invalid: the amount is not more than nothing.
-func (s *Store) GrantCredit(ctx context.Context, c billing.Credit) error {
+func (s *Store) GrantCredit(ctx context.Context, c billing.Credit, e toll.Entry) error {
 	if err := refuseUnstorable(field{"id", c.ID}, field{"customer", c.Customer}, field{"note", c.Note}); err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *Store) GrantCredit(ctx context.Context, c billing.Credit) error {
 		return toll.FieldError("amount", "A credit is more than 0, and has a currency.")
 	}
 	c.Remaining = c.Amount
-	return s.write(ctx, fault{doing: "granting a credit", missing: "This customer does not exist.", exists: "This credit was granted already."}, func(tx transaction) error {
+	return s.record(ctx, fault{doing: "granting a credit", missing: "This customer does not exist.", exists: "This credit was granted already."}, &e, func(tx transaction) error {
 		if err := raiseBooks(ctx, tx, c.Customer); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (s *Store) CreditsOf(ctx context.Context, customer string) ([]billing.Credi
 // RedeemCoupon gives a customer a coupon from the month on that begins at
 // r.From. NotFound: there is no such customer. Conflict: the customer has or had
 // the coupon.
-func (s *Store) RedeemCoupon(ctx context.Context, customer string, r billing.Redemption) error {
+func (s *Store) RedeemCoupon(ctx context.Context, customer string, r billing.Redemption, e toll.Entry) error {
 	if err := refuseUnstorable(field{"customer", customer}, field{"coupon", r.Coupon.Name}); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (s *Store) RedeemCoupon(ctx context.Context, customer string, r billing.Red
 		return err
 	}
 	f := fault{doing: "redeeming a coupon", missing: "This customer does not exist.", exists: "This customer has this coupon already, or had it."}
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if err := raiseBooks(ctx, tx, customer); err != nil {
 			return err
 		}
@@ -86,12 +86,12 @@ func (s *Store) RedeemCoupon(ctx context.Context, customer string, r billing.Red
 
 // EndCoupon takes a coupon from a customer for the months that begin at or
 // after a moment. NotFound: the customer does not have it.
-func (s *Store) EndCoupon(ctx context.Context, customer, coupon string, at time.Time) error {
+func (s *Store) EndCoupon(ctx context.Context, customer, coupon string, at time.Time, e toll.Entry) error {
 	f := fault{doing: "ending a coupon", missing: "This customer does not have this coupon."}
 	if !storable(customer + coupon) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if err := raiseBooks(ctx, tx, customer); err != nil {
 			return err
 		}
@@ -101,11 +101,11 @@ func (s *Store) EndCoupon(ctx context.Context, customer, coupon string, at time.
 
 // SetTaxed says which country's tax a customer pays ("": nobody knows), or that
 // it pays none. NotFound: there is no such customer.
-func (s *Store) SetTaxed(ctx context.Context, customer, country string, exempt bool) error {
+func (s *Store) SetTaxed(ctx context.Context, customer, country string, exempt bool, e toll.Entry) error {
 	if err := refuseUnstorable(field{"customer", customer}, field{"country", country}); err != nil {
 		return err
 	}
-	return s.write(ctx, fault{doing: "saying which tax a customer pays", missing: "This customer does not exist."}, func(tx transaction) error {
+	return s.record(ctx, fault{doing: "saying which tax a customer pays", missing: "This customer does not exist."}, &e, func(tx transaction) error {
 		if err := raiseBooks(ctx, tx, customer); err != nil {
 			return err
 		}

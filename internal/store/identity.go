@@ -26,13 +26,15 @@ func identityFault(doing string) fault {
 
 // CreateIdentity joins an identity at an OpenID provider to a person. Conflict:
 // it belongs to somebody already. NotFound: the person does not exist.
-func (s *Store) CreateIdentity(ctx context.Context, i toll.Identity) error {
+func (s *Store) CreateIdentity(ctx context.Context, i toll.Identity, e toll.Entry) error {
 	if err := refuseUnstorable(field{"issuer", i.Issuer}, field{"subject", i.Subject}, field{"person", i.PersonID}, field{"email", i.Email}); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into identity (`+identityColumns+`) values ($1, $2, $3, $4, $5, $6)`,
-		i.Issuer, i.Subject, string(i.Kind), i.PersonID, i.Email, stamp(i.CreatedAt))
-	return s.fail(err, identityFault("joining an identity"))
+	return s.record(ctx, identityFault("joining an identity"), &e, func(tx transaction) error {
+		_, err := tx.ExecContext(ctx, `insert into identity (`+identityColumns+`) values ($1, $2, $3, $4, $5, $6)`,
+			i.Issuer, i.Subject, string(i.Kind), i.PersonID, i.Email, stamp(i.CreatedAt))
+		return err
+	})
 }
 
 // Identity returns whose an identity is. NotFound: nobody's.

@@ -35,7 +35,7 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (toll.Key, error) 
 
 // Import adds customers and keys, and what they were called elsewhere: all of
 // it or nothing. Conflict: something of it is there already.
-func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported) error {
+func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported, e toll.Entry) error {
 	for i := range customers {
 		if err := checkCustomer(&customers[i]); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []to
 			return err
 		}
 	}
-	return s.write(ctx, fault{doing: "importing", exists: "Something of this was imported meanwhile. Look at what would happen again."}, func(tx transaction) error {
+	return s.record(ctx, fault{doing: "importing", exists: "Something of this was imported meanwhile. Look at what would happen again."}, &e, func(tx transaction) error {
 		for i := range customers {
 			if err := insertCustomer(ctx, tx, &customers[i]); err != nil {
 				return err

@@ -23,12 +23,12 @@ func invoiceFault(doing string) fault {
 // StoreInvoice stores an invoice with all that belongs to it in one
 // transaction: billing.Ledger has the promise. The number is taken last, so that
 // the row of numbers is locked for an instant, and no number is ever left out.
-func (s *Store) StoreInvoice(ctx context.Context, i billing.Invoice, t billing.Terms, evidence []billing.Evidence, revision int64, phases int) (billing.Invoice, error) {
+func (s *Store) StoreInvoice(ctx context.Context, i billing.Invoice, t billing.Terms, evidence []billing.Evidence, revision int64, phases int, e toll.Entry) (billing.Invoice, error) {
 	if err := refuseUnstorable(field{"id", i.ID}, field{"customer", i.Customer}, field{"note", i.Note}); err != nil {
 		return billing.Invoice{}, err
 	}
 	out := i
-	err := s.write(ctx, invoiceFault("storing an invoice"), func(tx transaction) error {
+	err := s.record(ctx, invoiceFault("storing an invoice"), &e, func(tx transaction) error {
 		out = i
 		if err := takeBooks(ctx, tx, i.Customer, revision); err != nil {
 			return err
@@ -54,7 +54,13 @@ func (s *Store) StoreInvoice(ctx context.Context, i billing.Invoice, t billing.T
 		if err := insertEvidence(ctx, tx, out.ID, evidence); err != nil {
 			return err
 		}
-		return moveCredits(ctx, tx, &out)
+		if err := moveCredits(ctx, tx, &out); err != nil {
+			return err
+		}
+		if out.State == billing.Empty { // no paper: it only says that the month was looked at
+			return errNothing
+		}
+		return nil
 	})
 	if err != nil {
 		return billing.Invoice{}, err
@@ -265,14 +271,15 @@ func (s *Store) Invoices(ctx context.Context, q InvoiceQuery) ([]billing.Invoice
 }
 
 // MoveInvoice carries out what billing.Invoice.Move decides, for one invoice,
-// by its ID or number. NotFound; Conflict: its state does not go there.
-func (s *Store) MoveInvoice(ctx context.Context, id string, to billing.State, at time.Time, note string) (billing.Invoice, error) {
+// by its ID or number, and says so in the entry: customer, invoice and states.
+// NotFound; Conflict: its state does not go there.
+func (s *Store) MoveInvoice(ctx context.Context, id string, to billing.State, at time.Time, note string, e toll.Entry) (billing.Invoice, error) {
 	f := invoiceFault("changing an invoice")
 	if err := refuseUnstorable(field{"id", id}, field{"note", note}); err != nil {
 		return billing.Invoice{}, err
 	}
 	var out billing.Invoice
-	err := s.write(ctx, f, func(tx transaction) error {
+	err := s.record(ctx, f, &e, func(tx transaction) error {
 		if err := change(ctx, tx, `update invoice set state = state where id = $1 or number = $1`, id); err != nil {
 			return err
 		}
@@ -286,6 +293,8 @@ func (s *Store) MoveInvoice(ctx context.Context, id string, to billing.State, at
 		if err := change(ctx, tx, `update invoice set state = $2, closed_at = $3, note = $4 where id = $1`, i.ID, string(out.State), instant(at), note); err != nil {
 			return err
 		}
+		e.Customer, e.Object = i.Customer, i.ID
+		e.Before, e.After = fmt.Sprintf(`{"state":%q}`, i.State), fmt.Sprintf(`{"state":%q}`, out.State)
 		if to != billing.Void || i.Credited.Minor == 0 {
 			return nil
 		}

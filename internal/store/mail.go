@@ -140,12 +140,13 @@ func cutMailError(reason string) string {
 // RetryMail makes a mail that failed due now: one that waits loses the rest of
 // its pause. NotFound: there is none, or it is done; one that was given up has
 // lost its values and cannot be sent any more.
-func (s *Store) RetryMail(ctx context.Context, id string, now time.Time) error {
+func (s *Store) RetryMail(ctx context.Context, id string, now time.Time, e toll.Entry) error {
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, mailFault("trying a mail again"))
 	}
-	return s.fail(change(ctx, s.writer, `update mail set next_try_at = $2 where id = $1 and status = 'waiting'`, id, instant(now)),
-		mailFault("trying a mail again"))
+	return s.record(ctx, mailFault("trying a mail again"), &e, func(tx transaction) error {
+		return change(ctx, tx, `update mail set next_try_at = $2 where id = $1 and status = 'waiting'`, id, instant(now))
+	})
 }
 
 // Mail returns a mail of the outbox. NotFound: there is none with this ID.

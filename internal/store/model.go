@@ -43,12 +43,12 @@ func checkModel(m *toll.Model) error {
 // all of it or nothing. Invalid about the file: the customer has mostFiles for this service
 // already, or would have more than mostTotal bytes. Conflict: it has this very
 // content already. NotFound: the customer does not exist.
-func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64) error {
+func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64, e toll.Entry) error {
 	if err := checkModel(&m); err != nil {
 		return err
 	}
 	f := modelFault("keeping a model")
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		err := holdCustomer(ctx, tx, m.CustomerID)
 		if errors.Is(err, sql.ErrNoRows) {
 			return toll.Errorf(toll.NotFound, "%s", f.orphan)
@@ -108,12 +108,12 @@ func (s *Store) ModelsIn(ctx context.Context, state toll.ModelState, most int) (
 // UpdateModel changes the state of a model, with its reason and who decided,
 // writes mails about it, and returns it with its Version raised by one.
 // Conflict: the Version is not the one that is stored.
-func (s *Store) UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (changed toll.Model, err error) {
+func (s *Store) UpdateModel(ctx context.Context, m toll.Model, e toll.Entry, mails ...toll.Mail) (changed toll.Model, err error) {
 	if err := checkModel(&m); err != nil {
 		return toll.Model{}, err
 	}
 	f := modelFault("changing a model")
-	err = s.write(ctx, f, func(tx transaction) error {
+	err = s.record(ctx, f, &e, func(tx transaction) error {
 		if changed, err = s.updateModel(ctx, tx, &m, f); err != nil {
 			return err
 		}
@@ -136,12 +136,12 @@ func (s *Store) updateModel(ctx context.Context, tx transaction, m *toll.Model, 
 }
 
 // DeleteModel removes a model with its content. NotFound: there is none.
-func (s *Store) DeleteModel(ctx context.Context, id string) error {
+func (s *Store) DeleteModel(ctx context.Context, id string, e toll.Entry) error {
 	f := modelFault("deleting a model")
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.fail(change(ctx, s.writer, `delete from model where id = $1`, id), f)
+	return s.record(ctx, f, &e, func(tx transaction) error { return change(ctx, tx, `delete from model where id = $1`, id) })
 }
 
 // ReadModel writes the content of a model to w.

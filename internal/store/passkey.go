@@ -28,13 +28,15 @@ func passkeyFault(doing string) fault {
 
 // CreatePasskey adds a passkey. Conflict: its ID or its credential is there
 // already. NotFound: its person does not exist.
-func (s *Store) CreatePasskey(ctx context.Context, k toll.Passkey) error {
+func (s *Store) CreatePasskey(ctx context.Context, k toll.Passkey, e toll.Entry) error {
 	if err := refuseUnstorable(field{"id", k.ID}, field{"person", k.PersonID}, field{"name", k.Name}); err != nil {
 		return err
 	}
-	_, err := s.writer.ExecContext(ctx, `insert into passkey (`+passkeyColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		k.ID, string(k.Kind), k.PersonID, k.Name, k.Credential, k.Document, stamp(k.CreatedAt), instant(k.LastUsedAt))
-	return s.fail(err, passkeyFault("adding a passkey"))
+	return s.record(ctx, passkeyFault("adding a passkey"), &e, func(tx transaction) error {
+		_, err := tx.ExecContext(ctx, `insert into passkey (`+passkeyColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			k.ID, string(k.Kind), k.PersonID, k.Name, k.Credential, k.Document, stamp(k.CreatedAt), instant(k.LastUsedAt))
+		return err
+	})
 }
 
 // PasskeysOf returns the passkeys of a person, the oldest first.
@@ -56,7 +58,7 @@ func (s *Store) PasskeyByCredential(ctx context.Context, credential []byte) (tol
 
 // RenamePasskey changes the name of a person's passkey. NotFound: the person
 // has none with this ID.
-func (s *Store) RenamePasskey(ctx context.Context, kind toll.PersonKind, personID, id, name string) error {
+func (s *Store) RenamePasskey(ctx context.Context, kind toll.PersonKind, personID, id, name string, e toll.Entry) error {
 	f := passkeyFault("renaming a passkey")
 	if !storable(personID) || !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
@@ -64,17 +66,21 @@ func (s *Store) RenamePasskey(ctx context.Context, kind toll.PersonKind, personI
 	if err := refuseUnstorable(field{"name", name}); err != nil {
 		return err
 	}
-	return s.fail(change(ctx, s.writer, `update passkey set name = $4 where id = $1 and person_id = $2 and kind = $3`, id, personID, string(kind), name), f)
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return change(ctx, tx, `update passkey set name = $4 where id = $1 and person_id = $2 and kind = $3`, id, personID, string(kind), name)
+	})
 }
 
 // RemovePasskey deletes a person's passkey. NotFound: the person has none with
 // this ID.
-func (s *Store) RemovePasskey(ctx context.Context, kind toll.PersonKind, personID, id string) error {
+func (s *Store) RemovePasskey(ctx context.Context, kind toll.PersonKind, personID, id string, e toll.Entry) error {
 	f := passkeyFault("removing a passkey")
 	if !storable(personID) || !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.fail(change(ctx, s.writer, `delete from passkey where id = $1 and person_id = $2 and kind = $3`, id, personID, string(kind)), f)
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return change(ctx, tx, `delete from passkey where id = $1 and person_id = $2 and kind = $3`, id, personID, string(kind))
+	})
 }
 
 // UsePasskey notes a use: the document as it is now, in the place of the one

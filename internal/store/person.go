@@ -164,7 +164,7 @@ func (s *Store) setPassword(ctx context.Context, kind toll.PersonKind, id string
 
 // SetProfile keeps what a person says about themselves. NotFound: there is no
 // such person.
-func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile) error {
+func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile, e toll.Entry) error {
 	f := personFault(string(kind), "changing a profile")
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
@@ -172,8 +172,10 @@ func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string,
 	if err := refuseUnstorable(field{"name", p.Name}, field{"language", p.Language}, field{"time_zone", p.TimeZone}); err != nil {
 		return err
 	}
-	return s.fail(change(ctx, s.writer, `update person set name = $3, language = $4, time_zone = $5 where id = $1 and kind = $2`,
-		id, string(kind), p.Name, p.Language, p.TimeZone), f)
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return change(ctx, tx, `update person set name = $3, language = $4, time_zone = $5 where id = $1 and kind = $2`,
+			id, string(kind), p.Name, p.Language, p.TimeZone)
+	})
 }
 
 // address is an e-mail address as it is kept and looked up.

@@ -17,12 +17,12 @@ func secondFactorFault(doing string) fault {
 
 // SetTOTP gives a person an authenticator app, in the place of the one before,
 // and new recovery codes. NotFound: the person does not exist.
-func (s *Store) SetTOTP(ctx context.Context, t toll.TOTP, codes [][32]byte) error {
+func (s *Store) SetTOTP(ctx context.Context, t toll.TOTP, codes [][32]byte, e toll.Entry) error {
 	f := secondFactorFault("setting an authenticator app up")
 	if !storable(t.PersonID) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if _, err := tx.ExecContext(ctx, `insert into totp (person_id, sealed, last_step, created_at) values ($1, $2, $3, $4)
 			on conflict (person_id) do update set sealed = excluded.sealed, last_step = excluded.last_step, created_at = excluded.created_at`,
 			t.PersonID, t.Sealed, t.LastStep, stamp(t.CreatedAt)); err != nil {
@@ -53,12 +53,12 @@ func (s *Store) UseTOTP(ctx context.Context, personID string, step int64) error 
 
 // RemoveTOTP takes a person's authenticator app and recovery codes away.
 // NotFound: there is none.
-func (s *Store) RemoveTOTP(ctx context.Context, personID string) error {
+func (s *Store) RemoveTOTP(ctx context.Context, personID string, e toll.Entry) error {
 	f := secondFactorFault("removing an authenticator app")
 	if !storable(personID) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if _, err := tx.ExecContext(ctx, `delete from recovery_code where person_id = $1`, personID); err != nil {
 			return err
 		}
@@ -67,12 +67,12 @@ func (s *Store) RemoveTOTP(ctx context.Context, personID string) error {
 }
 
 // SetRecoveryCodes gives a person other recovery codes, by their SHA-256.
-func (s *Store) SetRecoveryCodes(ctx context.Context, personID string, codes [][32]byte) error {
+func (s *Store) SetRecoveryCodes(ctx context.Context, personID string, codes [][32]byte, e toll.Entry) error {
 	f := secondFactorFault("making recovery codes")
 	if !storable(personID) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.write(ctx, f, func(tx transaction) error { return replaceRecoveryCodes(ctx, tx, personID, codes) })
+	return s.record(ctx, f, &e, func(tx transaction) error { return replaceRecoveryCodes(ctx, tx, personID, codes) })
 }
 
 func replaceRecoveryCodes(ctx context.Context, tx transaction, personID string, codes [][32]byte) error {
@@ -89,9 +89,11 @@ func replaceRecoveryCodes(ctx context.Context, tx transaction, personID string, 
 
 // UseRecoveryCode takes a recovery code of a person away: of many who use it at
 // once, one does. NotFound: the person has no such code.
-func (s *Store) UseRecoveryCode(ctx context.Context, personID string, code [32]byte) error {
-	return s.fail(change(ctx, s.writer, `delete from recovery_code where person_id = $1 and hash = $2`, personID, code[:]),
-		fault{doing: "using a recovery code", missing: "There is no such recovery code."})
+func (s *Store) UseRecoveryCode(ctx context.Context, personID string, code [32]byte, e toll.Entry) error {
+	f := fault{doing: "using a recovery code", missing: "There is no such recovery code."}
+	return s.record(ctx, f, &e, func(tx transaction) error {
+		return change(ctx, tx, `delete from recovery_code where person_id = $1 and hash = $2`, personID, code[:])
+	})
 }
 
 // RecoveryCodesLeft counts the recovery codes that a person can still use.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
@@ -92,26 +93,48 @@ func (s *Store) StrengthenSession(ctx context.Context, id string) error {
 }
 
 // RevokeSessionsOf ends the sessions of a person that are valid at a moment,
-// but for one ("": all), and returns their IDs.
-func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, personID, except string, at time.Time) ([]string, error) {
+// but for one ("": all), and returns their IDs. The entry says how many they
+// were; of none there is none.
+func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, personID, except string, at time.Time, e toll.Entry) ([]string, error) {
 	if !storable(personID) {
 		return nil, nil
 	}
-	ids, err := collect(ctx, s.writer, scanText, `update session set revoked_at = $4
-		where person_id = $1 and kind = $2 and id <> $3 and revoked_at is null and expires_at > $4 returning id`,
-		personID, string(kind), except, instant(at))
-	return ids, s.fail(err, sessionFault("revoking sessions"))
+	var ids []string
+	err := s.record(ctx, sessionFault("revoking sessions"), &e, func(tx transaction) (err error) {
+		ids, err = collect(ctx, tx, scanText, `update session set revoked_at = $4
+			where person_id = $1 and kind = $2 and id <> $3 and revoked_at is null and expires_at > $4 returning id`,
+			personID, string(kind), except, instant(at))
+		return endedSessions(&e, int64(len(ids)), err)
+	})
+	return ids, err
+}
+
+// endedSessions completes the entry with how many sessions ended: none is no
+// change.
+func endedSessions(e *toll.Entry, n int64, err error) error {
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errNothing
+	}
+	e.After = fmt.Sprintf(`{"sessions":%d}`, n)
+	return nil
 }
 
 // RevokeEverySession ends all sessions of everybody at a moment, and returns
-// how many there were.
-func (s *Store) RevokeEverySession(ctx context.Context, at time.Time) (int64, error) {
-	result, err := s.writer.ExecContext(ctx, `update session set revoked_at = $1 where revoked_at is null and expires_at > $1`, instant(at))
-	if err != nil {
-		return 0, s.fail(err, sessionFault("revoking every session"))
-	}
-	n, err := result.RowsAffected()
-	return n, s.fail(err, sessionFault("revoking every session"))
+// how many there were, as the entry does.
+func (s *Store) RevokeEverySession(ctx context.Context, at time.Time, e toll.Entry) (int64, error) {
+	var n int64
+	err := s.record(ctx, sessionFault("revoking every session"), &e, func(tx transaction) error {
+		result, err := tx.ExecContext(ctx, `update session set revoked_at = $1 where revoked_at is null and expires_at > $1`, instant(at))
+		if err != nil {
+			return err
+		}
+		n, err = result.RowsAffected()
+		return endedSessions(&e, n, err)
+	})
+	return n, err
 }
 
 // DropSessions deletes at most so many sessions that ended before a moment, and

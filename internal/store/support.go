@@ -52,7 +52,7 @@ func threadFault(doing string) fault {
 // does not exist. Invalid: it has mostOpen threads that are not closed. contents
 // are those of the message's attachments, in their order; mostBytes is how much
 // all attachments of a customer may have.
-func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error {
+func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, e toll.Entry, mails ...toll.Mail) error {
 	if err := refuseUnstorable(field{"id", t.ID}, field{"customer", t.CustomerID}, field{"subject", t.Subject}, field{"opened_by", t.OpenedBy}); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 		return err
 	}
 	f := threadFault("opening a conversation")
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if err := s.holdCustomerOf(ctx, tx, t.CustomerID, f); err != nil {
 			return err
 		}
@@ -85,13 +85,13 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 // AddMessage writes the thread whose Version is t.Version, and adds a message
 // to it and mails about it: all or nothing. It returns the thread with its Version raised by one.
 // Conflict: the Version is not the one that is stored. mostBytes is as in CreateThread.
-func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error) {
+func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, e toll.Entry, mails ...toll.Mail) (toll.Thread, error) {
 	if err := checkMessage(&m); err != nil {
 		return toll.Thread{}, err
 	}
 	f := threadFault("answering a conversation")
 	var changed toll.Thread
-	err := s.write(ctx, f, func(tx transaction) (err error) {
+	err := s.record(ctx, f, &e, func(tx transaction) (err error) {
 		if err := s.holdCustomerOf(ctx, tx, t.CustomerID, f); err != nil {
 			return err
 		}
@@ -109,10 +109,14 @@ func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, c
 // UpdateThread changes state, time of change and number of messages of the
 // thread whose Version is t.Version, and returns it with its Version raised by
 // one. Conflict: the Version is not the one that is stored.
-func (s *Store) UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error) {
+func (s *Store) UpdateThread(ctx context.Context, t toll.Thread, e toll.Entry) (toll.Thread, error) {
 	f := threadFault("changing a conversation")
-	changed, err := s.updateThread(ctx, s.writer, &t, f)
-	return changed, s.fail(err, f)
+	var changed toll.Thread
+	err := s.record(ctx, f, &e, func(tx transaction) (err error) {
+		changed, err = s.updateThread(ctx, tx, &t, f)
+		return err
+	})
+	return changed, err
 }
 
 func (s *Store) updateThread(ctx context.Context, db execer, t *toll.Thread, f fault) (toll.Thread, error) {

@@ -55,8 +55,8 @@ func insertTicket(ctx context.Context, tx execer, t *toll.Ticket) error {
 // IssueTicket writes a ticket and the mails that bring it, in one transaction.
 // Conflict: the ID or the hash is taken. NotFound: its person or customer does
 // not exist.
-func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error {
-	return s.write(ctx, ticketFault("issuing a ticket"), func(tx transaction) error {
+func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error {
+	return s.record(ctx, ticketFault("issuing a ticket"), &e, func(tx transaction) error {
 		if err := insertTicket(ctx, tx, &t); err != nil {
 			return err
 		}
@@ -82,8 +82,8 @@ func (s *Store) AnswerMail(ctx context.Context, ask toll.MailClaim, tickets []to
 
 // RenewTicket gives a ticket another text, language and end: the text that it had
 // opens nothing any more. NotFound: it was used or revoked meanwhile.
-func (s *Store) RenewTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error {
-	return s.write(ctx, ticketFault("renewing a ticket"), func(tx transaction) error {
+func (s *Store) RenewTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error {
+	return s.record(ctx, ticketFault("renewing a ticket"), &e, func(tx transaction) error {
 		if err := change(ctx, tx, `update ticket set hash = $2, language = $3, expires_at = $4 where id = $1`, t.ID, t.Hash[:], t.Language, stamp(t.ExpiresAt)); err != nil {
 			return err
 		}
@@ -124,22 +124,22 @@ func (s *Store) Invitations(ctx context.Context, customerID string) ([]toll.Tick
 }
 
 // RevokeTicket removes a ticket. NotFound: it was used or revoked already.
-func (s *Store) RevokeTicket(ctx context.Context, id string) error {
+func (s *Store) RevokeTicket(ctx context.Context, id string, e toll.Entry) error {
 	f := ticketFault("revoking a ticket")
 	if !storable(id) {
 		return s.fail(sql.ErrNoRows, f)
 	}
-	return s.fail(change(ctx, s.writer, `delete from ticket where id = $1`, id), f)
+	return s.record(ctx, f, &e, func(tx transaction) error { return change(ctx, tx, `delete from ticket where id = $1`, id) })
 }
 
 // UseTicket takes a ticket and does what it gives the right to, in one
 // transaction: of many who try at once, one succeeds. NotFound: it was used,
 // renewed or revoked meanwhile. Conflict: the e-mail address is in use by now;
 // then the ticket stays.
-func (s *Store) UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse) error {
+func (s *Store) UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse, e toll.Entry) error {
 	f := ticketFault("using a ticket")
 	f.exists, f.field = "Somebody with this e-mail address exists already.", "email"
-	return s.write(ctx, f, func(tx transaction) error {
+	return s.record(ctx, f, &e, func(tx transaction) error {
 		if err := change(ctx, tx, `delete from ticket where id = $1 and hash = $2`, t.ID, t.Hash[:]); err != nil {
 			return err
 		}

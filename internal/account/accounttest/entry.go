@@ -2,6 +2,7 @@ package accounttest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -32,6 +33,26 @@ func (s *Store) enterWith(ctx context.Context, e toll.Entry) (leave func(), err 
 		return nil, err
 	}
 	return s.enter(ctx)
+}
+
+// errNothing is of a change that turned out to change nothing: no entry.
+var errNothing = errors.New("nothing was changed")
+
+// withinFor runs do and appends the entry, which it may complete.
+func (s *Store) withinFor(ctx context.Context, e *toll.Entry, do func() error) error {
+	leave, err := s.enterWith(ctx, *e)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	switch err := do(); {
+	case errors.Is(err, errNothing):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.record(*e)
+	return nil
 }
 
 // Entries implements account.AuditStore.

@@ -49,8 +49,8 @@ func readAll(content io.ReaderAt, size int64) ([]byte, error) {
 }
 
 // CreateModel implements account.ModelStore.
-func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -77,6 +77,7 @@ func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.Reader
 		return err
 	}
 	s.models[m.ID], s.contents[m.ID] = m, b
+	s.record(e)
 	return nil
 }
 
@@ -118,8 +119,8 @@ func (s *Store) modelsBy(ctx context.Context, wanted func(toll.Model) bool, olde
 }
 
 // UpdateModel implements account.ModelStore.
-func (s *Store) UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error) {
-	leave, err := s.enter(ctx)
+func (s *Store) UpdateModel(ctx context.Context, m toll.Model, e toll.Entry, mails ...toll.Mail) (toll.Model, error) {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return toll.Model{}, err
 	}
@@ -135,12 +136,13 @@ func (s *Store) UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mai
 	row.Version++
 	s.models[m.ID] = row
 	s.mails = append(s.mails, mails...)
+	s.record(e)
 	return row, nil
 }
 
 // DeleteModel implements account.ModelStore.
-func (s *Store) DeleteModel(ctx context.Context, id string) error {
-	leave, err := s.enter(ctx)
+func (s *Store) DeleteModel(ctx context.Context, id string, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -150,6 +152,7 @@ func (s *Store) DeleteModel(ctx context.Context, id string) error {
 	}
 	delete(s.models, id)
 	delete(s.contents, id)
+	s.record(e)
 	return nil
 }
 
@@ -168,8 +171,8 @@ func (s *Store) readContent(ctx context.Context, id string, w io.Writer) error {
 }
 
 // CreateThread implements account.SupportStore.
-func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error {
-	leave, err := s.enter(ctx)
+func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, e toll.Entry, mails ...toll.Mail) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -191,6 +194,7 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 	}
 	s.threads[t.ID] = t
 	s.mails = append(s.mails, mails...)
+	s.record(e)
 	return nil
 }
 
@@ -219,8 +223,8 @@ func (s *Store) keepMessage(customerID string, m toll.Message, contents []io.Rea
 }
 
 // AddMessage implements account.SupportStore.
-func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error) {
-	leave, err := s.enter(ctx)
+func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, e toll.Entry, mails ...toll.Mail) (toll.Thread, error) {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return toll.Thread{}, err
 	}
@@ -232,6 +236,7 @@ func (s *Store) AddMessage(ctx context.Context, t toll.Thread, m toll.Message, c
 		return toll.Thread{}, err
 	}
 	s.mails = append(s.mails, mails...)
+	s.record(e)
 	return s.keepThread(t), nil
 }
 
@@ -255,8 +260,8 @@ func (s *Store) keepThread(t toll.Thread) toll.Thread {
 }
 
 // UpdateThread implements account.SupportStore.
-func (s *Store) UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error) {
-	leave, err := s.enter(ctx)
+func (s *Store) UpdateThread(ctx context.Context, t toll.Thread, e toll.Entry) (toll.Thread, error) {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return toll.Thread{}, err
 	}
@@ -264,6 +269,7 @@ func (s *Store) UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, e
 	if err := s.threadIs(t); err != nil {
 		return toll.Thread{}, err
 	}
+	s.record(e)
 	return s.keepThread(t), nil
 }
 
@@ -342,8 +348,8 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (toll.Key, error) 
 }
 
 // Import implements account.ImportStore.
-func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported) error {
-	leave, err := s.enter(ctx)
+func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -373,5 +379,6 @@ func (s *Store) Import(ctx context.Context, customers []toll.Customer, keys []to
 	for _, n := range names {
 		s.imported[toll.Imported{Kind: n.Kind, External: n.External}] = n.ID
 	}
+	s.record(e)
 	return nil
 }

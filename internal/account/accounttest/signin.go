@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,8 +46,8 @@ func (s *Store) person(kind toll.PersonKind, id string) bool {
 }
 
 // SetProfile implements account.SignInStore.
-func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile) error {
-	return s.within(ctx, func() error {
+func (s *Store) SetProfile(ctx context.Context, kind toll.PersonKind, id string, p toll.Profile, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.person(kind, id) {
 			return missing(string(kind))
 		}
@@ -69,8 +70,8 @@ func (s *Store) StrengthenSession(ctx context.Context, id string) error {
 }
 
 // RevokeSessionsOf implements account.SignInStore.
-func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, personID, except string, at time.Time) (ids []string, err error) {
-	err = s.within(ctx, func() error {
+func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, personID, except string, at time.Time, e toll.Entry) (ids []string, err error) {
+	err = s.withinFor(ctx, &e, func() error {
 		for id, row := range s.sessions {
 			if row.Kind == kind && row.PersonID == personID && id != except && row.RevokedAt.IsZero() && row.ExpiresAt.After(at) {
 				row.RevokedAt = micro(at)
@@ -78,14 +79,22 @@ func (s *Store) RevokeSessionsOf(ctx context.Context, kind toll.PersonKind, pers
 				ids = append(ids, id)
 			}
 		}
-		return nil
+		return endedSessions(&e, len(ids))
 	})
 	return ids, err
 }
 
+func endedSessions(e *toll.Entry, n int) error {
+	if n == 0 {
+		return errNothing
+	}
+	e.After = fmt.Sprintf(`{"sessions":%d}`, n)
+	return nil
+}
+
 // RevokeEverySession implements account.SignInStore.
-func (s *Store) RevokeEverySession(ctx context.Context, at time.Time) (n int64, err error) {
-	err = s.within(ctx, func() error {
+func (s *Store) RevokeEverySession(ctx context.Context, at time.Time, e toll.Entry) (n int64, err error) {
+	err = s.withinFor(ctx, &e, func() error {
 		for id, row := range s.sessions {
 			if row.RevokedAt.IsZero() && row.ExpiresAt.After(at) {
 				row.RevokedAt = micro(at)
@@ -93,7 +102,7 @@ func (s *Store) RevokeEverySession(ctx context.Context, at time.Time) (n int64, 
 				n++
 			}
 		}
-		return nil
+		return endedSessions(&e, int(n))
 	})
 	return n, err
 }
@@ -172,8 +181,8 @@ func (s *Store) TakeCeremony(ctx context.Context, hash [32]byte, purpose string,
 }
 
 // CreatePasskey implements account.SignInStore.
-func (s *Store) CreatePasskey(ctx context.Context, k toll.Passkey) error {
-	return s.within(ctx, func() error {
+func (s *Store) CreatePasskey(ctx context.Context, k toll.Passkey, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.person(k.Kind, k.PersonID) {
 			return missing("person")
 		}
@@ -218,8 +227,15 @@ func (s *Store) PasskeyByCredential(ctx context.Context, credential []byte) (k t
 	return k, err
 }
 
-func (s *Store) changePasskey(ctx context.Context, id string, mine func(toll.Passkey) bool, change func(*toll.Passkey)) error {
-	return s.within(ctx, func() error {
+// within runs what is done under the lock.
+type within func(ctx context.Context, do func() error) error
+
+func (s *Store) withEntry(e *toll.Entry) within {
+	return func(ctx context.Context, do func() error) error { return s.withinFor(ctx, e, do) }
+}
+
+func (s *Store) changePasskey(ctx context.Context, id string, within within, mine func(toll.Passkey) bool, change func(*toll.Passkey)) error {
+	return within(ctx, func() error {
 		k, ok := s.signIns.passkeys[id]
 		if !ok || !mine(k) {
 			return missing("passkey")
@@ -235,25 +251,25 @@ func (s *Store) changePasskey(ctx context.Context, id string, mine func(toll.Pas
 }
 
 // RenamePasskey implements account.SignInStore.
-func (s *Store) RenamePasskey(ctx context.Context, kind toll.PersonKind, personID, id, name string) error {
-	return s.changePasskey(ctx, id, func(k toll.Passkey) bool { return k.Kind == kind && k.PersonID == personID }, func(k *toll.Passkey) { k.Name = name })
+func (s *Store) RenamePasskey(ctx context.Context, kind toll.PersonKind, personID, id, name string, e toll.Entry) error {
+	return s.changePasskey(ctx, id, s.withEntry(&e), func(k toll.Passkey) bool { return k.Kind == kind && k.PersonID == personID }, func(k *toll.Passkey) { k.Name = name })
 }
 
 // RemovePasskey implements account.SignInStore.
-func (s *Store) RemovePasskey(ctx context.Context, kind toll.PersonKind, personID, id string) error {
-	return s.changePasskey(ctx, id, func(k toll.Passkey) bool { return k.Kind == kind && k.PersonID == personID }, nil)
+func (s *Store) RemovePasskey(ctx context.Context, kind toll.PersonKind, personID, id string, e toll.Entry) error {
+	return s.changePasskey(ctx, id, s.withEntry(&e), func(k toll.Passkey) bool { return k.Kind == kind && k.PersonID == personID }, nil)
 }
 
 // UsePasskey implements account.SignInStore.
 func (s *Store) UsePasskey(ctx context.Context, id string, was, now []byte, at time.Time) error {
-	return s.changePasskey(ctx, id, func(k toll.Passkey) bool { return bytes.Equal(k.Document, was) }, func(k *toll.Passkey) {
+	return s.changePasskey(ctx, id, s.within, func(k toll.Passkey) bool { return bytes.Equal(k.Document, was) }, func(k *toll.Passkey) {
 		k.Document, k.LastUsedAt = bytes.Clone(now), micro(at)
 	})
 }
 
 // SetTOTP implements account.SignInStore.
-func (s *Store) SetTOTP(ctx context.Context, t toll.TOTP, codes [][32]byte) error {
-	return s.within(ctx, func() error {
+func (s *Store) SetTOTP(ctx context.Context, t toll.TOTP, codes [][32]byte, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.person("", t.PersonID) {
 			return missing("person")
 		}
@@ -290,8 +306,8 @@ func (s *Store) UseTOTP(ctx context.Context, personID string, step int64) error 
 }
 
 // RemoveTOTP implements account.SignInStore.
-func (s *Store) RemoveTOTP(ctx context.Context, personID string) error {
-	return s.within(ctx, func() error {
+func (s *Store) RemoveTOTP(ctx context.Context, personID string, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if _, ok := s.signIns.totps[personID]; !ok {
 			return missing("authenticator app")
 		}
@@ -302,8 +318,8 @@ func (s *Store) RemoveTOTP(ctx context.Context, personID string) error {
 }
 
 // SetRecoveryCodes implements account.SignInStore.
-func (s *Store) SetRecoveryCodes(ctx context.Context, personID string, codes [][32]byte) error {
-	return s.within(ctx, func() error {
+func (s *Store) SetRecoveryCodes(ctx context.Context, personID string, codes [][32]byte, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.person("", personID) {
 			return missing("person")
 		}
@@ -313,8 +329,8 @@ func (s *Store) SetRecoveryCodes(ctx context.Context, personID string, codes [][
 }
 
 // UseRecoveryCode implements account.SignInStore.
-func (s *Store) UseRecoveryCode(ctx context.Context, personID string, code [32]byte) error {
-	return s.within(ctx, func() error {
+func (s *Store) UseRecoveryCode(ctx context.Context, personID string, code [32]byte, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.signIns.codes[personID][code] {
 			return missing("recovery code")
 		}
@@ -333,8 +349,8 @@ func (s *Store) RecoveryCodesLeft(ctx context.Context, personID string) (n int, 
 }
 
 // CreateIdentity implements account.SignInStore.
-func (s *Store) CreateIdentity(ctx context.Context, i toll.Identity) error {
-	return s.within(ctx, func() error {
+func (s *Store) CreateIdentity(ctx context.Context, i toll.Identity, e toll.Entry) error {
+	return s.withinFor(ctx, &e, func() error {
 		if !s.person(i.Kind, i.PersonID) {
 			return missing("person")
 		}

@@ -8,45 +8,51 @@ import (
 )
 
 // SetMemberRole implements account.TeamStore.
-func (s *Store) SetMemberRole(ctx context.Context, id string, role toll.MemberRole) error {
-	return s.changePerson(ctx, toll.KindMember, id, role != toll.MemberOwner, func() {
+func (s *Store) SetMemberRole(ctx context.Context, id string, role toll.MemberRole, e toll.Entry) error {
+	return s.changePerson(ctx, toll.KindMember, id, role != toll.MemberOwner, &e, func() error {
 		m := s.members[id]
 		m.Role = role
 		s.members[id] = m
+		return nil
 	})
 }
 
 // SetOperatorRole implements account.TeamStore.
-func (s *Store) SetOperatorRole(ctx context.Context, id string, role toll.OperatorRole) error {
-	return s.changePerson(ctx, toll.KindOperator, id, role != toll.OperatorAdmin, func() {
+func (s *Store) SetOperatorRole(ctx context.Context, id string, role toll.OperatorRole, e toll.Entry) error {
+	return s.changePerson(ctx, toll.KindOperator, id, role != toll.OperatorAdmin, &e, func() error {
 		o := s.operators[id]
 		o.Role = role
 		s.operators[id] = o
+		return nil
 	})
 }
 
 // DisablePerson implements account.TeamStore.
-func (s *Store) DisablePerson(ctx context.Context, kind toll.PersonKind, id string, at time.Time) error {
-	return s.changePerson(ctx, kind, id, true, func() {
-		s.setDisabled(id, micro(at), false)
+func (s *Store) DisablePerson(ctx context.Context, kind toll.PersonKind, id string, at time.Time, e toll.Entry) error {
+	return s.changePerson(ctx, kind, id, true, &e, func() error {
 		s.endSessions(id, at)
+		return s.setDisabled(id, micro(at))
 	})
 }
 
 // EnablePerson implements account.TeamStore.
-func (s *Store) EnablePerson(ctx context.Context, kind toll.PersonKind, id string) error {
-	return s.changePerson(ctx, kind, id, false, func() { s.setDisabled(id, time.Time{}, true) })
+func (s *Store) EnablePerson(ctx context.Context, kind toll.PersonKind, id string, e toll.Entry) error {
+	return s.changePerson(ctx, kind, id, false, &e, func() error { return s.setDisabled(id, time.Time{}) })
 }
 
-func (s *Store) setDisabled(id string, at time.Time, anyhow bool) {
-	if m, ok := s.members[id]; ok && (anyhow || m.DisabledAt.IsZero()) {
+// setDisabled is errNothing for who is as it should be: that moment is kept.
+func (s *Store) setDisabled(id string, at time.Time) error {
+	if m, ok := s.members[id]; ok && m.DisabledAt.IsZero() != at.IsZero() {
 		m.DisabledAt = at
 		s.members[id] = m
+		return nil
 	}
-	if o, ok := s.operators[id]; ok && (anyhow || o.DisabledAt.IsZero()) {
+	if o, ok := s.operators[id]; ok && o.DisabledAt.IsZero() != at.IsZero() {
 		o.DisabledAt = at
 		s.operators[id] = o
+		return nil
 	}
+	return errNothing
 }
 
 func (s *Store) endSessions(person string, at time.Time) {
@@ -59,8 +65,8 @@ func (s *Store) endSessions(person string, at time.Time) {
 }
 
 // RemovePerson implements account.TeamStore.
-func (s *Store) RemovePerson(ctx context.Context, kind toll.PersonKind, id string) error {
-	return s.changePerson(ctx, kind, id, true, func() {
+func (s *Store) RemovePerson(ctx context.Context, kind toll.PersonKind, id string, e toll.Entry) error {
+	return s.changePerson(ctx, kind, id, true, &e, func() error {
 		delete(s.members, id)
 		delete(s.operators, id)
 		for key, row := range s.sessions {
@@ -78,15 +84,15 @@ func (s *Store) RemovePerson(ctx context.Context, kind toll.PersonKind, id strin
 				delete(s.tickets, key)
 			}
 		}
+		return nil
 	})
 }
 
-func (s *Store) changePerson(ctx context.Context, kind toll.PersonKind, id string, weakens bool, fn func()) error {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
+func (s *Store) changePerson(ctx context.Context, kind toll.PersonKind, id string, weakens bool, e *toll.Entry, fn func() error) error {
+	return s.withinFor(ctx, e, func() error { return s.changeTeam(kind, id, weakens, fn) })
+}
+
+func (s *Store) changeTeam(kind toll.PersonKind, id string, weakens bool, fn func() error) error {
 	is, others := false, 0
 	switch kind {
 	case toll.KindMember:
@@ -116,6 +122,5 @@ func (s *Store) changePerson(ctx context.Context, kind toll.PersonKind, id strin
 	if weakens && is && others == 0 {
 		return toll.Errorf(toll.Conflict, "This is the last one.")
 	}
-	fn()
-	return nil
+	return fn()
 }

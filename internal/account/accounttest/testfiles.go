@@ -20,16 +20,16 @@ import (
 type FileStore interface {
 	account.CustomerStore
 	account.KeyStore
-	CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64) error
+	CreateModel(ctx context.Context, m toll.Model, content io.ReaderAt, mostFiles int, mostTotal int64, e toll.Entry) error
 	Model(ctx context.Context, id string) (toll.Model, error)
 	ModelsOf(ctx context.Context, customerID string) ([]toll.Model, error)
 	ModelsIn(ctx context.Context, state toll.ModelState, most int) ([]toll.Model, error)
-	UpdateModel(ctx context.Context, m toll.Model, mails ...toll.Mail) (toll.Model, error)
-	DeleteModel(ctx context.Context, id string) error
+	UpdateModel(ctx context.Context, m toll.Model, e toll.Entry, mails ...toll.Mail) (toll.Model, error)
+	DeleteModel(ctx context.Context, id string, e toll.Entry) error
 	ReadModel(ctx context.Context, m toll.Model, w io.Writer) error
-	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, mails ...toll.Mail) error
-	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, mails ...toll.Mail) (toll.Thread, error)
-	UpdateThread(ctx context.Context, t toll.Thread) (toll.Thread, error)
+	CreateThread(ctx context.Context, t toll.Thread, first toll.Message, contents []io.ReaderAt, mostOpen int, mostBytes int64, e toll.Entry, mails ...toll.Mail) error
+	AddMessage(ctx context.Context, t toll.Thread, m toll.Message, contents []io.ReaderAt, mostBytes int64, e toll.Entry, mails ...toll.Mail) (toll.Thread, error)
+	UpdateThread(ctx context.Context, t toll.Thread, e toll.Entry) (toll.Thread, error)
 	Thread(ctx context.Context, id string) (toll.Thread, error)
 	Threads(ctx context.Context, q toll.ThreadQuery) ([]toll.Thread, error)
 	Messages(ctx context.Context, threadID string) ([]toll.Message, error)
@@ -37,7 +37,7 @@ type FileStore interface {
 	ReadAttachment(ctx context.Context, a toll.Attachment, w io.Writer) error
 	Imported(ctx context.Context, kind toll.ImportedKind, externals []string) (map[string]string, error)
 	KeyByHash(ctx context.Context, hash [32]byte) (toll.Key, error)
-	Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported) error
+	Import(ctx context.Context, customers []toll.Customer, keys []toll.Key, names []toll.Imported, e toll.Entry) error
 }
 
 // TestFiles holds a store to what account promises of models, support threads
@@ -94,7 +94,7 @@ func keepsAModelWithItsContent(t *testing.T, s FileStore) {
 	fileCustomer(t, s, "cus_b")
 	content := bytes.Repeat([]byte("Zorblax\tORGANISATION\n\x00\xff"), 40_000) // more than three parts
 	m := model(1, "cus_a", content)
-	ok(t, s.CreateModel(t.Context(), m, bytes.NewReader(content), 10, 1<<30))
+	ok(t, s.CreateModel(t.Context(), m, bytes.NewReader(content), 10, 1<<30, tolltest.Entry()))
 	got, err := s.Model(t.Context(), m.ID)
 	ok(t, err)
 	if !reflect.DeepEqual(got, m) {
@@ -107,21 +107,21 @@ func keepsAModelWithItsContent(t *testing.T, s FileStore) {
 	}
 	again := m
 	again.ID = "mod_again"
-	expect(t, "the same content again", s.CreateModel(t.Context(), again, bytes.NewReader(content), 10, 1<<30), toll.Conflict)
+	expect(t, "the same content again", s.CreateModel(t.Context(), again, bytes.NewReader(content), 10, 1<<30, tolltest.Entry()), toll.Conflict)
 	other := m
 	other.ID, other.CustomerID = "mod_other", "cus_b"
-	ok(t, s.CreateModel(t.Context(), other, bytes.NewReader(content), 10, 1<<30))
+	ok(t, s.CreateModel(t.Context(), other, bytes.NewReader(content), 10, 1<<30, tolltest.Entry()))
 	nobody := m
 	nobody.ID, nobody.CustomerID = "mod_nobody", "cus_none"
-	expect(t, "of nobody", s.CreateModel(t.Context(), nobody, bytes.NewReader(content), 10, 1<<30), toll.NotFound)
+	expect(t, "of nobody", s.CreateModel(t.Context(), nobody, bytes.NewReader(content), 10, 1<<30, tolltest.Entry()), toll.NotFound)
 
 	of, err := s.ModelsOf(t.Context(), "cus_a")
 	ok(t, err)
 	if len(of) != 1 || of[0].ID != m.ID {
 		t.Errorf("the customer has %+v", of)
 	}
-	ok(t, s.DeleteModel(t.Context(), m.ID))
-	expect(t, "deleting it again", s.DeleteModel(t.Context(), m.ID), toll.NotFound)
+	ok(t, s.DeleteModel(t.Context(), m.ID, tolltest.Entry()))
+	expect(t, "deleting it again", s.DeleteModel(t.Context(), m.ID, tolltest.Entry()), toll.NotFound)
 	expect(t, "reading it then", s.ReadModel(t.Context(), m, io.Discard), toll.NotFound)
 	_, err = s.Model(t.Context(), "mod_\x00")
 	expect(t, "an ID that cannot be", err, toll.NotFound)
@@ -132,15 +132,15 @@ func holdsACustomerToItsRoomForModels(t *testing.T, s FileStore) {
 	fileCustomer(t, s, "cus_a")
 	for n := range 3 {
 		content := fmt.Appendf(nil, "content %d", n)
-		ok(t, s.CreateModel(t.Context(), model(n, "cus_a", content), bytes.NewReader(content), 3, 1000))
+		ok(t, s.CreateModel(t.Context(), model(n, "cus_a", content), bytes.NewReader(content), 3, 1000, tolltest.Entry()))
 	}
 	content := []byte("content 9")
-	expect(t, "a fourth file", s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 3, 1000), toll.Invalid)
-	expect(t, "a byte too many", s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 9, 35), toll.Invalid)
-	ok(t, s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 9, 36))
+	expect(t, "a fourth file", s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 3, 1000, tolltest.Entry()), toll.Invalid)
+	expect(t, "a byte too many", s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 9, 35, tolltest.Entry()), toll.Invalid)
+	ok(t, s.CreateModel(t.Context(), model(9, "cus_a", content), bytes.NewReader(content), 9, 36, tolltest.Entry()))
 	elsewhere := model(10, "cus_a", content)
 	elsewhere.Service = "ocr"
-	ok(t, s.CreateModel(t.Context(), elsewhere, bytes.NewReader(content), 1, 9))
+	ok(t, s.CreateModel(t.Context(), elsewhere, bytes.NewReader(content), 1, 9, tolltest.Entry()))
 }
 
 func letsOneOfManyUploadsTakeTheLastPlace(t *testing.T, s FileStore) {
@@ -151,7 +151,7 @@ func letsOneOfManyUploadsTakeTheLastPlace(t *testing.T, s FileStore) {
 	for n := range tries {
 		all.Go(func() {
 			content := fmt.Appendf(nil, "content %d", n)
-			kept[n] = s.CreateModel(t.Context(), model(n, "cus_a", content), bytes.NewReader(content), 1, 1000) == nil
+			kept[n] = s.CreateModel(t.Context(), model(n, "cus_a", content), bytes.NewReader(content), 1, 1000, tolltest.Entry()) == nil
 		})
 	}
 	all.Wait()
@@ -170,7 +170,7 @@ func keepsNothingOfAModelWhoseContentFails(t *testing.T, s FileStore) {
 	fileCustomer(t, s, "cus_a")
 	content := bytes.Repeat([]byte("x"), 600_000)
 	m := model(1, "cus_a", content)
-	if err := s.CreateModel(t.Context(), m, bytes.NewReader(content[:400_000]), 3, 1<<30); err == nil {
+	if err := s.CreateModel(t.Context(), m, bytes.NewReader(content[:400_000]), 3, 1<<30, tolltest.Entry()); err == nil {
 		t.Error("a content that ends too early was kept")
 	}
 	if _, err := s.Model(t.Context(), m.ID); toll.CodeOf(err) != toll.NotFound {
@@ -181,9 +181,9 @@ func keepsNothingOfAModelWhoseContentFails(t *testing.T, s FileStore) {
 func decidesAboutAModelOnce(t *testing.T, s FileStore) {
 	fileCustomer(t, s, "cus_a")
 	content := []byte("Zorblax\tPERSON\n")
-	ok(t, s.CreateModel(t.Context(), model(1, "cus_a", content), bytes.NewReader(content), 3, 1000))
+	ok(t, s.CreateModel(t.Context(), model(1, "cus_a", content), bytes.NewReader(content), 3, 1000, tolltest.Entry()))
 	content2 := []byte("Foo\tPERSON\n")
-	ok(t, s.CreateModel(t.Context(), model(2, "cus_a", content2), bytes.NewReader(content2), 3, 1000))
+	ok(t, s.CreateModel(t.Context(), model(2, "cus_a", content2), bytes.NewReader(content2), 3, 1000, tolltest.Entry()))
 	waiting, err := s.ModelsIn(t.Context(), toll.ModelUploaded, 10)
 	ok(t, err)
 	if len(waiting) != 2 || waiting[0].ID != "mod_0001" {
@@ -191,15 +191,15 @@ func decidesAboutAModelOnce(t *testing.T, s FileStore) {
 	}
 	m := waiting[0]
 	m.State, m.Reason, m.DecidedBy, m.DecidedAt, m.Name = toll.ModelRejected, "too <b>short</b>", "op_1", when.Add(time.Hour), "not changed"
-	changed, err := s.UpdateModel(t.Context(), m)
+	changed, err := s.UpdateModel(t.Context(), m, tolltest.Entry())
 	ok(t, err)
 	if changed.Version != 2 || changed.State != toll.ModelRejected || changed.Reason != m.Reason || !changed.DecidedAt.Equal(m.DecidedAt) || changed.Name == m.Name {
 		t.Errorf("it became %+v", changed)
 	}
-	_, err = s.UpdateModel(t.Context(), m)
+	_, err = s.UpdateModel(t.Context(), m, tolltest.Entry())
 	expect(t, "a second decision on what was seen before", err, toll.Conflict)
 	m.ID = "mod_none"
-	_, err = s.UpdateModel(t.Context(), m)
+	_, err = s.UpdateModel(t.Context(), m, tolltest.Entry())
 	expect(t, "of none", err, toll.NotFound)
 	rejected, err := s.ModelsIn(t.Context(), toll.ModelRejected, 1)
 	ok(t, err)
@@ -227,11 +227,11 @@ func keepsAThreadWithItsFiles(t *testing.T, s FileStore) {
 	big, small := bytes.Repeat([]byte{0, 1, 2, 255}, 100_000), []byte("text")
 	first := message(0, th)
 	first.Attachments = []toll.Attachment{attachment(2, first, big), attachment(1, first, small)}
-	ok(t, s.CreateThread(t.Context(), th, first, []io.ReaderAt{bytes.NewReader(big), bytes.NewReader(small)}, 10, 1<<30))
+	ok(t, s.CreateThread(t.Context(), th, first, []io.ReaderAt{bytes.NewReader(big), bytes.NewReader(small)}, 10, 1<<30, tolltest.Entry()))
 	reply := message(1, th)
 	reply.Author, reply.AuthorID = toll.KindOperator, "op_1"
 	th.State, th.Messages, th.UpdatedAt = toll.ThreadWaiting, 2, reply.CreatedAt
-	changed, err := s.AddMessage(t.Context(), th, reply, nil, 1<<30)
+	changed, err := s.AddMessage(t.Context(), th, reply, nil, 1<<30, tolltest.Entry())
 	ok(t, err)
 	want := th
 	want.Version = 2
@@ -240,7 +240,7 @@ func keepsAThreadWithItsFiles(t *testing.T, s FileStore) {
 	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(changed, want) {
 		t.Errorf("the thread is %+v, and was said to be %+v; want %+v", got, changed, want)
 	}
-	_, err = s.AddMessage(t.Context(), th, message(2, th), nil, 1<<30) // as it was seen before
+	_, err = s.AddMessage(t.Context(), th, message(2, th), nil, 1<<30, tolltest.Entry()) // as it was seen before
 	expect(t, "a reply to what was seen before", err, toll.Conflict)
 	messages, err := s.Messages(t.Context(), th.ID)
 	ok(t, err)
@@ -255,7 +255,7 @@ func keepsAThreadWithItsFiles(t *testing.T, s FileStore) {
 		t.Errorf("the attachment is %+v with %d bytes", a, read.Len())
 	}
 	got.State = toll.ThreadClosed
-	closed, err := s.UpdateThread(t.Context(), got)
+	closed, err := s.UpdateThread(t.Context(), got, tolltest.Entry())
 	ok(t, err)
 	if closed.State != toll.ThreadClosed || closed.Version != 3 {
 		t.Errorf("it became %+v", closed)
@@ -272,13 +272,13 @@ func holdsThreadsToTheirBounds(t *testing.T, s FileStore) {
 	th := thread(1, "cus_a")
 	first := message(0, th)
 	first.Attachments = []toll.Attachment{attachment(1, first, content)}
-	ok(t, s.CreateThread(t.Context(), th, first, []io.ReaderAt{bytes.NewReader(content)}, 1, 15))
+	ok(t, s.CreateThread(t.Context(), th, first, []io.ReaderAt{bytes.NewReader(content)}, 1, 15, tolltest.Entry()))
 	second := thread(2, "cus_a")
-	expect(t, "a second thread where one may be", s.CreateThread(t.Context(), second, message(0, second), nil, 1, 15), toll.Invalid)
+	expect(t, "a second thread where one may be", s.CreateThread(t.Context(), second, message(0, second), nil, 1, 15, tolltest.Entry()), toll.Invalid)
 	m := message(1, th)
 	m.Attachments = []toll.Attachment{attachment(1, m, content)}
 	th.Messages = 2
-	_, err := s.AddMessage(t.Context(), th, m, []io.ReaderAt{bytes.NewReader(content)}, 15)
+	_, err := s.AddMessage(t.Context(), th, m, []io.ReaderAt{bytes.NewReader(content)}, 15, tolltest.Entry())
 	expect(t, "more bytes than there may be", err, toll.Invalid)
 	if messages, err := s.Messages(t.Context(), th.ID); err != nil || len(messages) != 1 {
 		t.Errorf("%d messages are kept (%v), want the first alone", len(messages), err)
@@ -287,7 +287,7 @@ func holdsThreadsToTheirBounds(t *testing.T, s FileStore) {
 		t.Errorf("the thread was changed: %+v, %v", got, err)
 	}
 	nobodys := thread(3, "cus_none")
-	expect(t, "of nobody", s.CreateThread(t.Context(), nobodys, message(0, nobodys), nil, 10, 15), toll.NotFound)
+	expect(t, "of nobody", s.CreateThread(t.Context(), nobodys, message(0, nobodys), nil, 10, 15, tolltest.Entry()), toll.NotFound)
 }
 
 func listsThreadsByTheirLastChange(t *testing.T, s FileStore) {
@@ -295,7 +295,7 @@ func listsThreadsByTheirLastChange(t *testing.T, s FileStore) {
 	fileCustomer(t, s, "cus_b")
 	for n := range 6 {
 		th := thread(n, []string{"cus_a", "cus_b"}[n%2])
-		ok(t, s.CreateThread(t.Context(), th, message(0, th), nil, 10, 1))
+		ok(t, s.CreateThread(t.Context(), th, message(0, th), nil, 10, 1, tolltest.Entry()))
 	}
 	ids := func(q toll.ThreadQuery) (out []string) {
 		t.Helper()
@@ -332,7 +332,7 @@ func importsAllOrNothing(t *testing.T, s FileStore) {
 		return toll.Key{ID: fmt.Sprintf("key_%d", n), CustomerID: owner, Name: "old", Mode: toll.Live, Hash: sha256.Sum256(fmt.Append(nil, n)), CreatedAt: when, Version: 1}
 	}
 	names := []toll.Imported{{Kind: toll.ImportedCustomer, External: "42", ID: "cus_1"}, {Kind: toll.ImportedCustomer, External: "43", ID: "cus_2"}, {Kind: toll.ImportedKey, External: "42", ID: "key_1"}}
-	ok(t, s.Import(t.Context(), customers, []toll.Key{key(1, "cus_1"), key(2, "cus_old")}, names))
+	ok(t, s.Import(t.Context(), customers, []toll.Key{key(1, "cus_1"), key(2, "cus_old")}, names, tolltest.Entry()))
 	found, err := s.Imported(t.Context(), toll.ImportedCustomer, []string{"42", "43", "44", "\x00"})
 	ok(t, err)
 	if !reflect.DeepEqual(found, map[string]string{"42": "cus_1", "43": "cus_2"}) {
@@ -348,8 +348,8 @@ func importsAllOrNothing(t *testing.T, s FileStore) {
 	// One that is there already, at the end: nothing of the rest stays.
 	third := customers[0]
 	third.ID = "cus_3"
-	expect(t, "an external ID that is taken", s.Import(t.Context(), []toll.Customer{third}, []toll.Key{key(3, "cus_3")}, []toll.Imported{{Kind: toll.ImportedCustomer, External: "43", ID: "cus_3"}}), toll.Conflict)
-	expect(t, "a key that is there", s.Import(t.Context(), []toll.Customer{third}, []toll.Key{key(3, "cus_3"), {ID: "key_9", CustomerID: "cus_3", Name: "x", Mode: toll.Live, Hash: key(1, "").Hash, CreatedAt: when, Version: 1}}, nil), toll.Conflict)
+	expect(t, "an external ID that is taken", s.Import(t.Context(), []toll.Customer{third}, []toll.Key{key(3, "cus_3")}, []toll.Imported{{Kind: toll.ImportedCustomer, External: "43", ID: "cus_3"}}, tolltest.Entry()), toll.Conflict)
+	expect(t, "a key that is there", s.Import(t.Context(), []toll.Customer{third}, []toll.Key{key(3, "cus_3"), {ID: "key_9", CustomerID: "cus_3", Name: "x", Mode: toll.Live, Hash: key(1, "").Hash, CreatedAt: when, Version: 1}}, nil, tolltest.Entry()), toll.Conflict)
 	_, err = s.Customer(t.Context(), "cus_3")
 	expect(t, "a customer of an import that failed", err, toll.NotFound)
 	_, err = s.Key(t.Context(), "key_3")

@@ -15,8 +15,8 @@ func keepsAProfile(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
 	p := toll.Profile{Name: "Zoë", Language: "es", TimeZone: "Europe/Berlin"}
-	must(t, s.SetProfile(ctx, toll.KindMember, "mem_1", p))
-	must(t, s.SetProfile(ctx, toll.KindOperator, "op_1", p))
+	must(t, s.SetProfile(ctx, toll.KindMember, "mem_1", p, tolltest.Entry()))
+	must(t, s.SetProfile(ctx, toll.KindOperator, "op_1", p, tolltest.Entry()))
 	m, err := s.Member(ctx, "mem_1")
 	must(t, err)
 	o, err := s.Operator(ctx, "op_1")
@@ -24,8 +24,8 @@ func keepsAProfile(t *testing.T, s account.Store) {
 	for _, got := range []toll.Profile{{Name: m.Name, Language: m.Language, TimeZone: m.TimeZone}, {Name: o.Name, Language: o.Language, TimeZone: o.TimeZone}} {
 		equal(t, got, p)
 	}
-	code(t, s.SetProfile(ctx, toll.KindOperator, "mem_1", p), toll.NotFound)
-	code(t, s.SetProfile(ctx, toll.KindMember, "mem_none", p), toll.NotFound)
+	code(t, s.SetProfile(ctx, toll.KindOperator, "mem_1", p, tolltest.Entry()), toll.NotFound)
+	code(t, s.SetProfile(ctx, toll.KindMember, "mem_none", p, tolltest.Entry()), toll.NotFound)
 }
 
 func endsTheSessionsOfAPersonButOne(t *testing.T, s account.Store) {
@@ -46,7 +46,7 @@ func endsTheSessionsOfAPersonButOne(t *testing.T, s account.Store) {
 	must(t, s.CreateSession(ctx, old, tolltest.Entry()))
 	must(t, s.CreateSession(ctx, session("ses_other", toll.KindMember, "mem_2"), tolltest.Entry()))
 	at := start.Add(time.Hour)
-	ids, err := s.RevokeSessionsOf(ctx, toll.KindMember, "mem_1", "ses_b", at)
+	ids, err := s.RevokeSessionsOf(ctx, toll.KindMember, "mem_1", "ses_b", at, tolltest.Entry())
 	must(t, err)
 	if slices.Sort(ids); !slices.Equal(ids, []string{"ses_a", "ses_c"}) {
 		t.Errorf("ended %v", ids)
@@ -61,7 +61,7 @@ func endsTheSessionsOfAPersonButOne(t *testing.T, s account.Store) {
 			t.Error("the session is not strong")
 		}
 	}
-	n, err := s.RevokeEverySession(ctx, at)
+	n, err := s.RevokeEverySession(ctx, at, tolltest.Entry())
 	must(t, err)
 	if n != 2 {
 		t.Errorf("ended %d sessions, want 2", n)
@@ -132,15 +132,15 @@ func keepsPasskeysToTheirPerson(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
 	k := toll.Passkey{ID: "pk_1", Kind: toll.KindMember, PersonID: "mem_1", Name: "Laptop", Credential: []byte{1, 0, 2}, Document: []byte(`{"n":1}`), CreatedAt: start.UTC()}
-	must(t, s.CreatePasskey(ctx, k))
+	must(t, s.CreatePasskey(ctx, k, tolltest.Entry()))
 	again := k
 	again.ID = "pk_2"
-	code(t, s.CreatePasskey(ctx, again), toll.Conflict)
+	code(t, s.CreatePasskey(ctx, again, tolltest.Entry()), toll.Conflict)
 	again.Credential, again.CreatedAt = []byte{2}, start.Add(time.Second).UTC()
-	must(t, s.CreatePasskey(ctx, again))
+	must(t, s.CreatePasskey(ctx, again, tolltest.Entry()))
 	nobodys := k
 	nobodys.ID, nobodys.Credential, nobodys.PersonID = "pk_3", []byte{3}, "mem_none"
-	code(t, s.CreatePasskey(ctx, nobodys), toll.NotFound)
+	code(t, s.CreatePasskey(ctx, nobodys, tolltest.Entry()), toll.NotFound)
 	got, err := s.PasskeysOf(ctx, toll.KindMember, "mem_1")
 	must(t, err)
 	equal(t, got, []toll.Passkey{k, again})
@@ -155,9 +155,9 @@ func keepsPasskeysToTheirPerson(t *testing.T, s account.Store) {
 	_, err = s.PasskeyByCredential(ctx, []byte{9})
 	code(t, err, toll.NotFound)
 
-	code(t, s.RenamePasskey(ctx, toll.KindMember, "mem_2", "pk_1", "Mine now"), toll.NotFound)
-	code(t, s.RemovePasskey(ctx, toll.KindMember, "mem_2", "pk_1"), toll.NotFound)
-	must(t, s.RenamePasskey(ctx, toll.KindMember, "mem_1", "pk_1", "Phone"))
+	code(t, s.RenamePasskey(ctx, toll.KindMember, "mem_2", "pk_1", "Mine now", tolltest.Entry()), toll.NotFound)
+	code(t, s.RemovePasskey(ctx, toll.KindMember, "mem_2", "pk_1", tolltest.Entry()), toll.NotFound)
+	must(t, s.RenamePasskey(ctx, toll.KindMember, "mem_1", "pk_1", "Phone", tolltest.Entry()))
 	used := start.Add(time.Hour).UTC()
 	must(t, s.UsePasskey(ctx, "pk_1", []byte(`{"n":1}`), []byte(`{"n":2}`), used))
 	code(t, s.UsePasskey(ctx, "pk_1", []byte(`{"n":1}`), []byte(`{"n":3}`), used), toll.NotFound)
@@ -165,16 +165,16 @@ func keepsPasskeysToTheirPerson(t *testing.T, s account.Store) {
 	must(t, err)
 	k.Name, k.Document, k.LastUsedAt = "Phone", []byte(`{"n":2}`), used
 	equal(t, one, k)
-	must(t, s.RemovePasskey(ctx, toll.KindMember, "mem_1", "pk_1"))
-	code(t, s.RemovePasskey(ctx, toll.KindMember, "mem_1", "pk_1"), toll.NotFound)
+	must(t, s.RemovePasskey(ctx, toll.KindMember, "mem_1", "pk_1", tolltest.Entry()))
+	code(t, s.RemovePasskey(ctx, toll.KindMember, "mem_1", "pk_1", tolltest.Entry()), toll.NotFound)
 }
 
 func takesACodeOfAnAuthenticatorAppOnce(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
 	app := toll.TOTP{PersonID: "mem_1", Sealed: []byte{0, 1, 2}, LastStep: 10, CreatedAt: start.UTC()}
-	code(t, s.SetTOTP(ctx, toll.TOTP{PersonID: "mem_none", Sealed: []byte{1}, CreatedAt: start}, nil), toll.NotFound)
-	must(t, s.SetTOTP(ctx, app, [][32]byte{{1}, {2}}))
+	code(t, s.SetTOTP(ctx, toll.TOTP{PersonID: "mem_none", Sealed: []byte{1}, CreatedAt: start}, nil, tolltest.Entry()), toll.NotFound)
+	must(t, s.SetTOTP(ctx, app, [][32]byte{{1}, {2}}, tolltest.Entry()))
 	got, err := s.TOTP(ctx, "mem_1")
 	must(t, err)
 	equal(t, got, app)
@@ -198,7 +198,7 @@ func takesACodeOfAnAuthenticatorAppOnce(t *testing.T, s account.Store) {
 	}
 	code(t, s.UseTOTP(ctx, "mem_1", 11), toll.NotFound)
 	app.Sealed, app.LastStep = []byte{3}, 1
-	must(t, s.SetTOTP(ctx, app, [][32]byte{{3}}))
+	must(t, s.SetTOTP(ctx, app, [][32]byte{{3}}, tolltest.Entry()))
 	got, err = s.TOTP(ctx, "mem_1")
 	must(t, err)
 	equal(t, got, app)
@@ -207,22 +207,22 @@ func takesACodeOfAnAuthenticatorAppOnce(t *testing.T, s account.Store) {
 	if left != 1 {
 		t.Errorf("%d recovery codes are left, want the new one", left)
 	}
-	must(t, s.RemoveTOTP(ctx, "mem_1"))
-	code(t, s.RemoveTOTP(ctx, "mem_1"), toll.NotFound)
+	must(t, s.RemoveTOTP(ctx, "mem_1", tolltest.Entry()))
+	code(t, s.RemoveTOTP(ctx, "mem_1", tolltest.Entry()), toll.NotFound)
 	_, err = s.TOTP(ctx, "mem_1")
 	code(t, err, toll.NotFound)
-	code(t, s.UseRecoveryCode(ctx, "mem_1", [32]byte{3}), toll.NotFound)
+	code(t, s.UseRecoveryCode(ctx, "mem_1", [32]byte{3}, tolltest.Entry()), toll.NotFound)
 }
 
 func takesARecoveryCodeOnce(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
-	must(t, s.SetRecoveryCodes(ctx, "op_1", [][32]byte{{1}, {2}, {3}}))
-	code(t, s.UseRecoveryCode(ctx, "mem_1", [32]byte{1}), toll.NotFound)
+	must(t, s.SetRecoveryCodes(ctx, "op_1", [][32]byte{{1}, {2}, {3}}, tolltest.Entry()))
+	code(t, s.UseRecoveryCode(ctx, "mem_1", [32]byte{1}, tolltest.Entry()), toll.NotFound)
 	errs := make([]error, 8)
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { errs[i] = s.UseRecoveryCode(ctx, "op_1", [32]byte{1}) })
+		all.Go(func() { errs[i] = s.UseRecoveryCode(ctx, "op_1", [32]byte{1}, tolltest.Entry()) })
 	}
 	all.Wait()
 	won := 0
@@ -236,22 +236,22 @@ func takesARecoveryCodeOnce(t *testing.T, s account.Store) {
 	if won != 1 || left != 2 {
 		t.Errorf("one code was used %d times, and %d are left", won, left)
 	}
-	must(t, s.SetRecoveryCodes(ctx, "op_1", [][32]byte{{7}}))
-	code(t, s.UseRecoveryCode(ctx, "op_1", [32]byte{2}), toll.NotFound)
-	must(t, s.UseRecoveryCode(ctx, "op_1", [32]byte{7}))
+	must(t, s.SetRecoveryCodes(ctx, "op_1", [][32]byte{{7}}, tolltest.Entry()))
+	code(t, s.UseRecoveryCode(ctx, "op_1", [32]byte{2}, tolltest.Entry()), toll.NotFound)
+	must(t, s.UseRecoveryCode(ctx, "op_1", [32]byte{7}, tolltest.Entry()))
 }
 
 func joinsAnIdentityToOnePerson(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
 	i := toll.Identity{Issuer: "https://id.example", Subject: "42", Kind: toll.KindMember, PersonID: "mem_1", Email: "one@example.com", CreatedAt: start.UTC()}
-	must(t, s.CreateIdentity(ctx, i))
+	must(t, s.CreateIdentity(ctx, i, tolltest.Entry()))
 	stolen := i
 	stolen.PersonID = "mem_2"
-	code(t, s.CreateIdentity(ctx, stolen), toll.Conflict)
+	code(t, s.CreateIdentity(ctx, stolen, tolltest.Entry()), toll.Conflict)
 	nobodys := i
 	nobodys.Subject, nobodys.PersonID = "43", "mem_none"
-	code(t, s.CreateIdentity(ctx, nobodys), toll.NotFound)
+	code(t, s.CreateIdentity(ctx, nobodys, tolltest.Entry()), toll.NotFound)
 	got, err := s.Identity(ctx, i.Issuer, i.Subject)
 	must(t, err)
 	equal(t, got, i)

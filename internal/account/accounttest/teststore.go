@@ -58,6 +58,7 @@ func TestStore(t *testing.T, open func(t *testing.T) account.Store) {
 		{"KeepsALastOwnerAndAdmin", keepsALastOwnerAndAdmin},
 		{"KeepsAnOwnerWhoeverIsQuicker", keepsAnOwnerWhoeverIsQuicker},
 		{"DisablingEndsSessionsAndKeepsItsMoment", disablingEndsSessionsAndKeepsItsMoment},
+		{"RecordsEveryChangeOfAPersonOnce", everyChangeOfAPersonIsRecorded},
 		{"AnswersNotFoundForWhatIsNotThere", answersNotFoundForWhatIsNotThere},
 		{"GivesUpWhenTheCallerHas", givesUpWhenTheCallerHas},
 	} {

@@ -1,6 +1,7 @@
 package accounttest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func keepsATicketWhole(t *testing.T, s account.Store) {
 	operator := ticket("tic_4", toll.TicketInvitation, "op@example.com")
 	operator.Role = "support"
 	for _, want := range []toll.Ticket{sign, reset, invite, operator} {
-		must(t, s.IssueTicket(ctx, want, letter("mail_"+want.ID)))
+		must(t, s.IssueTicket(ctx, want, tolltest.Entry(), letter("mail_"+want.ID)))
 		got, err := s.Ticket(ctx, want.ID)
 		must(t, err)
 		equal(t, got, utc(want))
@@ -44,20 +45,20 @@ func keepsATicketWhole(t *testing.T, s account.Store) {
 		must(t, err)
 		equal(t, got, []toll.Ticket{utc(want)})
 	}
-	code(t, s.IssueTicket(ctx, sign), toll.Conflict)
+	code(t, s.IssueTicket(ctx, sign, tolltest.Entry()), toll.Conflict)
 	twin := ticket("tic_5", toll.TicketSignUp, "new@example.com")
 	twin.Hash = sign.Hash
-	code(t, s.IssueTicket(ctx, twin), toll.Conflict)
+	code(t, s.IssueTicket(ctx, twin, tolltest.Entry()), toll.Conflict)
 	lost := ticket("tic_6", toll.TicketInvitation, "new@example.com")
 	lost.CustomerID = "cus_none"
-	code(t, s.IssueTicket(ctx, lost), toll.NotFound)
+	code(t, s.IssueTicket(ctx, lost, tolltest.Entry()), toll.NotFound)
 	_, err := s.TicketByHash(ctx, [32]byte{9})
 	code(t, err, toll.NotFound)
 	_, err = s.Ticket(ctx, "tic_none")
 	code(t, err, toll.NotFound)
-	must(t, s.RevokeTicket(ctx, "tic_3"))
-	code(t, s.RevokeTicket(ctx, "tic_3"), toll.NotFound)
-	code(t, s.UseTicket(ctx, invite, toll.TicketUse{}), toll.NotFound)
+	must(t, s.RevokeTicket(ctx, "tic_3", tolltest.Entry()))
+	code(t, s.RevokeTicket(ctx, "tic_3", tolltest.Entry()), toll.NotFound)
+	code(t, s.UseTicket(ctx, invite, toll.TicketUse{}, tolltest.Entry()), toll.NotFound)
 }
 
 func utc(t toll.Ticket) toll.Ticket {
@@ -70,13 +71,13 @@ func letsOneOfManyUseATicket(t *testing.T, s account.Store) {
 	people(t, s)
 	row := ticket("tic_1", toll.TicketReset, "ann@example.com")
 	row.PersonID = "mem_1"
-	must(t, s.IssueTicket(ctx, row))
+	must(t, s.IssueTicket(ctx, row, tolltest.Entry()))
 	const many = 50
 	errs := make([]error, many)
 	var wg sync.WaitGroup
 	for i := range errs {
 		wg.Go(func() {
-			errs[i] = s.UseTicket(ctx, row, toll.TicketUse{Reset: &toll.PasswordReset{Kind: toll.KindMember, PersonID: "mem_1", Hash: "$new", At: start}})
+			errs[i] = s.UseTicket(ctx, row, toll.TicketUse{Reset: &toll.PasswordReset{Kind: toll.KindMember, PersonID: "mem_1", Hash: "$new", At: start}}, tolltest.Entry())
 		})
 	}
 	wg.Wait()
@@ -98,17 +99,17 @@ func aRenewedTicketOpensWithItsNewTextOnly(t *testing.T, s account.Store) {
 	people(t, s)
 	old := ticket("tic_1", toll.TicketInvitation, "bob@example.com")
 	old.CustomerID, old.Role = "cus_1", "viewer"
-	must(t, s.IssueTicket(ctx, old))
+	must(t, s.IssueTicket(ctx, old, tolltest.Entry()))
 	renewed := old
 	renewed.Hash, renewed.Language, renewed.ExpiresAt = [32]byte{7}, "es", start.Add(2*time.Hour)
-	must(t, s.RenewTicket(ctx, renewed, letter("mail_1")))
+	must(t, s.RenewTicket(ctx, renewed, tolltest.Entry(), letter("mail_1")))
 	got, err := s.Ticket(ctx, "tic_1")
 	must(t, err)
 	equal(t, got, utc(renewed))
 	m := member("mem_bob", "cus_1", "bob@example.com")
-	code(t, s.UseTicket(ctx, old, toll.TicketUse{Member: &m}), toll.NotFound)
-	must(t, s.UseTicket(ctx, renewed, toll.TicketUse{Member: &m}))
-	code(t, s.RenewTicket(ctx, renewed), toll.NotFound)
+	code(t, s.UseTicket(ctx, old, toll.TicketUse{Member: &m}, tolltest.Entry()), toll.NotFound)
+	must(t, s.UseTicket(ctx, renewed, toll.TicketUse{Member: &m}, tolltest.Entry()))
+	code(t, s.RenewTicket(ctx, renewed, tolltest.Entry()), toll.NotFound)
 }
 
 func aTicketMakesACustomerAndItsOwnerOrNeither(t *testing.T, s account.Store) {
@@ -116,17 +117,17 @@ func aTicketMakesACustomerAndItsOwnerOrNeither(t *testing.T, s account.Store) {
 	people(t, s)
 	first := ticket("tic_1", toll.TicketSignUp, "new@example.com")
 	second := ticket("tic_2", toll.TicketSignUp, "new@example.com")
-	must(t, s.IssueTicket(ctx, first))
-	must(t, s.IssueTicket(ctx, second))
+	must(t, s.IssueTicket(ctx, first, tolltest.Entry()))
+	must(t, s.IssueTicket(ctx, second, tolltest.Entry()))
 	c := customer("cus_new", "New")
 	taken := member("mem_new", "cus_new", "one@example.com")
-	code(t, s.UseTicket(ctx, first, toll.TicketUse{Customer: &c, Member: &taken}), toll.Conflict)
+	code(t, s.UseTicket(ctx, first, toll.TicketUse{Customer: &c, Member: &taken}, tolltest.Entry()), toll.Conflict)
 	_, err := s.Customer(ctx, "cus_new")
 	code(t, err, toll.NotFound)
 	_, err = s.Ticket(ctx, "tic_1")
 	must(t, err)
 	m := member("mem_new", "cus_new", "new@example.com")
-	must(t, s.UseTicket(ctx, first, toll.TicketUse{Customer: &c, Member: &m}))
+	must(t, s.UseTicket(ctx, first, toll.TicketUse{Customer: &c, Member: &m}, tolltest.Entry()))
 	if _, err = s.Customer(ctx, "cus_new"); err != nil {
 		t.Error(err)
 	}
@@ -140,11 +141,11 @@ func aResetEndsSessionsAndOtherResets(t *testing.T, s account.Store) {
 	for _, id := range []string{"tic_1", "tic_2"} {
 		row := ticket(id, toll.TicketReset, "ann@example.com")
 		row.PersonID = "mem_1"
-		must(t, s.IssueTicket(ctx, row))
+		must(t, s.IssueTicket(ctx, row, tolltest.Entry()))
 	}
 	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_1", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, tolltest.Entry()))
 	at := start.Add(time.Minute)
-	must(t, s.UseTicket(ctx, ticket("tic_1", "", ""), toll.TicketUse{Reset: &toll.PasswordReset{Kind: toll.KindMember, PersonID: "mem_1", Hash: "$new", At: at}}))
+	must(t, s.UseTicket(ctx, ticket("tic_1", "", ""), toll.TicketUse{Reset: &toll.PasswordReset{Kind: toll.KindMember, PersonID: "mem_1", Hash: "$new", At: at}}, tolltest.Entry()))
 	m, err := s.Member(ctx, "mem_1")
 	must(t, err)
 	session, err := s.Session(ctx, "ses_1")
@@ -159,30 +160,30 @@ func aResetEndsSessionsAndOtherResets(t *testing.T, s account.Store) {
 func keepsALastOwnerAndAdmin(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
-	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberViewer))
-	must(t, s.SetOperatorRole(ctx, "op_1", toll.OperatorAdmin))
-	code(t, s.SetMemberRole(ctx, "mem_1", toll.MemberViewer), toll.Conflict)
-	code(t, s.DisablePerson(ctx, toll.KindMember, "mem_1", start), toll.Conflict)
-	code(t, s.RemovePerson(ctx, toll.KindMember, "mem_1"), toll.Conflict)
-	code(t, s.SetOperatorRole(ctx, "op_1", toll.OperatorSupport), toll.Conflict)
-	code(t, s.RemovePerson(ctx, toll.KindOperator, "op_1"), toll.Conflict)
-	code(t, s.DisablePerson(ctx, toll.KindOperator, "op_1", start), toll.Conflict)
+	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberViewer, tolltest.Entry()))
+	must(t, s.SetOperatorRole(ctx, "op_1", toll.OperatorAdmin, tolltest.Entry()))
+	code(t, s.SetMemberRole(ctx, "mem_1", toll.MemberViewer, tolltest.Entry()), toll.Conflict)
+	code(t, s.DisablePerson(ctx, toll.KindMember, "mem_1", start, tolltest.Entry()), toll.Conflict)
+	code(t, s.RemovePerson(ctx, toll.KindMember, "mem_1", tolltest.Entry()), toll.Conflict)
+	code(t, s.SetOperatorRole(ctx, "op_1", toll.OperatorSupport, tolltest.Entry()), toll.Conflict)
+	code(t, s.RemovePerson(ctx, toll.KindOperator, "op_1", tolltest.Entry()), toll.Conflict)
+	code(t, s.DisablePerson(ctx, toll.KindOperator, "op_1", start, tolltest.Entry()), toll.Conflict)
 
-	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberOwner))
-	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start))
-	code(t, s.RemovePerson(ctx, toll.KindMember, "mem_1"), toll.Conflict) // the other one cannot sign in
-	must(t, s.EnablePerson(ctx, toll.KindMember, "mem_2"))
+	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberOwner, tolltest.Entry()))
+	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start, tolltest.Entry()))
+	code(t, s.RemovePerson(ctx, toll.KindMember, "mem_1", tolltest.Entry()), toll.Conflict) // the other one cannot sign in
+	must(t, s.EnablePerson(ctx, toll.KindMember, "mem_2", tolltest.Entry()))
 	got, err := s.Member(ctx, "mem_2")
 	must(t, err)
 	if !got.DisabledAt.IsZero() || got.Role != toll.MemberOwner {
 		t.Errorf("%+v", got)
 	}
 	must(t, s.CreateToken(ctx, token("tok_1", toll.KindMember, "mem_1"), tolltest.Entry()))
-	must(t, s.RemovePerson(ctx, toll.KindMember, "mem_1"))
+	must(t, s.RemovePerson(ctx, toll.KindMember, "mem_1", tolltest.Entry()))
 	_, err = s.Token(ctx, "tok_1")
 	code(t, err, toll.NotFound)
-	code(t, s.SetMemberRole(ctx, "mem_1", toll.MemberOwner), toll.NotFound)
-	code(t, s.RemovePerson(ctx, toll.KindOperator, "mem_2"), toll.NotFound) // a member is no operator
+	code(t, s.SetMemberRole(ctx, "mem_1", toll.MemberOwner, tolltest.Entry()), toll.NotFound)
+	code(t, s.RemovePerson(ctx, toll.KindOperator, "mem_2", tolltest.Entry()), toll.NotFound) // a member is no operator
 }
 
 // Two owners who take each other's role at once: one stays.
@@ -199,9 +200,9 @@ func keepsAnOwnerWhoeverIsQuicker(t *testing.T, s account.Store) {
 	for i, id := range []string{"mem_1", "mem_2", "mem_3", "mem_4"} {
 		wg.Go(func() {
 			if i%2 == 0 {
-				errs[i] = s.SetMemberRole(ctx, id, toll.MemberViewer)
+				errs[i] = s.SetMemberRole(ctx, id, toll.MemberViewer, tolltest.Entry())
 			} else {
-				errs[i] = s.RemovePerson(ctx, toll.KindMember, id)
+				errs[i] = s.RemovePerson(ctx, toll.KindMember, id, tolltest.Entry())
 			}
 		})
 	}
@@ -222,14 +223,74 @@ func disablingEndsSessionsAndKeepsItsMoment(t *testing.T, s account.Store) {
 	ctx := t.Context()
 	people(t, s)
 	must(t, s.CreateSession(ctx, toll.Session{ID: "ses_1", Kind: toll.KindMember, PersonID: "mem_2", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}, tolltest.Entry()))
-	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberViewer))
-	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Minute)))
-	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Hour)))
+	must(t, s.SetMemberRole(ctx, "mem_2", toll.MemberViewer, tolltest.Entry()))
+	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Minute), tolltest.Entry()))
+	must(t, s.DisablePerson(ctx, toll.KindMember, "mem_2", start.Add(time.Hour), tolltest.Entry()))
 	m, err := s.Member(ctx, "mem_2")
 	must(t, err)
 	session, err := s.Session(ctx, "ses_1")
 	must(t, err)
 	if at := start.Add(time.Minute); !m.DisabledAt.Equal(at) || !session.RevokedAt.Equal(at) {
 		t.Errorf("disabled at %v, signed out at %v", m.DisabledAt, session.RevokedAt)
+	}
+}
+
+// Each change of a team, a link or a sign-in is in the audit log once; what was
+// refused, or was so already, is not.
+func everyChangeOfAPersonIsRecorded(t *testing.T, s account.Store) {
+	ctx := t.Context()
+	people(t, s)
+	m := member("mem_new", "cus_1", "new@example.com")
+	first := ticket("tic_1", toll.TicketInvitation, "new@example.com")
+	first.CustomerID, first.Role = "cus_1", "viewer"
+	n := 0
+	entry := func() toll.Entry {
+		e := tolltest.Entry()
+		n++
+		e.Object = fmt.Sprintf("change_%d", n)
+		return e
+	}
+	no := func(err error) error {
+		if err == nil {
+			t.Errorf("change %d was let through", n)
+		}
+		n--
+		return nil
+	}
+	for _, change := range []func() error{
+		func() error { return s.IssueTicket(ctx, first, entry()) },
+		func() error { return no(s.IssueTicket(ctx, first, entry())) },
+		func() error { return s.RenewTicket(ctx, first, entry()) },
+		func() error { return s.UseTicket(ctx, first, toll.TicketUse{Member: &m}, entry()) },
+		func() error { return no(s.UseTicket(ctx, first, toll.TicketUse{Member: &m}, entry())) },
+		func() error { return no(s.RevokeTicket(ctx, "tic_1", entry())) },
+		func() error { return s.SetMemberRole(ctx, "mem_new", toll.MemberAdmin, entry()) },
+		func() error { return s.DisablePerson(ctx, toll.KindMember, "mem_new", start, entry()) },
+		func() error { err := s.DisablePerson(ctx, toll.KindMember, "mem_new", start, entry()); n--; return err },
+		func() error { return s.EnablePerson(ctx, toll.KindMember, "mem_new", entry()) },
+		func() error { err := s.EnablePerson(ctx, toll.KindMember, "mem_new", entry()); n--; return err },
+		func() error { return s.SetProfile(ctx, toll.KindMember, "mem_new", toll.Profile{Name: "New"}, entry()) },
+		func() error {
+			return s.SetTOTP(ctx, toll.TOTP{PersonID: "mem_new", Sealed: []byte{1}, CreatedAt: start}, [][32]byte{{1}}, entry())
+		},
+		func() error { return s.UseRecoveryCode(ctx, "mem_new", [32]byte{1}, entry()) },
+		func() error { return no(s.UseRecoveryCode(ctx, "mem_new", [32]byte{1}, entry())) },
+		func() error { return s.RemoveTOTP(ctx, "mem_new", entry()) },
+		func() error {
+			_, err := s.RevokeSessionsOf(ctx, toll.KindMember, "mem_new", "", start, entry())
+			n--
+			return err
+		},
+		func() error { return s.RemovePerson(ctx, toll.KindMember, "mem_new", entry()) },
+		func() error { return no(s.RemovePerson(ctx, toll.KindMember, "mem_new", entry())) },
+		func() error { n++; return no(s.RemovePerson(ctx, toll.KindMember, "mem_2", toll.Entry{})) }, // without an entry
+	} {
+		was := n
+		must(t, change())
+		page, err := s.Entries(ctx, toll.EntryQuery{Object: fmt.Sprintf("change_%d", was+1)})
+		must(t, err)
+		if len(page.Entries) != n-was {
+			t.Errorf("change %d is in the log %d times, want %d", was+1, len(page.Entries), n-was)
+		}
 	}
 }

@@ -32,7 +32,7 @@ func (s *Store) EnqueueMail(ctx context.Context, mails ...toll.Mail) error {
 // AnswerMail implements account.Outbox. Every question is taken to be claimed.
 func (s *Store) AnswerMail(ctx context.Context, _ toll.MailClaim, tickets []toll.Ticket, mails []toll.Mail) error {
 	for _, t := range tickets {
-		if err := s.IssueTicket(ctx, t); err != nil {
+		if err := s.issueTicket(ctx, t); err != nil {
 			return err
 		}
 	}
@@ -74,12 +74,15 @@ func copyTicket(t toll.Ticket) toll.Ticket {
 }
 
 // IssueTicket implements account.TicketStore.
-func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error {
-	leave, err := s.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
+func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error {
+	return s.withinFor(ctx, &e, func() error { return s.putTicket(t, mails...) })
+}
+
+func (s *Store) issueTicket(ctx context.Context, t toll.Ticket) error {
+	return s.within(ctx, func() error { return s.putTicket(t) })
+}
+
+func (s *Store) putTicket(t toll.Ticket, mails ...toll.Mail) error {
 	_, member := s.members[t.PersonID]
 	_, operator := s.operators[t.PersonID]
 	if _, ok := s.customers[t.CustomerID]; t.CustomerID != "" && !ok || t.PersonID != "" && !member && !operator {
@@ -96,8 +99,8 @@ func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, mails ...toll.Ma
 }
 
 // RenewTicket implements account.TicketStore.
-func (s *Store) RenewTicket(ctx context.Context, t toll.Ticket, mails ...toll.Mail) error {
-	leave, err := s.enter(ctx)
+func (s *Store) RenewTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -109,6 +112,7 @@ func (s *Store) RenewTicket(ctx context.Context, t toll.Ticket, mails ...toll.Ma
 	row.Hash, row.Language, row.ExpiresAt = t.Hash, t.Language, micro(t.ExpiresAt)
 	s.tickets[t.ID] = row
 	s.mails = append(s.mails, mails...)
+	s.record(e)
 	return nil
 }
 
@@ -152,8 +156,8 @@ func (s *Store) Invitations(ctx context.Context, customerID string) ([]toll.Tick
 }
 
 // RevokeTicket implements account.TicketStore.
-func (s *Store) RevokeTicket(ctx context.Context, id string) error {
-	leave, err := s.enter(ctx)
+func (s *Store) RevokeTicket(ctx context.Context, id string, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -162,12 +166,13 @@ func (s *Store) RevokeTicket(ctx context.Context, id string) error {
 		return missing("ticket")
 	}
 	delete(s.tickets, id)
+	s.record(e)
 	return nil
 }
 
 // UseTicket implements account.TicketStore.
-func (s *Store) UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse) error {
-	leave, err := s.enter(ctx)
+func (s *Store) UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse, e toll.Entry) error {
+	leave, err := s.enterWith(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -221,5 +226,6 @@ func (s *Store) UseTicket(ctx context.Context, t toll.Ticket, use toll.TicketUse
 		}
 	}
 	s.mails = append(s.mails, use.Mails...)
+	s.record(e)
 	return nil
 }

@@ -27,7 +27,8 @@ func (l ledgerAt) ReadBooks(ctx context.Context, customer string, f func(r billi
 
 // invoicingAt cuts invoices as if it were a certain time.
 func invoicingAt(s *store.Store, now time.Time, taxes ...toll.TaxRate) *billing.Invoicing {
-	return billing.NewInvoicing(ledgerAt{s, now}, nil, func() []toll.TaxRate { return taxes }, toll.NewIDs(nil).NewID, time.UTC)
+	return billing.NewInvoicing(ledgerAt{s, now}, nil, func() []toll.TaxRate { return taxes }, toll.NewIDs(nil).NewID, time.UTC,
+		func(context.Context, *billing.Invoice, time.Time) toll.Entry { return tolltest.Entry() })
 }
 
 // pricedVersion is a plan of 10.00 a month, with words at 0.10 beyond 5.
@@ -64,9 +65,9 @@ func keepsAnInvoiceAsItWasCut(t *testing.T, s *store.Store) {
 	v := pricedVersion(t, s, "priced")
 	c := payer(t, s, 1, v, day(9, 10))
 	e := uses(t, s, "n/a", &c, day(9, 12), 25)
-	must(t, s.SetTaxed(background, c.ID, "DE", false))
-	must(t, s.GrantCredit(background, billing.Credit{ID: "crd_1", Customer: c.ID, Amount: toll.Money{Minor: 100, Currency: "USD"}, Note: "sorry", GrantedAt: noon}))
-	must(t, s.RedeemCoupon(background, c.ID, billing.Redemption{Coupon: toll.Coupon{Name: "launch", Title: "Launch", Percent: "50", Months: 1}, From: day(9, 1)}))
+	must(t, s.SetTaxed(background, c.ID, "DE", false, tolltest.Entry()))
+	must(t, s.GrantCredit(background, billing.Credit{ID: "crd_1", Customer: c.ID, Amount: toll.Money{Minor: 100, Currency: "USD"}, Note: "sorry", GrantedAt: noon}, tolltest.Entry()))
+	must(t, s.RedeemCoupon(background, c.ID, billing.Redemption{Coupon: toll.Coupon{Name: "launch", Title: "Launch", Percent: "50", Months: 1}, From: day(9, 1)}, tolltest.Entry()))
 	vat := toll.TaxRate{Name: "vat", Title: "VAT", Percent: "19", Countries: []string{"DE"}}
 	cut, err := invoicingAt(s, day(10, 2), vat).Cut(background, c.ID, time.Time{})
 	if err != nil || len(cut) != 1 {
@@ -209,15 +210,15 @@ func leavesNoNumberOut(t *testing.T, s *store.Store) {
 	terms := billing.Terms{Month: cut[0].Month}
 	twice := cut[0]
 	twice.ID = "inv_twice"
-	_, err = s.StoreInvoice(background, twice, terms, nil, 1, 1)
+	_, err = s.StoreInvoice(background, twice, terms, nil, 1, 1, tolltest.Entry())
 	wantCode(t, "the same month again", err, toll.Conflict)
 	next := twice
 	next.Month = billing.Span{From: day(9, 1), To: day(10, 1)}
-	_, err = s.StoreInvoice(background, next, terms, nil, 0, 1)
+	_, err = s.StoreInvoice(background, next, terms, nil, 0, 1, tolltest.Entry())
 	wantCode(t, "of books that were written to", err, toll.Conflict)
-	_, err = s.StoreInvoice(background, next, terms, nil, 1, 7)
+	_, err = s.StoreInvoice(background, next, terms, nil, 1, 7, tolltest.Entry())
 	wantCode(t, "of another history", err, toll.Conflict)
-	stored, err := s.StoreInvoice(background, next, terms, nil, 1, 1)
+	stored, err := s.StoreInvoice(background, next, terms, nil, 1, 1, tolltest.Entry())
 	if err != nil || stored.Number != "INV-000002" {
 		t.Errorf("%s, %v", stored.Number, err)
 	}
@@ -264,24 +265,24 @@ func movesInvoicesAndCredits(t *testing.T, s *store.Store) {
 	c := payer(t, s, 1, v, day(7, 1))
 	usd := func(minor int64) toll.Money { return toll.Money{Minor: minor, Currency: "USD"} }
 	for n, minor := range []int64{300, 400} {
-		must(t, s.GrantCredit(background, billing.Credit{ID: fmt.Sprintf("crd_%d", n), Customer: c.ID, Amount: usd(minor), GrantedAt: noon.Add(time.Duration(n) * time.Second)}))
+		must(t, s.GrantCredit(background, billing.Credit{ID: fmt.Sprintf("crd_%d", n), Customer: c.ID, Amount: usd(minor), GrantedAt: noon.Add(time.Duration(n) * time.Second)}, tolltest.Entry()))
 	}
 	cut, err := invoicingAt(s, day(9, 1)).Cut(background, c.ID, time.Time{})
 	if err != nil || len(cut) != 2 || cut[0].Credited.Minor != 700 || cut[1].Credited.Minor != 0 {
 		t.Fatalf("%+v, %v", cut, err)
 	}
-	paid, err := s.MoveInvoice(background, cut[1].Number, billing.Paid, noon, "by transfer")
+	paid, err := s.MoveInvoice(background, cut[1].Number, billing.Paid, noon, "by transfer", tolltest.Entry())
 	if err != nil || paid.State != billing.Paid || paid.Note != "by transfer" {
 		t.Errorf("%+v, %v", paid, err)
 	}
 	if got, err := s.Invoice(background, cut[1].ID); err != nil || got.State != billing.Paid || !got.ClosedAt.Equal(noon) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	_, err = s.MoveInvoice(background, cut[1].ID, billing.Void, noon, "")
+	_, err = s.MoveInvoice(background, cut[1].ID, billing.Void, noon, "", tolltest.Entry())
 	wantCode(t, "a paid one is not voided", err, toll.Conflict)
-	_, err = s.MoveInvoice(background, "INV-999999", billing.Paid, noon, "")
+	_, err = s.MoveInvoice(background, "INV-999999", billing.Paid, noon, "", tolltest.Entry())
 	wantCode(t, "one that is not there", err, toll.NotFound)
-	_, err = s.MoveInvoice(background, cut[0].ID, billing.Void, noon, "a mistake")
+	_, err = s.MoveInvoice(background, cut[0].ID, billing.Void, noon, "a mistake", tolltest.Entry())
 	must(t, err)
 	credits, err := s.CreditsOf(background, c.ID)
 	if err != nil || len(credits) != 3 {
@@ -294,21 +295,21 @@ func movesInvoicesAndCredits(t *testing.T, s *store.Store) {
 	if left != 700 {
 		t.Errorf("after a void invoice %d of 700 are left", left)
 	}
-	wantCode(t, "nobody's credit", s.GrantCredit(background, billing.Credit{ID: "crd_9", Customer: "cus_none", Amount: usd(1)}), toll.NotFound)
-	wantCode(t, "no credit", s.GrantCredit(background, billing.Credit{ID: "crd_9", Customer: c.ID, Amount: usd(0)}), toll.Invalid)
+	wantCode(t, "nobody's credit", s.GrantCredit(background, billing.Credit{ID: "crd_9", Customer: "cus_none", Amount: usd(1)}, tolltest.Entry()), toll.NotFound)
+	wantCode(t, "no credit", s.GrantCredit(background, billing.Credit{ID: "crd_9", Customer: c.ID, Amount: usd(0)}, tolltest.Entry()), toll.Invalid)
 	r := billing.Redemption{Coupon: toll.Coupon{Name: "launch", Amount: toll.Price{Amount: "2.00", Currency: "USD"}}, From: day(9, 1)}
-	must(t, s.RedeemCoupon(background, c.ID, r))
-	wantCode(t, "the same coupon twice", s.RedeemCoupon(background, c.ID, r), toll.Conflict)
-	wantCode(t, "nobody's coupon", s.RedeemCoupon(background, "cus_none", r), toll.NotFound)
-	must(t, s.EndCoupon(background, c.ID, "launch", day(10, 1)))
-	wantCode(t, "a coupon that nobody has", s.EndCoupon(background, c.ID, "lunch", day(10, 1)), toll.NotFound)
+	must(t, s.RedeemCoupon(background, c.ID, r, tolltest.Entry()))
+	wantCode(t, "the same coupon twice", s.RedeemCoupon(background, c.ID, r, tolltest.Entry()), toll.Conflict)
+	wantCode(t, "nobody's coupon", s.RedeemCoupon(background, "cus_none", r, tolltest.Entry()), toll.NotFound)
+	must(t, s.EndCoupon(background, c.ID, "launch", day(10, 1), tolltest.Entry()))
+	wantCode(t, "a coupon that nobody has", s.EndCoupon(background, c.ID, "lunch", day(10, 1), tolltest.Entry()), toll.NotFound)
 	next, err := invoicingAt(s, day(11, 1)).Cut(background, c.ID, time.Time{})
 	if err != nil || len(next) != 2 || next[0].Total.Minor != 800 || next[0].Credited.Minor != 700 || next[1].Total.Minor != 1000 {
 		t.Errorf("%+v, %v", next, err)
 	}
-	must(t, s.SetTaxed(background, c.ID, "FR", true))
+	must(t, s.SetTaxed(background, c.ID, "FR", true, tolltest.Entry()))
 	if country, exempt, err := s.Taxed(background, c.ID); country != "FR" || !exempt || err != nil {
 		t.Errorf("%s, %v, %v", country, exempt, err)
 	}
-	wantCode(t, "nobody's tax", s.SetTaxed(background, "cus_none", "FR", true), toll.NotFound)
+	wantCode(t, "nobody's tax", s.SetTaxed(background, "cus_none", "FR", true, tolltest.Entry()), toll.NotFound)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollhouse/tollhouse/internal/store"
 	"github.com/tollhouse/tollhouse/internal/toll"
+	"github.com/tollhouse/tollhouse/internal/toll/tolltest"
 )
 
 func mail(n int) toll.Mail {
@@ -155,13 +156,13 @@ func putsAMailOffAndGivesItUp(t *testing.T, s *store.Store) {
 	wantSame(t, "put off", got, err, toll.PostedMail{Mail: mail(1), Status: toll.MailWaiting, Tries: 1, NextTryAt: next, LastError: "421 come back\uFFFD later\uFFFD"})
 	none, err := s.ClaimMail(background, next.Add(-time.Second), time.Minute, 10)
 	wantSame(t, "during the pause", none, err, nil)
-	must(t, s.RetryMail(background, "mail_0001", now))
+	must(t, s.RetryMail(background, "mail_0001", now, tolltest.Entry()))
 	must(t, s.MailFailed(background, claimOne(t, s, now), now, time.Time{}, "550 nobody here"))
 	got, err = s.Mail(background, "mail_0001")
 	lost := mail(1)
 	lost.Values = nil
 	wantSame(t, "given up", got, err, toll.PostedMail{Mail: lost, Status: toll.MailFailed, Tries: 2, DoneAt: now, LastError: "550 nobody here"})
-	wantCode(t, "trying again what was given up", s.RetryMail(background, "mail_0001", now), toll.NotFound)
+	wantCode(t, "trying again what was given up", s.RetryMail(background, "mail_0001", now, tolltest.Entry()), toll.NotFound)
 	queue, err := s.MailQueue(background)
 	wantSame(t, "queue", queue, err, toll.MailQueue{Failed: 1})
 }
