@@ -90,8 +90,7 @@ func usedByAddress(ctx context.Context, db queryer, q meter.UsedQuery) ([]meter.
 // a few rows at a time, so that drains have their turn.
 func (s *Store) forgetAddresses(ctx context.Context, now time.Time) error {
 	const key = `period, every, unit, service, endpoint, address`
-	query := `delete from address_quota where (` + key + `) in (select ` + key + ` from address_quota
-		where every = $1 and period < $2 limit ` + strconv.Itoa(deletedAtOnce) + `)` //nolint:gosec // G202: the key is ours
+	query := `delete from address_quota where (` + key + `) in (select ` + key + ` from address_quota where every = $1 and period < $2 limit ` + strconv.Itoa(deletedAtOnce) + `)` //nolint:gosec // G202: the key is ours
 	for every, kept := range addressesKept {
 		for {
 			began := time.Now()

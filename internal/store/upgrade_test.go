@@ -24,8 +24,9 @@ func TestOpensADatabaseOfTheVersionBefore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
-			where, driver, file := Options{Dir: t.TempDir()}, "sqlite", ""
-			if file = filepath.Join(where.Dir, FileName); name == "postgres" {
+			where, driver := Options{Dir: t.TempDir()}, "sqlite"
+			file := filepath.Join(where.Dir, FileName)
+			if name == "postgres" {
 				driver, file = "pgx", pgserver.Database(t)
 				where = Options{URL: toll.Secret(file)}
 			}
