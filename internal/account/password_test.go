@@ -140,7 +140,7 @@ func TestAnUnknownPersonCostsTheSameWorkAndNeverMatches(t *testing.T) {
 }
 
 // Not parallel: it changes what the machine seems to be.
-func TestACrowdThatSignsInLeavesCoresToTheGateway(t *testing.T) { //nolint:paralleltest // GOMAXPROCS is one for all
+func TestACrowdThatSignsInLeavesCoresToTheGateway(t *testing.T) {
 	for cores, want := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 4} {
 		before := runtime.GOMAXPROCS(cores)
 		p := newPasswords(t, PasswordOptions{})

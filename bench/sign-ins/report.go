@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"time"
@@ -17,10 +16,10 @@ type facts struct {
 	load                       string
 }
 
-func report(w io.Writer, f facts) {
-	fmt.Fprintf(w, "%s, %s, %d CPUs, load average %s. %d signing in at once, %d gateway requests a second, %d rounds of %s each without and with.\n\n",
+func report(f facts) {
+	fmt.Printf("%s, %s, %d CPUs, load average %s. %d signing in at once, %d gateway requests a second, %d rounds of %s each without and with.\n\n",
 		time.Now().UTC().Format(time.DateOnly), runtime.Version(), f.cores, f.load, f.crowd, f.pace, f.rounds, f.length)
-	fmt.Fprintf(w, "| gateway requests | | p50 ms | p99 ms | most ms |\n|---|---|---|---|---|\n")
+	fmt.Printf("| gateway requests | | p50 ms | p99 ms | most ms |\n|---|---|---|---|---|\n")
 	for _, row := range []struct {
 		name string
 		took []time.Duration
@@ -30,10 +29,10 @@ func report(w io.Writer, f facts) {
 		}
 		slices.Sort(row.took)
 		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		fmt.Fprintf(w, "| %s | %d | %.1f | %.1f | %.1f |\n", row.name, len(row.took), ms(row.took[len(row.took)/2]), ms(row.took[len(row.took)*99/100]), ms(row.took[len(row.took)-1]))
+		fmt.Printf("| %s | %d | %.1f | %.1f | %.1f |\n", row.name, len(row.took), ms(row.took[len(row.took)/2]), ms(row.took[len(row.took)*99/100]), ms(row.took[len(row.took)-1]))
 	}
-	fmt.Fprintf(w, "\nSign-ins: %d that went in, %d told that it is wrong, %d told to come again.\n", f.crowds.in, f.crowds.wrong, f.crowds.busy)
+	fmt.Printf("\nSign-ins: %d that went in, %d told that it is wrong, %d told to come again.\n", f.crowds.in, f.crowds.wrong, f.crowds.busy)
 	const mb = 1 << 20
-	fmt.Fprintf(w, "\nResident memory: %.0f MiB before, %.0f at its peak (%.0f more, %.0f for each core), %.0f at the end.\n",
+	fmt.Printf("\nResident memory: %.0f MiB before, %.0f at its peak (%.0f more, %.0f for each core), %.0f at the end.\n",
 		float64(f.before)/mb, float64(f.peak)/mb, float64(f.peak-f.before)/mb, float64(f.peak-f.before)/mb/float64(f.cores), float64(f.after)/mb)
 }

@@ -1,8 +1,8 @@
-// Command signins measures what a crowd that signs in does to the rest: the
+// Command sign-ins measures what a crowd that signs in does to the rest: the
 // memory of a running Tollhouse before and at its peak, and how long the
 // gateway's requests take with and without it.
 //
-//	go run ./bench/signins
+//	go run ./bench/sign-ins
 //
 // It builds and starts the program with a plan, a key and an operator, sends
 // requests with the key at an even pace, and lets 64 clients sign in meanwhile,
@@ -32,13 +32,13 @@ func main() {
 	wrong := flag.Bool("strangers", false, "nobody knows the addresses and passwords that sign in")
 	flag.Parse()
 	if err := run(*binary, *crowd, *pace, *rounds, *length, *wrong); err != nil {
-		fmt.Fprintln(os.Stderr, "signins:", err)
+		fmt.Fprintln(os.Stderr, "sign-ins:", err)
 		os.Exit(1)
 	}
 }
 
 func run(binary string, crowd, pace, rounds int, length time.Duration, strangers bool) (err error) {
-	dir, err := os.MkdirTemp("", "tollhouse-signins")
+	dir, err := os.MkdirTemp("", "tollhouse-sign-ins")
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func run(binary string, crowd, pace, rounds int, length time.Duration, strangers
 		}
 		beside = append(beside, took...)
 	}
-	report(os.Stdout, facts{
+	report(facts{
 		crowd: crowd, pace: pace, rounds: rounds, length: length, before: before, peak: h.peak(), after: h.memory(),
 		alone: alone, beside: beside, crowds: crowds, cores: runtime.GOMAXPROCS(0), load: loadAverage(),
 	})
