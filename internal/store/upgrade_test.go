@@ -130,7 +130,7 @@ func checkAccountsOfVersionNine(t *testing.T, s *Store) {
 	if head, err := s.VerifyAudit(ctx, nil); err != nil || head.Seq != 1 {
 		t.Errorf("the audit log ends at %+v, %v; want one entry", head, err)
 	}
-	if err := s.DisablePerson(ctx, toll.KindMember, "mem_1", day9); toll.CodeOf(err) != toll.Conflict {
+	if err := s.DisablePerson(ctx, toll.KindMember, "mem_1", day9, tolltest.Entry()); toll.CodeOf(err) != toll.Conflict {
 		t.Errorf("disabling the last owner: %v, want Conflict", err)
 	}
 }
