@@ -112,7 +112,7 @@ func TestAThousandStreamsOverHTTP2OneOfWhichNeverReads(t *testing.T) {
 	service.Start()
 	t.Cleanup(service.Close)
 	t.Cleanup(service.CloseClientConnections)
-	_, secure, _, over2, p := gatewayBefore(t, fmt.Sprintf("  live: { path: /live, access: public, upstreams: [%q] }\n", service.URL))
+	_, secure, _, over2, p := gatewayBefore(t, fmt.Sprintf("  live: { path: /live, access: public, upstreams: [%q], timeouts: { connect: 60s } }\n", service.URL))
 	over2.Timeout = 0 // streams
 
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)

@@ -137,8 +137,12 @@ func TestAKeyEndsInItsMomentOnEveryReplica(t *testing.T) {
 			t.Parallel()
 			r := c.start(t)
 			file, first := r.all[0].file, r.plans[0]
-			expiring := ask[key](t, "key", "create", "--config", file, "--customer", first.customer, "--name", "short", "--expires", "5s")
-			rolled := ask[key](t, "key", "roll", first.keyID, "--overlap", "5s", "--config", file)
+			// Both keys outlive the commands that follow on a machine that is slow just now.
+			began := time.Now()
+			ask[key](t, "key", "create", "--config", file, "--customer", first.customer, "--name", "how long a command takes")
+			life := (5*time.Second + 3*time.Since(began)).Round(time.Second).String()
+			expiring := ask[key](t, "key", "create", "--config", file, "--customer", first.customer, "--name", "short", "--expires", life)
+			rolled := ask[key](t, "key", "roll", first.keyID, "--overlap", life, "--config", file)
 			ended := func(text string) {
 				var group sync.WaitGroup
 				for i := range r.all {
