@@ -146,6 +146,15 @@ func (l leftJournal) copy(t *testing.T) leftJournal {
 	if err := os.CopyFS(to.dir, os.DirFS(l.dir)); err != nil {
 		t.Fatal(err)
 	}
+	secrets, err := filepath.Glob(filepath.Join(to.dir, "data", "*.secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range secrets { // CopyFS lets others read what it copies
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	config, err := os.ReadFile(l.file)
 	if err != nil {
 		t.Fatal(err)

@@ -45,14 +45,14 @@ func loadSecret(path string) (toll.Secret, error) {
 	if mode := info.Mode(); !mode.IsRegular() {
 		return "", fmt.Errorf("the secret file %s is no regular file", path)
 	} else if mode.Perm()&0o077 != 0 {
-		return "", fmt.Errorf("the secret file %s can be read by others (%#o): make it private with chmod 600, or remove it to get a new secret (everybody then signs in again)", path, mode.Perm())
+		return "", fmt.Errorf("the secret file %s can be read by others (%#o): make it private with chmod 600, or remove it to get a new secret (what the old one made holds no more: sessions, for one, end)", path, mode.Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(file, mostSecret+1))
 	if err != nil {
 		return "", fmt.Errorf("read the secret file: %w", err)
 	}
 	if text = bytes.TrimSpace(text); len(text) < MinSecret || len(text) > mostSecret {
-		return "", fmt.Errorf("the secret file %s must hold %d to %d bytes: remove it to get a new secret (everybody then signs in again)", path, MinSecret, mostSecret)
+		return "", fmt.Errorf("the secret file %s must hold %d to %d bytes: remove it to get a new secret (what the old one made holds no more: sessions, for one, end)", path, MinSecret, mostSecret)
 	}
 	return toll.Secret(text), nil
 }

@@ -36,6 +36,10 @@ func Examples() []Example {
 			Field{ID: "f1", Name: "name", Label: "Name", Hint: "So that you know it again.", Required: true}.View(),
 			Field{ID: "f2", Name: "email", Type: "email", Label: "E-mail", Value: "nobody", Hint: "At work.", Error: "This is no e-mail address."}.View(),
 		), ""},
+		{"file", templ.Join(
+			File{ID: "u1", Name: "file", Label: "File", Hint: "At most 100 kB.", Accept: ".tsv,.txt", Required: true, Progress: "How much has been sent"}.View(),
+			Area{ID: "u2", Name: "text", Label: "Message", Hint: "At most 10,000 characters.", Rows: 4, Most: 10000, Error: "Write something."}.View(),
+		), ""},
 		{"choice", templ.Join(
 			Choice{ID: "c1", Name: "mode", Label: "Mode", Value: "test", Hint: "Test calls are never billed.", Options: []Option{{"live", "Live"}, {"test", "Test"}}}.View(),
 			Choice{ID: "c2", Name: "unit", Label: "Unit", Hidden: true, Options: []Option{{"requests", "Requests"}}}.View(),
