@@ -12,8 +12,8 @@ import (
 )
 
 func newCustomer() *cobra.Command {
-	cmd := &cobra.Command{Use: "customer", Short: "Create, list and show customers; change their plans, suspend and resume them"}
-	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerShow(), newCustomerPlan(), newCustomerOverride(), newCustomerSuspend(), newCustomerResume())
+	cmd := &cobra.Command{Use: "customer", Short: "Create, list and show customers; change their plans, suspend, resume, export and delete them"}
+	cmd.AddCommand(newCustomerCreate(), newCustomerList(), newCustomerShow(), newCustomerPlan(), newCustomerOverride(), newCustomerSuspend(), newCustomerResume(), newCustomerExport(), newCustomerDelete())
 	return cmd
 }
 

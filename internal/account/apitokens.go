@@ -293,8 +293,8 @@ var scopeActions = map[toll.TokenScope][]Action{
 	toll.ScopeWriteEvents: {WriteEvents},
 	toll.ScopeReadUsage:   {ReadUsage, ReadAllUsage},
 
-	toll.ScopeReadCustomers:  {ReadCustomer, ListCustomers},
-	toll.ScopeWriteCustomers: {CreateCustomer, RenameCustomer, SetPlan, SetOverride, SuspendCustomer, ResumeCustomer},
+	toll.ScopeReadCustomers:  {ReadCustomer, ListCustomers, ExportCustomer},
+	toll.ScopeWriteCustomers: {CreateCustomer, RenameCustomer, SetPlan, SetOverride, SuspendCustomer, ResumeCustomer, DeleteCustomer},
 	toll.ScopeReadKeys:       {ListKeys},
 	toll.ScopeWriteKeys:      {CreateKey, RollKey, RevokeKey},
 	toll.ScopeReadMembers:    {ListMembers},

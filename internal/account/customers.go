@@ -134,7 +134,7 @@ func (o *Office) customer(ctx context.Context, p Person, action Action, id strin
 	case err != nil:
 		return toll.Customer{}, fmt.Errorf("read customer %s: %w", id, err)
 	}
-	return c, nil
+	return c, open(&c, action)
 }
 
 // changeCustomer reads, changes and writes a row. Without a version that the

@@ -460,10 +460,12 @@ func (i *Imports) key(ctx context.Context, r row, customers map[string]string, s
 	in := NewKey{CustomerID: r.get("customer"), Name: r.get("name"), Mode: toll.Mode(r.get("mode")), Services: strings.Fields(r.get("services"))}
 	if id := customers[in.CustomerID]; id != "" {
 		in.CustomerID = id
-	} else if _, err := i.store.Customer(ctx, in.CustomerID); toll.CodeOf(err) == toll.NotFound {
+	} else if c, err := i.store.Customer(ctx, in.CustomerID); toll.CodeOf(err) == toll.NotFound {
 		return k, "", toll.FieldError("customer", "There is no customer %q, neither imported under this external_id nor with this ID. Import customers first.", shorten(in.CustomerID))
 	} else if err != nil {
 		return k, "", err
+	} else if err := open(&c, CreateKey); err != nil {
+		return k, "", toll.FieldError("customer", "The customer %s has left.", c.ID)
 	}
 	if text := r.get("expires_at"); text != "" {
 		if in.ExpiresAt, err = importedTime("expires_at", text); err != nil {

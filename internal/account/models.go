@@ -340,7 +340,7 @@ func readCustomer(ctx context.Context, store customerReader, p Person, action Ac
 	case err != nil:
 		return toll.Customer{}, fmt.Errorf("read customer %s: %w", id, err)
 	}
-	return c, nil
+	return c, open(&c, action)
 }
 
 // model reads a model and passes the gate for its customer.

@@ -19,6 +19,8 @@ const (
 	SetOverride     Action = "customer.override" // limits that hold for one customer alone
 	SuspendCustomer Action = "customer.suspend"
 	ResumeCustomer  Action = "customer.resume"
+	ExportCustomer  Action = "customer.read_export" // all that is kept of one
+	DeleteCustomer  Action = "customer.delete"      // for ever: its personal data is gone
 
 	ListKeys  Action = "key.list"
 	CreateKey Action = "key.create"
@@ -128,6 +130,8 @@ var rules = []Rule{
 	{SetOverride, OnCustomer, desk},
 	{SuspendCustomer, OnCustomer, desk},
 	{ResumeCustomer, OnCustomer, desk},
+	{ExportCustomer, OnCustomer, allowed(leaders, desk)}, // who may see members, bills and the audit log
+	{DeleteCustomer, OnCustomer, chief},
 
 	{ListKeys, OnCustomer, allowed(coders, []Subject{memberViewer}, operators)},
 	{CreateKey, OnCustomer, allowed(coders, chief)},

@@ -42,6 +42,15 @@ type CustomerStore interface {
 	UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (toll.Customer, error)
 	// Customers lists one page; see toll.CustomerQuery.
 	Customers(ctx context.Context, q toll.CustomerQuery) (toll.CustomerPage, error)
+	// CustomerRecord reads all that is kept of a customer, as it is at one moment.
+	CustomerRecord(ctx context.Context, id string) (toll.CustomerRecord, error)
+	// CloseCustomer closes a customer under another name: its keys are revoked and
+	// renamed; its people with all that is theirs, tickets, mails, conversations
+	// and models are deleted; of approvals the words are, and what was pending is
+	// withdrawn. It returns the customer and all its keys as they are now.
+	// Conflict: it is closed already. Of a closed one nothing can be created or
+	// updated any more (Conflict).
+	CloseCustomer(ctx context.Context, id, name string, at time.Time, e toll.Entry) (toll.Customer, []toll.Key, error)
 }
 
 // KeyStore keeps keys. Key.LastUsedAt belongs to the drainer: an update may

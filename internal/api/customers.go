@@ -13,23 +13,24 @@ import (
 
 // customer is a customer as the API shows it.
 type customer struct {
-	ID          string    `json:"id"`
-	Name        string    `json:"name"`
-	Status      string    `json:"status" doc:"active or suspended"`
-	Plan        string    `json:"plan"`
-	PlanVersion string    `json:"plan_version" doc:"What is billed"`
-	Addons      []string  `json:"addons"`
-	Since       time.Time `json:"since" doc:"The anchor of the subscription's months"`
-	Overrides   []policy  `json:"overrides" doc:"Limits that hold for this customer in place of the plan's, or beside them"`
-	Demo        bool      `json:"demo,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
-	Version     int64     `json:"version" doc:"Counts the changes; also the ETag"`
+	ID          string     `json:"id"`
+	Name        string     `json:"name"`
+	Status      string     `json:"status" doc:"active, suspended or closed"`
+	Plan        string     `json:"plan"`
+	PlanVersion string     `json:"plan_version" doc:"What is billed"`
+	Addons      []string   `json:"addons"`
+	Since       time.Time  `json:"since" doc:"The anchor of the subscription's months"`
+	Overrides   []policy   `json:"overrides" doc:"Limits that hold for this customer in place of the plan's, or beside them"`
+	Demo        bool       `json:"demo,omitempty"`
+	CreatedAt   time.Time  `json:"created_at"`
+	ClosedAt    *time.Time `json:"closed_at,omitempty" doc:"When its personal data was deleted; missing unless closed"`
+	Version     int64      `json:"version" doc:"Counts the changes; also the ETag"`
 }
 
 func showCustomer(c *toll.Customer) customer {
 	out := customer{
 		ID: c.ID, Name: c.Name, Status: string(c.Status), Plan: c.Subscription.Plan, PlanVersion: c.Subscription.PlanVersion,
-		Addons: append([]string{}, c.Subscription.Addons...), Since: c.Subscription.Since, Overrides: []policy{}, Demo: c.Demo, CreatedAt: c.CreatedAt, Version: c.Version,
+		Addons: append([]string{}, c.Subscription.Addons...), Since: c.Subscription.Since, Overrides: []policy{}, Demo: c.Demo, CreatedAt: c.CreatedAt, ClosedAt: maybe(c.ClosedAt), Version: c.Version,
 	}
 	for _, p := range c.Subscription.Overrides {
 		out.Overrides = append(out.Overrides, showPolicy(p))
@@ -57,7 +58,7 @@ type OfCustomer struct {
 func addListCustomers(a *API) {
 	type question struct {
 		Search     string `query:"search" maxLength:"200" doc:"Part of the name or of the ID"`
-		Status     string `query:"status" enum:"active,suspended"`
+		Status     string `query:"status" enum:"active,suspended,closed"`
 		Plan       string `query:"plan" maxLength:"100"`
 		Sort       string `query:"sort" enum:"name,created" default:"name"`
 		Descending bool   `query:"descending"`

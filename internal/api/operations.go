@@ -16,6 +16,8 @@ var operations = []func(*API){
 	addSetPlan,
 	addSuspendCustomer,
 	addResumeCustomer,
+	addExportCustomer,
+	addDeleteCustomer,
 	addSetOverride,
 	addRemoveOverride,
 

@@ -20,6 +20,8 @@ type Office interface {
 	SetPlan(ctx context.Context, p account.Person, id, plan string, seen int64) (toll.Customer, error)
 	Suspend(ctx context.Context, p account.Person, id string) (toll.Customer, error)
 	Resume(ctx context.Context, p account.Person, id string) (toll.Customer, error)
+	ExportCustomer(ctx context.Context, p account.Person, id string) (toll.CustomerRecord, error)
+	DeleteCustomer(ctx context.Context, p account.Person, id string) (toll.Customer, error)
 	SetOverride(ctx context.Context, p account.Person, id string, policy toll.Policy) (toll.Customer, error)
 	RemoveOverride(ctx context.Context, p account.Person, id, name string) (toll.Customer, error)
 

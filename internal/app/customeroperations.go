@@ -67,3 +67,13 @@ func shown(c toll.Customer, err error) (CustomerShown, error) {
 	}
 	return showCustomer(c), nil
 }
+
+// exportCustomer is all that is kept of a customer.
+func exportCustomer(ctx context.Context, r *rooms, in CustomerID) (toll.CustomerRecord, error) {
+	return r.office.ExportCustomer(ctx, account.System, in.ID)
+}
+
+// deleteCustomer deletes what is personal of a customer, and closes it.
+func deleteCustomer(ctx context.Context, r *rooms, in CustomerID) (CustomerShown, error) {
+	return shown(r.office.DeleteCustomer(ctx, account.System, in.ID))
+}

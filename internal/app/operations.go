@@ -19,6 +19,8 @@ var operations = map[string]operation{
 	"customer.suspend":   typed(suspendCustomer),
 	"customer.override":  typed(overrideCustomer),
 	"customer.resume":    typed(resumeCustomer),
+	"customer.export":    typed(exportCustomer),
+	"customer.delete":    typed(deleteCustomer),
 	"key.create":         typed(createKey),
 	"key.list":           typed(listKeys),
 	"key.roll":           typed(rollKey),

@@ -143,7 +143,7 @@ const tries = 5
 // Cut cuts every month of a customer that is over, in their order, and returns
 // the invoices, also those that are empty. Called again it cuts nothing twice.
 // For a customer that has no invoice yet, months that end before since are left
-// out; the zero time: none is.
+// out; the zero time: none is. The month in which a customer was closed is its last.
 func (v *Invoicing) Cut(ctx context.Context, customer string, since time.Time) ([]Invoice, error) {
 	var out []Invoice
 	for {
@@ -167,7 +167,8 @@ func (v *Invoicing) cutNext(ctx context.Context, customer string, since time.Tim
 			if err != nil {
 				return err
 			}
-			if done = now.Before(c.Terms.Month.To); done {
+			left := b.Customer.ClosedAt
+			if done = now.Before(c.Terms.Month.To) || !left.IsZero() && !c.Terms.Month.From.Before(left); done {
 				return nil
 			}
 			terms, revision, phases = c.Terms, b.Revision, len(b.Phases)

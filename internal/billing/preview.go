@@ -123,6 +123,9 @@ func (p *Previews) Each(ctx context.Context, f func(Preview) error) error {
 				problems = append(problems, err)
 				return ctx.Err()
 			}
+			if left := c.ClosedAt; !left.IsZero() && !preview.From.Before(left) {
+				return nil // nothing more will be billed
+			}
 			return f(preview)
 		}
 		id := c.Subscription.PlanVersion

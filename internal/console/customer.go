@@ -22,6 +22,9 @@ func (c *Console) customer(v *visit) (*answer, error) {
 // statusChange is what an operator may do to a customer's status: the one of
 // suspend and resume that changes something.
 func statusChange(v *visit, customer toll.Customer) *piece.Button {
+	if customer.Status == toll.CustomerClosed {
+		return nil // for ever
+	}
 	path := "/customers/" + customer.ID
 	if customer.Status == toll.CustomerSuspended {
 		if !v.can(account.ResumeCustomer, customer.ID) {

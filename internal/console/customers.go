@@ -26,7 +26,7 @@ func readCustomerQuery(q url.Values, plans []string) toll.CustomerQuery {
 		out.Search = string(r[:200])
 	}
 	switch s := toll.CustomerStatus(q.Get("status")); s {
-	case toll.CustomerActive, toll.CustomerSuspended:
+	case toll.CustomerActive, toll.CustomerSuspended, toll.CustomerClosed:
 		out.Status = s
 	}
 	for _, p := range plans {

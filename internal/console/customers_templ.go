@@ -121,7 +121,7 @@ func customersPage(v *visit, t customersView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			templ_7745c5c3_Err = piece.Choice{ID: "status", Name: "status", Label: v.T("customers.status"), Hidden: true, Value: string(t.Query.Status), Options: []piece.Option{
-				{Label: v.T("customers.statuses.all")}, {Value: "active", Label: v.T("customer.active")}, {Value: "suspended", Label: v.T("customer.suspended")},
+				{Label: v.T("customers.statuses.all")}, {Value: "active", Label: v.T("customer.active")}, {Value: "suspended", Label: v.T("customer.suspended")}, {Value: "closed", Label: v.T("customer.closed")},
 			}}.View().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -395,7 +395,12 @@ func statusBadge(v *visit, s toll.CustomerStatus) templ.Component {
 			templ_7745c5c3_Var17 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if s == toll.CustomerSuspended {
+		if s == toll.CustomerClosed {
+			templ_7745c5c3_Err = piece.Badge{Icon: "circle-pause", Label: v.T("customer.closed")}.View().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		} else if s == toll.CustomerSuspended {
 			templ_7745c5c3_Err = piece.Badge{Kind: "bad", Icon: "circle-pause", Label: v.T("customer.suspended")}.View().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -108,7 +108,7 @@ func (g *Gate) PutCustomer(c toll.Customer) (news bool) {
 	}
 	s := &standing{
 		id: c.ID, version: c.Version, planName: c.Subscription.Plan, overrides: c.Subscription.Overrides,
-		suspended: c.Status == toll.CustomerSuspended, since: c.Subscription.Since,
+		suspended: c.Status == toll.CustomerSuspended || c.Status == toll.CustomerClosed, since: c.Subscription.Since,
 	}
 	if rules := g.rules.Load(); rules != nil {
 		s.plan, s.months = rules.planOf(s), rules.monthsOf(s)

@@ -36,7 +36,12 @@ func approvalFault(doing string) fault {
 // CreateApproval keeps what a customer asks for. Conflict: the same is pending
 // already. NotFound: the customer does not exist.
 func (s *Store) CreateApproval(ctx context.Context, a toll.Approval, e toll.Entry) error {
-	return s.record(ctx, approvalFault("asking for an approval"), &e, func(tx transaction) error { return insertApproval(ctx, tx, &a) })
+	return s.record(ctx, approvalFault("asking for an approval"), &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, a.CustomerID); err != nil {
+			return err
+		}
+		return insertApproval(ctx, tx, &a)
+	})
 }
 
 func insertApproval(ctx context.Context, tx transaction, a *toll.Approval) error {

@@ -5,18 +5,22 @@ import (
 	"database/sql"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/tollhouse/tollhouse/internal/toll"
 )
 
-const customerColumns = `id, name, status, plan, plan_version, addons, since, demo, created_at, version, overrides`
+const customerColumns = `id, name, status, plan, plan_version, addons, since, demo, created_at, version, overrides, closed_at`
 
 func scanCustomer(r row) (toll.Customer, error) {
 	var c toll.Customer
 	var overrides document[toll.Policy]
 	err := r.Scan(&c.ID, &c.Name, &c.Status, &c.Subscription.Plan, &c.Subscription.PlanVersion,
-		(*list)(&c.Subscription.Addons), (*instant)(&c.Subscription.Since), &c.Demo, (*stamp)(&c.CreatedAt), &c.Version, &overrides)
+		(*list)(&c.Subscription.Addons), (*instant)(&c.Subscription.Since), &c.Demo, (*stamp)(&c.CreatedAt), &c.Version, &overrides, (*instant)(&c.ClosedAt))
 	c.Subscription.Overrides = overrides.value
+	if !c.ClosedAt.IsZero() {
+		c.Status = toll.CustomerClosed
+	}
 	return c, err
 }
 
@@ -46,10 +50,10 @@ func (s *Store) CreateCustomer(ctx context.Context, c toll.Customer, e toll.Entr
 // insertCustomer adds a customer and the first phase of its subscription.
 func insertCustomer(ctx context.Context, tx transaction, c *toll.Customer) error {
 	_, err := tx.ExecContext(ctx, `insert into customer (`+customerColumns+`, name_folded)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		c.ID, c.Name, string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion, list(c.Subscription.Addons),
 		instant(c.Subscription.Since), c.Demo, stamp(c.CreatedAt), c.Version,
-		document[toll.Policy]{c.Subscription.Overrides}, fold(c.Name))
+		document[toll.Policy]{c.Subscription.Overrides}, instant(time.Time{}), fold(c.Name))
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,8 @@ func (s *Store) Customer(ctx context.Context, id string) (toll.Customer, error) 
 
 // UpdateCustomer changes everything of a customer but ID and CreatedAt, and
 // returns it with its Version raised by one. Conflict: the Version is not the
-// one that is stored, because somebody else changed the customer meanwhile.
+// one that is stored, because somebody else changed the customer meanwhile, or
+// the customer is closed.
 func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entry) (changed toll.Customer, err error) {
 	if err := checkCustomer(&c); err != nil {
 		return toll.Customer{}, err
@@ -91,7 +96,7 @@ func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entr
 func (s *Store) updateCustomer(ctx context.Context, tx transaction, c *toll.Customer, f fault) (toll.Customer, error) {
 	changed, err := scanCustomer(tx.QueryRowContext(ctx, `update customer
 		set name = $3, name_folded = $4, status = $5, plan = $6, plan_version = $7, addons = $8, since = $9, demo = $10, overrides = $11, version = version + 1
-		where id = $1 and version = $2 returning `+customerColumns,
+		where id = $1 and version = $2 and closed_at is null returning `+customerColumns,
 		c.ID, c.Version, c.Name, fold(c.Name), string(c.Status), c.Subscription.Plan, c.Subscription.PlanVersion,
 		list(c.Subscription.Addons), instant(c.Subscription.Since), c.Demo, document[toll.Policy]{c.Subscription.Overrides}))
 	if errors.Is(err, sql.ErrNoRows) {

@@ -79,7 +79,14 @@ func (s *Store) Customers(ctx context.Context, q toll.CustomerQuery) (toll.Custo
 		pattern := arg("%" + escapeLike(fold(q.Search)) + "%")
 		where = append(where, `(name_folded like `+pattern+` escape '\' or lower(id) like `+pattern+` escape '\')`)
 	}
-	if q.Status != "" {
+	switch q.Status {
+	case "":
+	case toll.CustomerClosed:
+		where = append(where, `closed_at is not null`)
+	case toll.CustomerSuspended:
+		where = append(where, `closed_at is null`)
+		fallthrough
+	default:
 		where = append(where, `status = `+arg(string(q.Status)))
 	}
 	if q.Plan != "" {

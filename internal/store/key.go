@@ -49,7 +49,12 @@ func (s *Store) CreateKey(ctx context.Context, k toll.Key, e toll.Entry) error {
 	if err := checkKey(&k); err != nil {
 		return err
 	}
-	return s.record(ctx, keyFault("creating a key"), &e, func(tx transaction) error { return insertKey(ctx, tx, &k) })
+	return s.record(ctx, keyFault("creating a key"), &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, k.CustomerID); err != nil {
+			return err
+		}
+		return insertKey(ctx, tx, &k)
+	})
 }
 
 func insertKey(ctx context.Context, db execer, k *toll.Key) error {
@@ -89,6 +94,9 @@ func (s *Store) UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (change
 	}
 	f := keyFault("changing a key")
 	err = s.record(ctx, f, &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, k.CustomerID); err != nil {
+			return err
+		}
 		changed, err = updateKey(ctx, tx, &k)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.missingOrStale(ctx, tx, "api_key", k.ID, f)
@@ -118,6 +126,9 @@ func (s *Store) ReplaceKey(ctx context.Context, old, next toll.Key, e toll.Entry
 	}
 	f := keyFault("rolling a key")
 	return s.record(ctx, f, &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, next.CustomerID); err != nil {
+			return err
+		}
 		_, err := updateKey(ctx, tx, &old)
 		if errors.Is(err, sql.ErrNoRows) {
 			return s.missingOrStale(ctx, tx, "api_key", old.ID, f)

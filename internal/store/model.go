@@ -55,6 +55,9 @@ func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.Reader
 		} else if err != nil {
 			return err
 		}
+		if err := s.refuseClosed(ctx, tx, m.CustomerID); err != nil {
+			return err
+		}
 		var files int
 		var total int64
 		err = tx.QueryRowContext(ctx, `select count(*), cast(coalesce(sum(size), 0) as bigint) from model where customer_id = $1 and service = $2`, m.CustomerID, m.Service).Scan(&files, &total)

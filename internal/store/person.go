@@ -45,7 +45,12 @@ func (s *Store) CreateMember(ctx context.Context, m toll.Member, e toll.Entry) e
 	if err := checkMember(&m); err != nil {
 		return err
 	}
-	return s.record(ctx, personFault("member", "creating a member"), &e, func(tx transaction) error { return insertMember(ctx, tx, &m) })
+	return s.record(ctx, personFault("member", "creating a member"), &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, m.CustomerID); err != nil {
+			return err
+		}
+		return insertMember(ctx, tx, &m)
+	})
 }
 
 func insertMember(ctx context.Context, db execer, m *toll.Member) error {

@@ -64,6 +64,9 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 		if err := s.holdCustomerOf(ctx, tx, t.CustomerID, f); err != nil {
 			return err
 		}
+		if err := s.refuseClosed(ctx, tx, t.CustomerID); err != nil {
+			return err
+		}
 		var open int
 		if err := tx.QueryRowContext(ctx, `select count(*) from support_thread where customer_id = $1 and state <> 'closed'`, t.CustomerID).Scan(&open); err != nil {
 			return err

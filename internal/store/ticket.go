@@ -57,6 +57,9 @@ func insertTicket(ctx context.Context, tx execer, t *toll.Ticket) error {
 // not exist.
 func (s *Store) IssueTicket(ctx context.Context, t toll.Ticket, e toll.Entry, mails ...toll.Mail) error {
 	return s.record(ctx, ticketFault("issuing a ticket"), &e, func(tx transaction) error {
+		if err := s.refuseClosed(ctx, tx, t.CustomerID); err != nil {
+			return err
+		}
 		if err := insertTicket(ctx, tx, &t); err != nil {
 			return err
 		}

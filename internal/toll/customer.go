@@ -12,6 +12,7 @@ type CustomerStatus string
 const (
 	CustomerActive    CustomerStatus = "active"
 	CustomerSuspended CustomerStatus = "suspended" // every call is refused with 403
+	CustomerClosed    CustomerStatus = "closed"    // it has left: nothing of it can be used or changed any more
 )
 
 // Customer is who pays: an organisation, with one subscription.
@@ -22,8 +23,14 @@ type Customer struct {
 	Subscription Subscription
 	Demo         bool // made by `tollhouse demo` with generated usage
 	CreatedAt    time.Time
-	Version      int64 // counts the changes of the row; an update names the one it saw
+	ClosedAt     time.Time // when it left and its personal data was deleted; zero unless Status is CustomerClosed
+	Version      int64     // counts the changes of the row; an update names the one it saw
 }
+
+// CustomerRecord is all that is kept of one customer: the rows by what they are
+// (customer, members, keys, invoices, …), and of each row its columns. Times are
+// RFC 3339 in UTC. Hashes, sealed secrets and the contents of files are not in it.
+type CustomerRecord map[string][]map[string]any
 
 // Subscription is a plan version, its add-ons and the customer's overrides,
 // with its own period.

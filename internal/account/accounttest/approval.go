@@ -17,6 +17,9 @@ func (s *Store) CreateApproval(ctx context.Context, a toll.Approval, e toll.Entr
 	if _, ok := s.customers[a.CustomerID]; !ok {
 		return missing("customer")
 	}
+	if err := s.refuseClosed(a.CustomerID); err != nil {
+		return err
+	}
 	for _, other := range s.approvals {
 		if other.ID == a.ID || other.State == toll.ApprovalPending && a.State == toll.ApprovalPending &&
 			other.CustomerID == a.CustomerID && other.Kind == a.Kind && other.Subject == a.Subject {

@@ -58,6 +58,9 @@ func (s *Store) CreateModel(ctx context.Context, m toll.Model, content io.Reader
 	if _, ok := s.customers[m.CustomerID]; !ok {
 		return missing("customer")
 	}
+	if err := s.refuseClosed(m.CustomerID); err != nil {
+		return err
+	}
 	count, total := 0, m.Size
 	for _, other := range s.models {
 		if other.CustomerID != m.CustomerID || other.Service != m.Service {
@@ -179,6 +182,9 @@ func (s *Store) CreateThread(ctx context.Context, t toll.Thread, first toll.Mess
 	defer leave()
 	if _, ok := s.customers[t.CustomerID]; !ok {
 		return missing("customer")
+	}
+	if err := s.refuseClosed(t.CustomerID); err != nil {
+		return err
 	}
 	open := 0
 	for _, other := range s.threads {

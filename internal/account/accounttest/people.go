@@ -34,6 +34,9 @@ func (s *Store) CreateMember(ctx context.Context, m toll.Member, e toll.Entry) e
 	if _, ok := s.customers[m.CustomerID]; !ok {
 		return missing("customer")
 	}
+	if err := s.refuseClosed(m.CustomerID); err != nil {
+		return err
+	}
 	if _, ok := s.members[m.ID]; ok || s.emailTaken(m.Email) {
 		return taken("person")
 	}

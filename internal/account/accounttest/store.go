@@ -158,6 +158,9 @@ func (s *Store) UpdateCustomer(ctx context.Context, c toll.Customer, e toll.Entr
 	if row.Version != c.Version {
 		return toll.Customer{}, stale("customer")
 	}
+	if err := s.refuseClosed(c.ID); err != nil {
+		return toll.Customer{}, err
+	}
 	c = copyCustomer(c)
 	c.Version++
 	s.record(e)
@@ -237,6 +240,9 @@ func (s *Store) addKey(k toll.Key) error {
 	if _, ok := s.customers[k.CustomerID]; !ok {
 		return missing("customer")
 	}
+	if err := s.refuseClosed(k.CustomerID); err != nil {
+		return err
+	}
 	for _, other := range s.keys {
 		if other.ID == k.ID || other.Hash == k.Hash {
 			return taken("key")
@@ -278,6 +284,9 @@ func (s *Store) UpdateKey(ctx context.Context, k toll.Key, e toll.Entry) (toll.K
 	}
 	defer leave()
 	if err := s.checkKey(k); err != nil {
+		return toll.Key{}, err
+	}
+	if err := s.refuseClosed(k.CustomerID); err != nil {
 		return toll.Key{}, err
 	}
 	s.record(e)

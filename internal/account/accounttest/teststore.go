@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,6 +61,7 @@ func TestStore(t *testing.T, open func(t *testing.T) account.Store) {
 		{"DisablingEndsSessionsAndKeepsItsMoment", disablingEndsSessionsAndKeepsItsMoment},
 		{"RecordsEveryChangeOfAPersonOnce", everyChangeOfAPersonIsRecorded},
 		{"AnswersNotFoundForWhatIsNotThere", answersNotFoundForWhatIsNotThere},
+		{"ClosesACustomer", closesACustomer},
 		{"GivesUpWhenTheCallerHas", givesUpWhenTheCallerHas},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, open(t)) })
@@ -462,3 +464,107 @@ func givesUpWhenTheCallerHas(t *testing.T, s account.Store) {
 		t.Fatalf("got %v, want context.Canceled in the chain", err)
 	}
 }
+
+func closesACustomer(t *testing.T, s account.Store) {
+	ctx := t.Context()
+	for _, id := range []string{"cus_1", "cus_2"} {
+		must(t, s.CreateCustomer(ctx, customer(id, "Acme "+id), tolltest.Entry()))
+		k := key("key_"+id, id)
+		k.Name = "Ann's"
+		must(t, s.CreateKey(ctx, k, tolltest.Entry()))
+		must(t, s.CreateMember(ctx, member("mem_"+id, id, id+"@example.com"), tolltest.Entry()))
+		must(t, s.CreateSession(ctx, session("ses_"+id, toll.KindMember, "mem_"+id), tolltest.Entry()))
+		invited := toll.Ticket{ID: "tic_" + id, Kind: toll.TicketInvitation, Email: "new." + id + "@example.com", CustomerID: id, Role: "viewer", InvitedBy: "Ann", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}
+		copy(invited.Hash[:], id)
+		must(t, s.IssueTicket(ctx, invited, tolltest.Entry(), toll.Mail{ID: "mail_" + id, To: invited.Email, Kind: "invitation", Values: map[string]string{"name": "Ann"}, CreatedAt: start}))
+		must(t, s.CreateApproval(ctx, toll.Approval{ID: "apr_" + id, Kind: toll.ApproveLimit, CustomerID: id, Subject: "calls", AskedBy: "mem_" + id, AskedAt: start, Payload: "{}", Note: "Ann needs it", State: toll.ApprovalPending, Version: 1}, tolltest.Entry()))
+	}
+	before, err := s.CustomerRecord(ctx, "cus_1")
+	must(t, err)
+	for part, want := range map[string]int{"customer": 1, "members": 1, "keys": 1, "approvals": 1} {
+		if len(before[part]) != want {
+			t.Errorf("%s of the record: %v", part, before[part])
+		}
+	}
+	if text := fmt.Sprint(before); !strings.Contains(text, "cus_1@example.com") || !strings.Contains(text, "Ann needs it") || strings.Contains(text, "argon2id") || strings.Contains(text, "cus_2") {
+		t.Errorf("the record holds too little or too much: %s", text)
+	}
+	left := start.Add(time.Hour)
+	e := tolltest.Entry()
+	c, keys, err := s.CloseCustomer(ctx, "cus_1", "Deleted customer cus_1", left, e)
+	must(t, err)
+	if c.Status != toll.CustomerClosed || c.Name != "Deleted customer cus_1" || !c.ClosedAt.Equal(left) || c.Version != 2 {
+		t.Errorf("closed: %+v", c)
+	}
+	if len(keys) != 1 || !keys[0].RevokedAt.Equal(left) || keys[0].Name != "" || keys[0].Version != 2 {
+		t.Errorf("its keys: %+v", keys)
+	}
+	again, err := s.Customer(ctx, "cus_1")
+	must(t, err)
+	equal(t, again, c)
+	k, err := s.Key(ctx, "key_cus_1")
+	must(t, err)
+	equal(t, k, keys[0])
+	for what, err := range map[string]error{
+		"member":  second(s.Member(ctx, "mem_cus_1")),
+		"session": second(s.Session(ctx, "ses_cus_1")),
+		"ticket":  second(s.Ticket(ctx, "tic_cus_1")),
+		"mail":    second(s.Mail(ctx, "mail_cus_1")),
+	} {
+		if toll.CodeOf(err) != toll.NotFound {
+			t.Errorf("the %s is still there: %v", what, err)
+		}
+	}
+	a, err := s.Approval(ctx, "apr_cus_1")
+	must(t, err)
+	if a.State != toll.ApprovalWithdrawn || a.Note != "" || a.DecidedBy != e.Who || !a.DecidedAt.Equal(left) {
+		t.Errorf("what was asked for: %+v", a)
+	}
+	after, err := s.CustomerRecord(ctx, "cus_1")
+	must(t, err)
+	if text := fmt.Sprint(after); strings.Contains(text, "Ann") || strings.Contains(text, "example.com") || strings.Contains(text, "Acme") {
+		t.Errorf("personal data is left: %s", text)
+	}
+
+	// It stays as it is.
+	renamed := c
+	renamed.Name = "Back"
+	late := key("key_late", "cus_1")
+	late.Hash[31] = 1
+	ticket := toll.Ticket{ID: "tic_late", Kind: toll.TicketInvitation, Email: "late@example.com", CustomerID: "cus_1", Role: "viewer", CreatedAt: start, ExpiresAt: start.Add(time.Hour)}
+	ticket.Hash[0] = 9
+	for what, err := range map[string]error{
+		"update":   second(s.UpdateCustomer(ctx, renamed, tolltest.Entry())),
+		"key":      s.CreateKey(ctx, late, tolltest.Entry()),
+		"old key":  second(s.UpdateKey(ctx, k, tolltest.Entry())),
+		"member":   s.CreateMember(ctx, member("mem_late", "cus_1", "late@example.com"), tolltest.Entry()),
+		"ticket":   s.IssueTicket(ctx, ticket, tolltest.Entry()),
+		"approval": s.CreateApproval(ctx, toll.Approval{ID: "apr_late", Kind: toll.ApprovePlan, CustomerID: "cus_1", AskedBy: "op_1", AskedAt: start, Payload: "{}", State: toll.ApprovalPending, Version: 1}, tolltest.Entry()),
+		"again":    third(s.CloseCustomer(ctx, "cus_1", "Other", left, tolltest.Entry())),
+	} {
+		if toll.CodeOf(err) != toll.Conflict {
+			t.Errorf("%s of a closed customer: %v", what, err)
+		}
+	}
+	code(t, third(s.CloseCustomer(ctx, "cus_9", "Other", left, tolltest.Entry())), toll.NotFound)
+
+	// Nobody else's is touched, and lists know it.
+	if _, err := s.Member(ctx, "mem_cus_2"); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Mail(ctx, "mail_cus_2"); err != nil {
+		t.Error(err)
+	}
+	if k, err := s.Key(ctx, "key_cus_2"); err != nil || !k.RevokedAt.IsZero() || k.Name != "Ann's" {
+		t.Errorf("another customer's key: %+v %v", k, err)
+	}
+	for status, want := range map[toll.CustomerStatus]int{toll.CustomerClosed: 1, toll.CustomerSuspended: 0, toll.CustomerActive: 1, "": 2} {
+		if page, err := s.Customers(ctx, toll.CustomerQuery{Status: status}); err != nil || len(page.Customers) != want {
+			t.Errorf("customers that are %q: %+v %v", status, page, err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func third[T, U any](_ T, _ U, err error) error { return err }

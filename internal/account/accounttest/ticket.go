@@ -83,6 +83,9 @@ func (s *Store) issueTicket(ctx context.Context, t toll.Ticket) error {
 }
 
 func (s *Store) putTicket(t toll.Ticket, mails ...toll.Mail) error {
+	if err := s.refuseClosed(t.CustomerID); err != nil {
+		return err
+	}
 	_, member := s.members[t.PersonID]
 	_, operator := s.operators[t.PersonID]
 	if _, ok := s.customers[t.CustomerID]; t.CustomerID != "" && !ok || t.PersonID != "" && !member && !operator {

@@ -284,6 +284,7 @@ var english = map[string]string{
 	"customers.empty.text":     "Create one on the command line; it works beside the running server.",
 	"customer.id":              "ID",
 	"customer.active":          "Active",
+	"customer.closed":          "Closed",
 	"customer.suspended":       "Suspended",
 	"customer.suspended.title": "This customer is suspended",
 	"customer.suspended.text":  "Every call is refused with 403 until you resume it.",

@@ -284,6 +284,7 @@ var french = map[string]string{
 	"customers.empty.text":     "Créez-en un en ligne de commande, à côté du serveur en marche.",
 	"customer.id":              "ID",
 	"customer.active":          "Actif",
+	"customer.closed":          "Clôturé",
 	"customer.suspended":       "Suspendu",
 	"customer.suspended.title": "Ce client est suspendu",
 	"customer.suspended.text":  "Chaque appel est refusé avec 403 jusqu’à la reprise.",

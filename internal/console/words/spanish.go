@@ -284,6 +284,7 @@ var spanish = map[string]string{
 	"customers.empty.text":     "Cree uno en la línea de comandos, junto al servidor en marcha.",
 	"customer.id":              "ID",
 	"customer.active":          "Activo",
+	"customer.closed":          "Cerrado",
 	"customer.suspended":       "Suspendido",
 	"customer.suspended.title": "Este cliente está suspendido",
 	"customer.suspended.text":  "Cada llamada se rechaza con 403 hasta que lo reanude.",
