@@ -18,7 +18,7 @@ import (
 // withoutEntry are the methods of the store that take no audit entry. Each is
 // here for a reason: it reads, or what it writes is no person's doing.
 var withoutEntry = map[string]string{
-	"reads": `Approval Approvals Audit AuditHead Check Counted Cursor Customer Customers Doubts EachCustomer EachKey Entries Events EventsNamed EventsSince
+	"reads": `Approval Approvals Audit AuditHead Check Counted Cursor Customer CustomerRecord Customers Doubts EachCustomer EachKey Entries Events EventsNamed EventsSince
 		Key KeysOf Latencies Layout Member MemberByEmail MembersOf Operator OperatorByEmail Operators Ping PlanVersion PlanVersions Received
 		Refusals Series Session SessionsOf Settlements SumsSince Token TokenByHash TokensOf UsedBetween UsedBy UsedOf VerifyAudit Watch
 		Ceremony IdentitiesOf Identity Invitations Mail MailQueue Mails PasskeyByCredential Attachment Imported KeyByHash Messages Model ModelsIn ModelsOf ReadAttachment ReadModel Thread Threads CreditsOf EvidenceOf Invoice Invoices ReadBooks Taxed PasskeysOf RecoveryCodesLeft SessionKeys TOTP Ticket TicketByHash`,

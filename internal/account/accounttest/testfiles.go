@@ -53,6 +53,7 @@ func TestFiles(t *testing.T, open func(t *testing.T) FileStore) {
 		"HoldsThreadsToTheirBounds":             holdsThreadsToTheirBounds,
 		"ListsThreadsByTheirLastChange":         listsThreadsByTheirLastChange,
 		"ImportsAllOrNothing":                   importsAllOrNothing,
+		"ForgetsTheFilesOfACustomerThatLeft":    forgetsTheFilesOfACustomerThatLeft,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -354,4 +355,36 @@ func importsAllOrNothing(t *testing.T, s FileStore) {
 	expect(t, "a customer of an import that failed", err, toll.NotFound)
 	_, err = s.Key(t.Context(), "key_3")
 	expect(t, "a key of an import that failed", err, toll.NotFound)
+}
+
+func forgetsTheFilesOfACustomerThatLeft(t *testing.T, s FileStore) {
+	fileCustomer(t, s, "cus_a")
+	fileCustomer(t, s, "cus_b")
+	content := []byte("secret words")
+	for n, customer := range []string{"cus_a", "cus_b"} {
+		ok(t, s.CreateModel(t.Context(), model(n, customer, content), bytes.NewReader(content), 10, 1<<30, tolltest.Entry()))
+		th := thread(n, customer)
+		first := message(0, th)
+		first.Attachments = []toll.Attachment{attachment(1, first, content)}
+		ok(t, s.CreateThread(t.Context(), th, first, []io.ReaderAt{bytes.NewReader(content)}, 10, 1<<30, tolltest.Entry()))
+	}
+	_, _, err := s.CloseCustomer(t.Context(), "cus_a", "Deleted", when.Add(time.Hour), tolltest.Entry())
+	ok(t, err)
+	for n, want := range []toll.Code{toll.NotFound, ""} {
+		customer := []string{"cus_a", "cus_b"}[n]
+		th := thread(n, customer)
+		a := attachment(1, message(0, th), content)
+		_, err := s.Model(t.Context(), model(n, customer, content).ID)
+		expect(t, customer+"'s model", err, want)
+		_, err = s.Thread(t.Context(), th.ID)
+		expect(t, customer+"'s conversation", err, want)
+		_, err = s.Attachment(t.Context(), a.ID)
+		expect(t, customer+"'s file", err, want)
+		if messages, err := s.Messages(t.Context(), th.ID); err != nil || len(messages) != n {
+			t.Errorf("%s has %d messages (%v)", customer, len(messages), err)
+		}
+	}
+	late := thread(7, "cus_a")
+	expect(t, "another conversation", s.CreateThread(t.Context(), late, message(0, late), nil, 10, 1<<30, tolltest.Entry()), toll.Conflict)
+	expect(t, "another model", s.CreateModel(t.Context(), model(7, "cus_a", content), bytes.NewReader(content), 10, 1<<30, tolltest.Entry()), toll.Conflict)
 }

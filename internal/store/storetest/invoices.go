@@ -313,3 +313,31 @@ func movesInvoicesAndCredits(t *testing.T, s *store.Store) {
 	}
 	wantCode(t, "nobody's tax", s.SetTaxed(background, "cus_none", "FR", true, tolltest.Entry()), toll.NotFound)
 }
+
+func keepsTheInvoicesOfACustomerThatLeft(t *testing.T, s *store.Store) {
+	v := pricedVersion(t, s, "priced")
+	c := payer(t, s, 1, v, day(7, 1))
+	before, err := invoicingAt(s, day(9, 1)).Cut(background, c.ID, time.Time{})
+	if err != nil || len(before) != 2 {
+		t.Fatalf("%+v, %v", before, err)
+	}
+	_, _, err = s.CloseCustomer(background, c.ID, "Deleted", day(9, 15), tolltest.Entry())
+	must(t, err)
+	// The month in which it left is the last that is billed.
+	last, err := invoicingAt(s, day(12, 1)).Cut(background, c.ID, time.Time{})
+	if err != nil || len(last) != 1 || !last[0].Month.From.Equal(day(9, 1)) {
+		t.Errorf("after it left: %+v, %v", last, err)
+	}
+	for _, one := range append(before, last...) {
+		if got, err := s.Invoice(background, one.ID); err != nil || got.Total != one.Total {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	record, err := s.CustomerRecord(background, c.ID)
+	if err != nil || len(record["invoices"]) != 3 || len(record["invoice_lines"]) == 0 {
+		t.Errorf("its record: %v, %v", record, err)
+	}
+	if line := record["invoice_lines"][0]; line["late"] != false || record["invoices"][0]["month_from"] != day(7, 1).Format(time.RFC3339) {
+		t.Errorf("how it reads: %v", line)
+	}
+}

@@ -78,6 +78,7 @@ func TestStore(t *testing.T, open Opener) {
 		{"LeavesNoNumberOut", leavesNoNumberOut},
 		{"KeepsTheHistoryOfASubscription", keepsTheHistoryOfASubscription},
 		{"MovesInvoicesAndCredits", movesInvoicesAndCredits},
+		{"KeepsTheInvoicesOfACustomerThatLeft", keepsTheInvoicesOfACustomerThatLeft},
 
 		{"RaisesWhenAKeyWasLastUsed", raisesWhenAKeyWasLastUsed},
 		{"CountsTextThatCannotBeKept", countsTextThatCannotBeKept},
