@@ -88,10 +88,19 @@ func (a *attachmentType) Write(p []byte) (int, error) {
 		}
 		return len(p), nil
 	}
-	if a.head = append(a.head, p...); len(a.head) < sniffed {
+	// No more than that is looked at first, in however large parts it comes: else
+	// what is said of a wrong file would hang on how it was sent.
+	more := min(len(p), sniffed-len(a.head))
+	if a.head = append(a.head, p[:more]...); len(a.head) < sniffed {
 		return len(p), nil
 	}
-	return len(p), a.know()
+	if err := a.know(); err != nil {
+		return 0, err
+	}
+	if _, err := a.Write(p[more:]); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // know decides by the first bytes.
